@@ -1,0 +1,131 @@
+//! How each system is polled and what its records mean.
+//!
+//! One folder per system: `connector.toml` (how it is polled), `map.sql` (what its records mean), fixtures and a
+//! README with the vendor's facts; Rust only where no specification can do it. This crate knows neither `DuckDB`, nor
+//! the command line, nor the clock: time, cursors and configuration come in with [`Run`] and [`Source`], records go
+//! out through a [`Sink`] as [`Unit`]s.
+//!
+//! The one surprising fact: a connector never says what a record *means*. It hands over the bytes, an id and a time;
+//! `map.sql` judges later, and can judge again.
+
+mod catalog;
+mod error;
+mod record;
+mod redact;
+mod spec;
+
+#[path = "aws-cloudtrail/mod.rs"]
+pub mod aws_cloudtrail;
+#[path = "release-log/mod.rs"]
+pub mod release_log;
+
+pub use catalog::{all, find};
+pub use error::{ConfigError, Error};
+pub use record::{Record, Rejected, Unit};
+pub use redact::Redactor;
+pub use spec::Spec;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+/// One kind of system that can be polled: its description, its meaning, and how to make a [`Collector`] for a source.
+pub trait Connector: Send + Sync {
+    /// What `connector.toml` says.
+    fn spec(&self) -> &Spec;
+
+    /// The text of `map.sql`: one SELECT for each relation that the connector emits.
+    fn mapping(&self) -> &'static str;
+
+    /// Data tables that `map.sql` reads: (table name, CSV text with a header), from files in the connector's folder.
+    fn tables(&self) -> &'static [(&'static str, &'static str)];
+
+    /// Checks a source's parameters, without touching network or files.
+    ///
+    /// # Errors
+    /// Unknown or missing parameters, with the nearest known name.
+    fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError>;
+}
+
+/// A configured source, as `[[source]]` has it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Unique name.
+    pub name: String,
+    /// Every key but `name`, `connector` and `approvals`.
+    pub params: toml::Table,
+    /// The folder of the configuration file: relative paths start here.
+    pub base: PathBuf,
+}
+
+/// Reads one source.
+#[async_trait]
+pub trait Collector: Send + Sync {
+    /// Reads what is new and hands it to `sink`, unit by unit. Returns when the source has been read to its end.
+    ///
+    /// # Errors
+    /// Whatever kept the source from being read to its end. What was handed over before stays.
+    async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error>;
+
+    /// What [`Collector::collect`] would ask, in words, without asking: one line for each stream.
+    fn plan(&self, run: &Run) -> Vec<String>;
+
+    /// Whether this source reads files only (such a source is up to date whenever it has been read).
+    fn is_path(&self) -> bool;
+}
+
+/// What a collector needs to know of the world.
+#[derive(Clone)]
+pub struct Run {
+    /// The time of the run; nothing later is asked for.
+    pub now: Timestamp,
+    /// Read again from here (`--since`); without it, from the cursors.
+    pub since: Option<Timestamp>,
+    /// Cursor of each stream, as the last committed unit left it.
+    pub cursors: HashMap<String, String>,
+    /// What was read before, to skip what has not changed.
+    pub seen: Arc<dyn Seen>,
+    /// Replaces secrets before a record leaves the connector.
+    pub redactor: Arc<Redactor>,
+}
+
+/// What the store knows of units that were read before.
+pub trait Seen: Send + Sync {
+    /// The etag with which each unit was last read to its end, in the order of `units`; `None` if never.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    fn etags(&self, units: &[String]) -> Result<Vec<Option<String>>, Error>;
+}
+
+/// Where units go: a bounded channel to the one writer.
+#[derive(Clone)]
+pub struct Sink(tokio::sync::mpsc::Sender<Unit>);
+
+impl Sink {
+    /// A sink and its receiving end, holding at most `capacity` units.
+    #[must_use]
+    pub fn channel(capacity: usize) -> (Self, tokio::sync::mpsc::Receiver<Unit>) {
+        let (sender, receiver) = tokio::sync::mpsc::channel(capacity);
+        (Self(sender), receiver)
+    }
+
+    /// Hands a unit over; waits while the writer is busy.
+    ///
+    /// # Errors
+    /// The writer has stopped.
+    pub async fn send(&self, unit: Unit) -> Result<(), Error> {
+        self.0.send(unit).await.map_err(|_| Error::WriterStopped)
+    }
+
+    /// As [`Sink::send`], from a blocking thread.
+    ///
+    /// # Errors
+    /// The writer has stopped.
+    pub fn send_blocking(&self, unit: Unit) -> Result<(), Error> {
+        self.0.blocking_send(unit).map_err(|_| Error::WriterStopped)
+    }
+}
