@@ -8,18 +8,23 @@
 //! The one surprising fact: a connector never says what a record *means*. It hands over the bytes, an id and a time;
 //! `map.sql` judges later, and can judge again.
 
+mod canonical;
 mod catalog;
 mod error;
+mod files;
+mod params;
 mod record;
 mod redact;
 mod spec;
+#[cfg(test)]
+mod testing;
 
 #[path = "aws-cloudtrail/mod.rs"]
 pub mod aws_cloudtrail;
 #[path = "release-log/mod.rs"]
 pub mod release_log;
 
-pub use catalog::{all, find};
+pub use catalog::{all, find, nearest};
 pub use error::{ConfigError, Error};
 pub use record::{Record, Rejected, Unit};
 pub use redact::Redactor;

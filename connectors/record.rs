@@ -14,6 +14,8 @@ pub struct Record {
     pub body: String,
     /// HMAC-SHA-256 of the bytes received, when `body` differs from them (a secret was replaced).
     pub received_hmac: Option<[u8; 32]>,
+    /// Place in its unit: line of a file, index in an array. Of records with equal times the later one counts.
+    pub position: u64,
 }
 
 /// Something that could not be read as a record.

@@ -1,0 +1,172 @@
+//! Reads one log file into parts of a unit.
+//!
+//! Gunzip, scan, decide and hash in one pass; at most one part is held. The surprising fact: nothing that is wrong
+//! with a file is an error here. What is whole is handed over, and the last part says why the rest is missing.
+
+use std::io::Read;
+
+use jiff::civil::Date;
+
+use super::classify::{Outcome, classify};
+use super::scan::{Item, Scanner};
+use crate::files::Content;
+use crate::{Error, Redactor, Rejected, Unit};
+
+/// Bytes of kept records after which a part is handed over.
+const PART_BYTES: usize = 4 * 1024 * 1024;
+/// Records after which a part is handed over.
+const PART_RECORDS: usize = 5_000;
+/// Bytes of a rejected element that are kept.
+const REJECTED_BYTES: usize = 64 * 1024;
+
+/// What one file may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of one record; CloudTrail's own limit is 256 KB.
+    pub(crate) element: usize,
+    /// Bytes that a compressed file may inflate to; trail files have up to a few hundred MB.
+    pub(crate) inflated: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { element: 16 * 1024 * 1024, inflated: 4 * 1024 * 1024 * 1024 }
+    }
+}
+
+/// Collects records into parts of one unit and hands them over.
+pub(crate) struct Parts<'a> {
+    unit: Unit,
+    bytes: usize,
+    emit: &'a mut dyn FnMut(Unit) -> Result<(), Error>,
+}
+
+impl<'a> Parts<'a> {
+    /// `unit` has the key, etag and day of all parts.
+    pub(crate) fn new(unit: Unit, emit: &'a mut dyn FnMut(Unit) -> Result<(), Error>) -> Self {
+        Self { unit, bytes: 0, emit }
+    }
+
+    /// Adds what became of an element; `bytes` are the element's own.
+    pub(crate) fn add(
+        &mut self,
+        outcome: Outcome,
+        position: String,
+        bytes: &[u8],
+        redactor: &Redactor,
+    ) -> Result<(), Error> {
+        match outcome {
+            Outcome::Keep(record) => {
+                self.bytes += record.body.len();
+                self.unit.records.push(record);
+            }
+            Outcome::Read(day) => {
+                if let Some(day) = day.or(self.unit.day) {
+                    *self.unit.reads.entry(day).or_default() += 1;
+                }
+                return Ok(());
+            }
+            Outcome::Skipped => return Ok(()),
+            Outcome::Rejected(error) => {
+                let body = redactor.scrub(&bytes[..bytes.len().min(REJECTED_BYTES)]);
+                self.bytes += body.len();
+                self.unit.rejected.push(Rejected { position, error, body, day: self.unit.day });
+            }
+        }
+        if self.bytes < PART_BYTES && self.unit.records.len() + self.unit.rejected.len() < PART_RECORDS {
+            return Ok(());
+        }
+        self.bytes = 0;
+        let next = Unit {
+            key: self.unit.key.clone(),
+            etag: self.unit.etag.clone(),
+            day: self.unit.day,
+            part: self.unit.part + 1,
+            ..Unit::default()
+        };
+        (self.emit)(std::mem::replace(&mut self.unit, next))
+    }
+
+    /// Hands the last part over.
+    pub(crate) fn finish(mut self, size: u64, sha256: String, incomplete: Option<String>) -> Result<(), Error> {
+        self.unit.last = true;
+        self.unit.size = size;
+        self.unit.sha256 = sha256;
+        self.unit.incomplete = incomplete;
+        (self.emit)(self.unit)
+    }
+}
+
+/// Reads the content of a file; the unit's key, etag and day are given.
+///
+/// # Errors
+/// Only those of `emit`.
+pub(crate) fn read(
+    input: impl Read,
+    unit: Unit,
+    limits: Limits,
+    redactor: &Redactor,
+    emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let is_log = is_log(&unit.key);
+    let mut parts = Parts::new(unit, emit);
+    let content = match Content::new(input, limits.inflated) {
+        Ok(content) => content,
+        Err(error) => return parts.finish(0, String::new(), Some(format!("cannot read the file: {error}"))),
+    };
+    if !is_log {
+        let (size, hash, error) = content.into_stored().finish();
+        return parts.finish(size, hash, error.map(|error| format!("cannot read the file: {error}")));
+    }
+    // A file of no bytes has nothing to set aside.
+    let is_empty = content.is_empty();
+    let mut scanner = Scanner::new(content, limits.element);
+    let mut incomplete = None;
+    while let Some(item) = scanner.next() {
+        let index = scanner.index();
+        match item {
+            Item::Element(range) => {
+                let outcome = classify(scanner.bytes(&range), index, redactor);
+                let range = if matches!(outcome, Outcome::Rejected(_)) { scanner.reject(range) } else { range };
+                parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
+            }
+            Item::Malformed(range, reason) => {
+                let outcome = Outcome::Rejected(reason);
+                parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
+            }
+            Item::Cut(range, reason) => {
+                let position = format!("byte {}", scanner.offset(&range));
+                let rest = scanner.bytes(&range);
+                if !is_empty {
+                    parts.add(Outcome::Rejected(reason.clone()), position, rest, redactor)?;
+                }
+                incomplete = Some(reason);
+            }
+        }
+    }
+    let (size, hash, error) = scanner.into_input().into_stored().finish();
+    if let Some(error) = error {
+        incomplete.get_or_insert_with(|| format!("cannot read the file: {error}"));
+    }
+    parts.finish(size, hash, incomplete)
+}
+
+/// A file that cannot be opened or listed is a unit too.
+pub(crate) fn unreadable(unit: Unit, problem: String) -> Unit {
+    Unit { last: true, incomplete: Some(problem), ..unit }
+}
+
+/// Reads are too many for a text each: only what is set aside says where it was.
+fn format_position(index: u64) -> String {
+    format!("record {index}")
+}
+
+/// Digests and insights lie beside the log files.
+fn is_log(key: &str) -> bool {
+    !key.split('/').any(|part| matches!(part, "CloudTrail-Digest" | "CloudTrail-Insight" | "CloudTrail-Aggregated"))
+}
+
+/// Day of the path, else of the file.
+pub(crate) fn day(key: &str, modified: Option<Date>) -> Option<Date> {
+    crate::files::day_in(key).or(modified)
+}

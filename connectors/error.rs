@@ -1,0 +1,280 @@
+//! What can go wrong, in words that every connector shares.
+//!
+//! A message says what was being done to what; its cause is the error's source and is printed by whoever walks the
+//! chain; [`Error::hint`] says what the user can do about it. The surprising fact: a bad record or file is no error,
+//! but a [`crate::Rejected`] or an incomplete [`crate::Unit`]. An error means that a source was not read to its end.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A source that is not configured properly; found before anything is asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A key that the connector does not know.
+    #[error("unknown key `{key}` in source `{source_name}`")]
+    UnknownKey {
+        /// Name of the source.
+        source_name: String,
+        /// The key as written.
+        key: String,
+        /// The known key that looks most like it.
+        nearest: Option<String>,
+        /// All keys that the connector knows.
+        known: Vec<String>,
+    },
+    /// A key that the connector needs.
+    #[error("missing key `{key}` in source `{source_name}`")]
+    MissingKey {
+        /// Name of the source.
+        source_name: String,
+        /// The key, or the keys of which one is needed.
+        key: String,
+        /// What the key is for.
+        help: String,
+    },
+    /// A value that cannot be used.
+    #[error("unusable value of `{key}` in source `{source_name}`: {problem}")]
+    BadValue {
+        /// Name of the source.
+        source_name: String,
+        /// The key.
+        key: String,
+        /// What is wrong with the value.
+        problem: String,
+        /// What would be right.
+        help: String,
+    },
+    /// A connector that does not exist.
+    #[error("unknown connector `{name}`")]
+    UnknownConnector {
+        /// The name as written.
+        name: String,
+        /// The connector whose name looks most like it.
+        nearest: Option<String>,
+        /// All connectors.
+        known: Vec<String>,
+    },
+}
+
+impl ConfigError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::UnknownKey { nearest: Some(near), .. } | Self::UnknownConnector { nearest: Some(near), .. } => {
+                Some(format!("did you mean `{near}`?"))
+            }
+            Self::UnknownKey { known, .. } => Some(format!("known keys: {}", known.join(", "))),
+            Self::UnknownConnector { known, .. } => Some(format!("known connectors: {}", known.join(", "))),
+            Self::MissingKey { help, .. } | Self::BadValue { help, .. } => (!help.is_empty()).then(|| help.clone()),
+        }
+    }
+}
+
+/// Why a source was not read to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The source is not configured properly.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// No credentials, or ones that the system does not accept.
+    #[error("cannot authenticate to {target}")]
+    Auth {
+        /// System and place.
+        target: String,
+        /// How to give credentials.
+        help: String,
+        /// What the system said.
+        source: Cause,
+    },
+    /// Known credentials that may not do this.
+    #[error("not allowed to read {target}: permission {permission} is missing")]
+    Forbidden {
+        /// System and place.
+        target: String,
+        /// The permission to grant.
+        permission: String,
+        /// What the system said.
+        source: Cause,
+    },
+    /// The system kept refusing for too many requests.
+    #[error("{target} still refuses for too many requests after {attempts} attempts")]
+    RateLimited {
+        /// System and place.
+        target: String,
+        /// How often it was asked.
+        attempts: u32,
+        /// What the system said.
+        source: Cause,
+    },
+    /// No answer at all.
+    #[error("cannot reach {target}")]
+    Unreachable {
+        /// System and place.
+        target: String,
+        /// What to check.
+        help: String,
+        /// What the transport said.
+        source: Cause,
+    },
+    /// An answer that is an error, or no sense.
+    #[error("unusable answer from {target}: {problem}")]
+    BadResponse {
+        /// System and place.
+        target: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What the system said, if it said something.
+        source: Option<Cause>,
+    },
+    /// An answer that is not in the expected form.
+    #[error("cannot decode {what}")]
+    Decode {
+        /// What was being decoded.
+        what: String,
+        /// What the decoder said.
+        source: Cause,
+    },
+    /// A file or folder that cannot be read.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// What was being done: `read`, `list`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The provider has thrown away what would have to be read.
+    #[error("{target} keeps nothing from before {oldest}, asked from {asked}")]
+    WindowTooOld {
+        /// System and place.
+        target: String,
+        /// The oldest time that can be asked for.
+        oldest: Timestamp,
+        /// The time from which records are needed.
+        asked: Timestamp,
+    },
+    /// Several streams of one source failed; each is told.
+    #[error("{failed} of {streams} streams failed: {}", summary(errors))]
+    Several {
+        /// How many streams failed.
+        failed: usize,
+        /// How many there are.
+        streams: usize,
+        /// Stream and its error.
+        errors: Vec<(String, Error)>,
+    },
+    /// The writer went away: the run is being stopped.
+    #[error("the writer has stopped")]
+    WriterStopped,
+    /// A thread of the collector ended unexpectedly.
+    #[error("a reading thread ended unexpectedly")]
+    Worker {
+        /// What the runtime said.
+        source: Cause,
+    },
+    /// The store could not be asked or written.
+    #[error("cannot {action} the store")]
+    Store {
+        /// What was being done: `ask`, `write`.
+        action: &'static str,
+        /// What the store said.
+        source: Cause,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Auth { help, .. } | Self::Unreachable { help, .. } => (!help.is_empty()).then(|| help.clone()),
+            Self::Forbidden { permission, .. } => Some(format!("grant {permission} to the collector's identity")),
+            Self::RateLimited { .. } => {
+                Some("others use the same limit: lower `share` of the source, or try again later".into())
+            }
+            Self::Io { path, source, .. } => io_hint(path, source),
+            Self::WindowTooOld { .. } => {
+                Some("read the time before from an archive: a source with `path`, or `import`".into())
+            }
+            Self::Several { errors, .. } => {
+                let mut hints: Vec<String> = Vec::new();
+                for hint in errors.iter().filter_map(|(_, error)| error.hint()) {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
+                (!hints.is_empty()).then(|| hints.join("; "))
+            }
+            Self::BadResponse { .. }
+            | Self::Decode { .. }
+            | Self::WriterStopped
+            | Self::Worker { .. }
+            | Self::Store { .. } => None,
+        }
+    }
+}
+
+fn io_hint(path: &std::path::Path, source: &std::io::Error) -> Option<String> {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::NotFound => Some(format!(
+            "correct `path` of the source: relative paths start at the configuration file's folder; looked for {}",
+            path.display()
+        )),
+        ErrorKind::PermissionDenied => Some("let the collector's user read it".into()),
+        _ => None,
+    }
+}
+
+/// Each stream with the innermost words of its error: there is more than one chain, so no single source to walk.
+fn summary(errors: &[(String, Error)]) -> String {
+    let mut parts = Vec::new();
+    for (stream, error) in errors {
+        let mut text = format!("{stream}: {error}");
+        let mut cause = std::error::Error::source(error);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        parts.push(text);
+    }
+    parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_lowercase_and_leave_the_source_out() {
+        let error = Error::Forbidden {
+            target: "CloudTrail in eu-west-2".into(),
+            permission: "cloudtrail:LookupEvents".into(),
+            source: "AccessDenied".into(),
+        };
+        let text = error.to_string();
+        assert_eq!(text, "not allowed to read CloudTrail in eu-west-2: permission cloudtrail:LookupEvents is missing");
+        assert!(error.hint().expect("a hint").contains("cloudtrail:LookupEvents"));
+    }
+
+    #[test]
+    fn several_lists_every_stream_and_each_hint_once() {
+        let one = |stream: &str| {
+            let source = "no route to host".into();
+            (stream.to_owned(), Error::Unreachable { target: stream.into(), help: "check the network".into(), source })
+        };
+        let error = Error::Several { failed: 2, streams: 3, errors: vec![one("eu-west-1"), one("eu-west-2")] };
+        let text = error.to_string();
+        assert!(text.contains("eu-west-1") && text.contains("eu-west-2") && text.contains("no route to host"));
+        assert_eq!(error.hint().as_deref(), Some("check the network"));
+    }
+}

@@ -1,0 +1,89 @@
+//! The keys of a `[[source]]`, checked against the connector's description and turned into values.
+
+use crate::{ConfigError, Source, Spec, catalog};
+
+/// The parameters of one source.
+pub(crate) struct Params<'a> {
+    source: &'a Source,
+    spec: &'a Spec,
+}
+
+impl<'a> Params<'a> {
+    /// Checks that all keys are known and all required ones are given.
+    pub(crate) fn new(source: &'a Source, spec: &'a Spec) -> Result<Self, ConfigError> {
+        for key in source.params.keys() {
+            if !spec.known_keys().any(|known| known == key) {
+                let nearest = catalog::nearest(key, spec.known_keys()).map(str::to_owned);
+                let known = spec.known_keys().map(str::to_owned).collect();
+                let (source_name, key) = (source.name.clone(), key.clone());
+                return Err(ConfigError::UnknownKey { source_name, key, nearest, known });
+            }
+        }
+        let params = Self { source, spec };
+        for (key, param) in &spec.params {
+            if param.required && !params.has(key) {
+                return Err(params.missing(key));
+            }
+        }
+        Ok(params)
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.source.params.contains_key(key)
+    }
+
+    pub(crate) fn missing(&self, key: &str) -> ConfigError {
+        let help = self.spec.params.get(key).map(|param| param.help.clone()).unwrap_or_default();
+        ConfigError::MissingKey { source_name: self.source.name.clone(), key: key.to_owned(), help }
+    }
+
+    pub(crate) fn bad(&self, key: &str, problem: impl Into<String>) -> ConfigError {
+        let help = self.spec.params.get(key).map(|param| param.help.clone()).unwrap_or_default();
+        let (source_name, key) = (self.source.name.clone(), key.to_owned());
+        ConfigError::BadValue { source_name, key, problem: problem.into(), help }
+    }
+
+    pub(crate) fn string(&self, key: &str) -> Result<Option<String>, ConfigError> {
+        match self.source.params.get(key) {
+            None => Ok(None),
+            Some(toml::Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
+            Some(toml::Value::String(_)) => Err(self.bad(key, "it is empty")),
+            Some(other) => Err(self.bad(key, format!("a text is needed, not {}", other.type_str()))),
+        }
+    }
+
+    /// A list of texts; a single text is a list of one.
+    pub(crate) fn strings(&self, key: &str) -> Result<Vec<String>, ConfigError> {
+        let Some(toml::Value::Array(items)) = self.source.params.get(key) else {
+            return Ok(self.string(key)?.into_iter().collect());
+        };
+        let mut texts: Vec<String> = Vec::with_capacity(items.len());
+        for item in items {
+            match item {
+                toml::Value::String(text) if !text.trim().is_empty() => {
+                    if texts.contains(text) {
+                        return Err(self.bad(key, format!("`{text}` is listed twice")));
+                    }
+                    texts.push(text.clone());
+                }
+                _ => return Err(self.bad(key, "a list of texts is needed")),
+            }
+        }
+        if texts.is_empty() {
+            return Err(self.bad(key, "the list is empty"));
+        }
+        Ok(texts)
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+        match self.source.params.get(key).or_else(|| self.spec.params.get(key)?.default.as_ref()) {
+            None => Ok(None),
+            Some(toml::Value::Float(number)) => Ok(Some(*number)),
+            Some(toml::Value::Integer(number)) => match i32::try_from(*number) {
+                Ok(small) => Ok(Some(f64::from(small))),
+                Err(_) => Err(self.bad(key, "the number is too large")),
+            },
+            Some(other) => Err(self.bad(key, format!("a number is needed, not {}", other.type_str()))),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Replaces secrets before a record is stored.
+//!
+//! A secret is known by the name of its key. A quick search for the names goes first; only a text that has one is
+//! looked at value by value, and only the secret's own bytes are replaced: everything else stays as it was received.
+//! The surprising fact: JSON is often a text inside JSON, several times over, so texts are looked into as well.
+//! Access key ids are no secrets; they are the evidence that tells sessions apart.
+
+mod tree;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use tree::{Member, Node};
+
+/// What stands where a secret was.
+const REPLACED: &str = "***redacted***";
+
+/// A key is a secret's if it ends in the words of one of these; letter case and what is between the words aside.
+const SECRET_NAMES: &[&str] = &[
+    "access token",
+    "api secret",
+    "api token",
+    "auth token",
+    "authorization token",
+    "bearer token",
+    "client secret",
+    "id token",
+    "key material",
+    "oauth token",
+    "pass phrase",
+    "passwd",
+    "password",
+    "plain text",
+    "pre shared key",
+    "private key",
+    "refresh token",
+    "saml assertion",
+    "secret access key",
+    "secret binary",
+    "secret key",
+    "secret string",
+    "security token",
+    "session token",
+    "shared secret",
+    "signing secret",
+    "user data",
+    "web identity token",
+];
+
+/// Other traces of a secret. An escape (`\u`) may hide a name.
+const OTHER_TRACES: &[&str] = &["\"token", "x-amz-signature", "environment", "putparameter", "\\u"];
+
+/// Texts that a provider puts where it has removed a secret itself.
+const ALREADY_REMOVED: &[&str] = &["", REPLACED, "HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>", "****"];
+
+/// How often JSON inside a text is looked into.
+const MAX_NESTING: usize = 6;
+
+/// The names without anything between their words.
+static FOLDED_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| SECRET_NAMES.iter().map(|name| fold(name)).collect());
+
+/// Finds out quickly that a text has no secret.
+static TRACE_FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let names = SECRET_NAMES.iter().flat_map(|name| ["", " ", "_", "-"].map(|between| name.replace(' ', between)));
+    let traces: Vec<String> = names.chain(OTHER_TRACES.iter().map(|&trace| trace.to_owned())).collect();
+    let finder = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(traces);
+    finder.expect("a short list of short words")
+});
+
+/// Replaces secrets, and keeps a keyed hash of what was received.
+#[derive(Clone)]
+pub struct Redactor {
+    key: [u8; 32],
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Redactor")
+    }
+}
+
+impl Redactor {
+    /// A redactor whose hashes are keyed with `key`.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// The text with its secrets replaced, and the HMAC-SHA-256 of the text received if there were any.
+    #[must_use]
+    pub fn apply<'a>(&self, body: &'a str) -> (Cow<'a, str>, Option<[u8; 32]>) {
+        match replace(body, 0) {
+            None => (Cow::Borrowed(body), None),
+            Some(replaced) => (Cow::Owned(replaced), Some(self.hmac(body.as_bytes()))),
+        }
+    }
+
+    /// As [`Redactor::apply`], for bytes that could not be read as a record: replaces too much rather than too little.
+    #[must_use]
+    pub fn scrub(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        if !TRACE_FINDER.is_match(text.as_ref()) {
+            return text.into_owned();
+        }
+        let text = replace(&text, 0).map_or(text, Cow::Owned);
+        scrub_assignments(&text)
+    }
+
+    fn hmac(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length will do");
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+/// The text with its secrets replaced; `None` if it has none.
+fn replace(text: &str, nesting: usize) -> Option<String> {
+    if !TRACE_FINDER.is_match(text) {
+        return None;
+    }
+    // The record of an SSM `PutParameter` has its value under the plain name `value`.
+    let put_parameter = memchr::memmem::find(text.as_bytes(), b"PutParameter").is_some();
+    let mut search = Search { text, nesting, edits: Vec::new(), put_parameter };
+    for node in &tree::parse(text) {
+        search.look(node, "");
+    }
+    if search.edits.is_empty() {
+        return None;
+    }
+    let mut result = String::with_capacity(text.len());
+    let mut done = 0;
+    for (place, replacement) in search.edits {
+        result.push_str(&text[done..place.start]);
+        result.push_str(&replacement);
+        done = place.end;
+    }
+    result.push_str(&text[done..]);
+    Some(result)
+}
+
+/// Looks for secrets in one text; `edits` come out in the order of the text.
+struct Search<'a> {
+    text: &'a str,
+    nesting: usize,
+    edits: Vec<(Range<usize>, String)>,
+    put_parameter: bool,
+}
+
+impl Search<'_> {
+    fn look(&mut self, node: &Node, parent: &str) {
+        match node {
+            Node::Object(_, members) => {
+                let named_secret = members.iter().any(|member| self.names_secret(member));
+                for member in members {
+                    self.member(member, parent, named_secret);
+                }
+            }
+            Node::Array(_, items) => {
+                for item in items {
+                    self.look(item, parent);
+                }
+            }
+            Node::Text(place) => self.look_into(place),
+            Node::Scalar(_) => {}
+            Node::Deep(place) => self.hide(place),
+        }
+    }
+
+    fn member(&mut self, member: &Member, parent: &str, named_secret: bool) {
+        let key = fold(&member.key);
+        let hidden = is_secret(&key)
+            || (named_secret && matches!(key.as_str(), "value" | "values" | "parametervalue" | "stringvalue"))
+            || (self.put_parameter && key == "value" && parent == "requestparameters");
+        if hidden {
+            self.hide_value(&member.value);
+        } else if is_environment(&key, parent) {
+            self.hide_environment(&member.value, &key);
+        } else {
+            self.look(&member.value, &key);
+        }
+    }
+
+    /// `{"name": "DB_PASSWORD", "value": "…"}`: the name is a value here.
+    fn names_secret(&self, member: &Member) -> bool {
+        let Node::Text(place) = &member.value else { return false };
+        matches!(fold(&member.key).as_str(), "name" | "key" | "parameterkey" | "parametername" | "variable")
+            && is_secret(&fold(&tree::unescape(&self.text[place.clone()])))
+    }
+
+    /// Environment variables: names stay, values go.
+    fn hide_environment(&mut self, node: &Node, key: &str) {
+        match node {
+            // `environment` is a list of names and values, or an object that has the variables among other things.
+            Node::Object(_, members) if key == "environment" => {
+                for member in members {
+                    self.member(member, key, false);
+                }
+            }
+            Node::Object(_, members) => {
+                for member in members {
+                    self.hide_value(&member.value);
+                }
+            }
+            Node::Array(_, items) => {
+                for item in items {
+                    let Node::Object(_, members) = item else {
+                        self.hide_value(item);
+                        continue;
+                    };
+                    for member in members {
+                        if fold(&member.key) == "value" {
+                            self.hide_value(&member.value);
+                        } else {
+                            self.look(&member.value, "");
+                        }
+                    }
+                }
+            }
+            // The environment that a release goes to, for one.
+            Node::Text(_) | Node::Scalar(_) if key == "environment" => self.look(node, ""),
+            other => self.hide_value(other),
+        }
+    }
+
+    fn hide_value(&mut self, node: &Node) {
+        match node {
+            Node::Scalar(place) if matches!(&self.text[place.clone()], "true" | "false" | "null" | "") => {}
+            Node::Text(place) if ALREADY_REMOVED.contains(&self.text[place.clone()].trim_matches('"')) => {}
+            other => self.hide(&other.place()),
+        }
+    }
+
+    fn hide(&mut self, place: &Range<usize>) {
+        self.edits.push((place.clone(), format!("\"{REPLACED}\"")));
+    }
+
+    /// A text may hold JSON, or an address whose query carries a token.
+    fn look_into(&mut self, place: &Range<usize>) {
+        let literal = &self.text[place.clone()];
+        if !TRACE_FINDER.is_match(literal) {
+            return;
+        }
+        let inner = tree::unescape(literal);
+        let replaced = if inner.trim_start().starts_with(['{', '[', '"']) {
+            if self.nesting >= MAX_NESTING {
+                self.hide(place);
+                return;
+            }
+            replace(&inner, self.nesting + 1)
+        } else {
+            None
+        };
+        let replaced = replaced.or_else(|| replace_in_query(&inner));
+        if let Some(replaced) = replaced {
+            let literal = serde_json::Value::String(replaced).to_string();
+            self.edits.push((place.clone(), literal));
+        }
+    }
+}
+
+/// Tokens and signatures in the query of an address.
+fn replace_in_query(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let mut edits = Vec::new();
+    for name in ["x-amz-security-token=", "x-amz-signature=", "access_token=", "client_secret="] {
+        for found in memchr::memmem::find_iter(lower.as_bytes(), name) {
+            let start = found + name.len();
+            let length = text[start..].find(|c: char| c == '&' || c.is_whitespace() || c == '"');
+            let end = length.map_or(text.len(), |length| start + length);
+            if &text[start..end] != REPLACED {
+                edits.push(start..end);
+            }
+        }
+    }
+    edits.sort_unstable_by_key(|place| place.start);
+    let mut result = text.to_owned();
+    for place in edits.iter().rev() {
+        result.replace_range(place.clone(), REPLACED);
+    }
+    (!edits.is_empty()).then_some(result)
+}
+
+/// In text that is no JSON: whatever follows a secret's name and `:` or `=`.
+fn scrub_assignments(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut rest = text;
+    while let Some(start) = rest.find(is_name) {
+        let after = &rest[start..];
+        let length = after.find(|c| !is_name(c)).unwrap_or(after.len());
+        let (name, after) = after.split_at(length);
+        result.push_str(&rest[..start + length]);
+        rest = after;
+        if !is_secret(&fold(name)) {
+            continue;
+        }
+        let quotes = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+        let gap = after.find(|c| !quotes(c)).unwrap_or(after.len());
+        if !after[gap..].starts_with([':', '=']) {
+            continue;
+        }
+        let value = gap + 1 + after[gap + 1..].find(|c| !quotes(c)).unwrap_or(after.len() - gap - 1);
+        let ends = |c: char| matches!(c, '"' | '\'' | '\\' | ',' | '&' | '}' | ']' | ';' | '\n');
+        let length = after[value..].find(ends).unwrap_or(after.len() - value);
+        let secret = &after[value..value + length];
+        result.push_str(&after[..value]);
+        result.push_str(if matches!(secret, "null" | "true" | "false" | "") { secret } else { REPLACED });
+        rest = &after[value + length..];
+    }
+    result.push_str(rest);
+    result
+}
+
+/// A name without letter case and separators.
+fn fold(name: &str) -> String {
+    let mut folded = String::with_capacity(name.len());
+    for character in name.chars().filter(|c| !matches!(c, '_' | '-' | ' ' | '.')) {
+        if character.is_ascii() {
+            folded.push(character.to_ascii_lowercase());
+        } else {
+            folded.extend(character.to_lowercase());
+        }
+    }
+    folded
+}
+
+fn is_secret(folded: &str) -> bool {
+    folded == "token" || FOLDED_NAMES.iter().any(|name| folded.ends_with(name.as_str()))
+}
+
+fn is_environment(folded: &str, parent: &str) -> bool {
+    folded == "environment"
+        || folded.starts_with("environmentvariables")
+        || (folded == "variables" && parent == "environment")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! What the tests of collectors share: a world without a store, and real data where there is some.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::{Collector, Connector, Error, Redactor, Run, Seen, Sink, Source, Unit};
+
+/// Etags of units that were read.
+#[derive(Debug, Default)]
+pub(crate) struct Known(pub(crate) HashMap<String, String>);
+
+impl Seen for Known {
+    fn etags(&self, units: &[String]) -> Result<Vec<Option<String>>, Error> {
+        Ok(units.iter().map(|unit| self.0.get(unit).cloned()).collect())
+    }
+}
+
+/// A run at `now`, with nothing read before.
+pub(crate) fn run_at(now: &str) -> Run {
+    let now: Timestamp = now.parse().expect("a time");
+    let (seen, redactor) = (Arc::new(Known::default()), Arc::new(Redactor::new([7; 32])));
+    Run { now, since: None, cursors: HashMap::new(), seen, redactor }
+}
+
+/// A collector of a source with these parameters.
+pub(crate) fn collector(connector: &dyn Connector, base: &Path, params: &str) -> Box<dyn Collector> {
+    let params = toml::from_str(params).expect("valid TOML");
+    connector.configure(&Source { name: "test".into(), params, base: base.to_owned() }).expect("a valid source")
+}
+
+/// All units of a collection and how it ended.
+pub(crate) async fn collect(collector: &dyn Collector, run: &Run) -> (Vec<Unit>, Result<(), Error>) {
+    let (sink, mut receiver) = Sink::channel(2);
+    let reading = async move { collector.collect(run, &sink).await };
+    let keeping = async {
+        let mut units = Vec::new();
+        while let Some(unit) = receiver.recv().await {
+            units.push(unit);
+        }
+        units
+    };
+    let (result, units) = {
+        let mut reading = Box::pin(reading);
+        let mut keeping = Box::pin(keeping);
+        let result = tokio::select! {
+            result = &mut reading => result,
+            _ = &mut keeping => unreachable!("the sink lives as long as the reading"),
+        };
+        drop(reading);
+        (result, keeping.await)
+    };
+    (units, result)
+}
+
+/// A folder of shared data; says so and gives nothing where it is absent.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
+    if !path.exists() {
+        eprintln!("skipped: {} is absent", path.display());
+        return None;
+    }
+    Some(path)
+}

@@ -1,0 +1,20 @@
+-- title: Dev deploys automatically
+-- description: The pipeline has a dev stage whose trigger is automatic, with no human approval.
+-- severity: medium
+-- controls: OFQ-00005/dev-auto
+select
+    'pipeline' as subject_kind, pipeline as subject_id, service, 'dev' as environment,
+    case
+        when bool_or(environment = 'dev' and trigger = 'automatic' and coalesce(approvals_required, 0) = 0) then 'pass'
+        when bool_or(environment = 'dev' and trigger is null) then 'no-evidence'
+        else 'fail'
+    end as result,
+    case
+        when bool_or(environment = 'dev' and trigger = 'automatic' and coalesce(approvals_required, 0) = 0) then 'dev-automatic'
+        when not bool_or(environment = 'dev') then 'no-dev-stage'
+        when bool_or(environment = 'dev' and trigger is null) then 'trigger-unknown'
+        else 'dev-not-automatic'
+    end as reason
+from pipeline_stage
+where current
+group by pipeline, service;

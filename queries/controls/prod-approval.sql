@@ -1,0 +1,76 @@
+-- title: Managerial approval of live
+-- description: The live stage needs a human approval that its requester cannot give, and each live deployment has one by a manager or senior person.
+-- severity: high
+-- controls: OFQ-00005/prod-approval
+with
+given as (
+    select
+        d.deployment_id, d.service, d.environment, d.bypassed, d.approvals,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts and a.approver_role is not null and not a.by_requester), false) as approved,
+        coalesce(bool_or(a.decision = 'approved' and (not a.counts or (not a.automated and a.decided_at is null and not a.gated))), false) as unproven,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_requester), false) as own,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and not a.in_time), false) as late,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.approver_role is null), false) as without_role,
+        coalesce(bool_or(a.decision = 'approved' and a.automated), false) as automated
+    from deployment d
+    left join approval a using (deployment_id)
+    where d.environment = 'live' and d.ran
+    group by all
+),
+stage as (
+    select s.*, unnest(case when len(s.approvers) > 0 then s.approvers else [null] end) as approver
+    from pipeline_stage s
+    where s.current and s.environment = 'live'
+),
+eligible as (
+    -- every one who may approve has the role today; a name that the roster does not know is no evidence
+    select
+        s.pipeline, s.service, s.stage, s.approvals_required, s.requester_can_approve, s.can_bypass,
+        count(s.approver) as named,
+        count(s.approver) filter (where i.person_id is null) as unknown,
+        count(s.approver) filter (where i.person_id is not null and not exists (
+            from config_role r where r.person_id = i.person_id and (r.services is null or list_contains(r.services, s.service))
+              and (select now from run) >= r.valid_from and (select now from run) < r.valid_to
+        )) as without_role
+    from stage s
+    left join config_identity i on i.identity = lower(s.approver)
+    group by all
+)
+select
+    'deployment' as subject_kind, deployment_id as subject_id, service, environment,
+    case
+        when bypassed then 'fail'
+        when approved then 'pass'
+        when approvals is null or unproven then 'no-evidence'
+        else 'fail'
+    end as result,
+    case
+        when bypassed then 'gate-bypassed'
+        when approved then 'signed-off'
+        when approvals is null then 'approvals-unknown'
+        when unproven then 'approval-untimed'
+        when own then 'self-approval'
+        when late then 'approved-after-start'
+        when without_role then 'approver-without-role'
+        when automated then 'approval-automated'
+        else 'approval-missing'
+    end as reason
+from given
+union all
+select
+    'pipeline', pipeline, service, 'live',
+    case
+        when coalesce(approvals_required, 0) = 0 and approvals_required is not null then 'fail'
+        when requester_can_approve or can_bypass or without_role > 0 then 'fail'
+        when approvals_required is null or requester_can_approve is null or named = 0 or unknown > 0 then 'no-evidence'
+        else 'pass'
+    end,
+    case
+        when coalesce(approvals_required, 0) = 0 and approvals_required is not null then 'stage-needs-no-approval'
+        when requester_can_approve then 'requester-can-approve'
+        when can_bypass then 'gate-can-be-bypassed'
+        when without_role > 0 then 'eligible-approver-without-role'
+        when approvals_required is null or requester_can_approve is null or named = 0 or unknown > 0 then 'eligible-approver-unknown'
+        else 'stage-needs-approval'
+    end
+from eligible;

@@ -1,0 +1,10 @@
+-- title: Recorded in the central release log
+-- description: Every change to live is linked to a recorded release.
+-- severity: high
+-- controls: OFQ-00005/recorded
+select
+    'change' as subject_kind, change_id as subject_id, service, environment,
+    case when deployment_id <> '' or verdict = 'exempted' then 'pass' else 'fail' end as result,
+    reason
+from change
+where service <> '' and environment = 'live' and verdict <> 'platform';

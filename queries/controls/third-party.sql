@@ -1,0 +1,35 @@
+-- title: Third-party systems audited with the same rigour
+-- description: A third-party service's source is collected without gaps, and its changes reconcile.
+-- severity: medium
+-- controls: OFQ-00005/third-party
+with
+sources as (
+    select distinct service, unnest(sources) as source from config_scope
+),
+standing as (
+    select
+        s.service,
+        count(src.source) as sources,
+        count(src.source) filter (where p.complete_at is null or p.error is not null) as unread,
+        (select count(*) from change c where c.service = s.service) as changes,
+        (select count(*) from change c where c.service = s.service and c.verdict not in ('released', 'platform', 'exempted')) as unreconciled
+    from config_service s
+    left join sources src on src.service = s.service
+    left join poll p on p.source = src.source
+    where s.type = 'third-party'
+    group by s.service
+)
+select
+    'service' as subject_kind, service as subject_id, service, '' as environment,
+    case
+        when unreconciled > 0 then 'fail'
+        when sources = 0 or unread > 0 then 'no-evidence'
+        else 'pass'
+    end as result,
+    case
+        when unreconciled > 0 then 'changes-unreconciled'
+        when sources = 0 then 'no-source'
+        when unread > 0 then 'source-unread'
+        else 'reconciled'
+    end as reason
+from standing;

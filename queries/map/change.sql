@@ -1,0 +1,29 @@
+-- A mapping's changes, with defaults for what it does not say. A record without a time or an action is set aside.
+insert into event
+select
+    $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, m.occurred_at,
+    coalesce(m.change_key, $source || ':' || m.record_id), coalesce(m.owner, true),
+    coalesce(m.category, 'change'), coalesce(m.outcome, 'succeeded'), m.error,
+    coalesce(m.actor_type, case when m.actor_name is null then 'unknown' else 'person' end),
+    m.actor_name, m.actor_role, m.session_name, m.session_key, m.session_started, m.source_identity, m.invoked_by,
+    coalesce(m.console, false), coalesce(m.channel, 'unknown'), m.user_agent,
+    m.action, coalesce(m.operation, 'other'), coalesce(m.resource, ''),
+    m.account, m.region, m.subscription, m.resource_group, m.object,
+    m.run_ids, m.correlation_ids, m.starts_operation, m.operation_role, m.part_of, m.on_behalf_of, m.diffs
+from (
+    select
+        null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,
+        null::boolean as owner, null::varchar as category, null::varchar as outcome, null::varchar as error,
+        null::varchar as actor_type, null::varchar as actor_name, null::varchar as actor_role, null::varchar as session_name,
+        null::varchar as session_key, null::timestamp as session_started, null::varchar as source_identity,
+        null::varchar as invoked_by, null::boolean as console, null::varchar as channel, null::varchar as user_agent,
+        null::varchar as action, null::varchar as operation, null::varchar as resource, null::varchar as account,
+        null::varchar as region, null::varchar as subscription, null::varchar as resource_group, null::varchar as object,
+        null::varchar[] as run_ids, null::varchar[] as correlation_ids, null::varchar as starts_operation,
+        null::varchar as operation_role, null::varchar as part_of, null::varchar as on_behalf_of, null::varchar as diffs
+    where false
+    union all by name
+    (from mapping)
+) m
+join raw using (record_id)
+where m.occurred_at is not null and nullif(m.action, '') is not null;

@@ -1,0 +1,6 @@
+-- A source is mapped from the beginning: nothing that an earlier mapping made of it stays.
+delete from event where source = '{source}';
+delete from session where source = '{source}';
+delete from deployment_version where source = '{source}';
+delete from stage_version where source = '{source}';
+delete from quarantine where source = '{source}' and stage = 'map';

@@ -1,0 +1,17 @@
+-- A mapping's pipeline stages, with defaults for what it does not say.
+insert into stage_version
+select
+    $source, m.record_id, raw.raw_hash, m.pipeline, m.service, m.revision, m.changed_by, m.changed_at, raw.unit, raw.position,
+    m.stage, m.environment, m.stage_order, m.trigger, m.approvals_required, m.approvers, m.requester_can_approve, m.can_bypass
+from (
+    select
+        null::varchar as record_id, null::varchar as pipeline, null::varchar as service, null::varchar as revision,
+        null::varchar as changed_by, null::timestamp as changed_at, null::varchar as stage, null::varchar as environment,
+        null::bigint as stage_order, null::varchar as trigger, null::bigint as approvals_required, null::varchar[] as approvers,
+        null::boolean as requester_can_approve, null::boolean as can_bypass
+    where false
+    union all by name
+    (from mapping)
+) m
+join raw using (record_id)
+where m.pipeline is not null and m.stage is not null;

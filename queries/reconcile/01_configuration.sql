@@ -1,0 +1,109 @@
+-- The configuration as tables, out of one JSON document: what the rules know of services, people and exceptions.
+create or replace table config_standard as
+select
+    from_json((select configuration from run)->'$.standard', '{"name": "VARCHAR", "skew_s": "BIGINT", "settle_s": "BIGINT", "max_running_s": "BIGINT",
+        "operation_window_s": "BIGINT", "manual_means": "VARCHAR"}') as s;
+create or replace table config_standard as
+select s.name, to_seconds(s.skew_s) as skew, to_seconds(s.settle_s) as settle, to_seconds(s.max_running_s) as max_running,
+       to_seconds(s.operation_window_s) as operation_window, s.manual_means
+from config_standard;
+
+create or replace table config_source as
+select unnest(from_json((select configuration from run)->'$.source', '[{"name": "VARCHAR", "connector": "VARCHAR", "approvals": "VARCHAR", "path": "BOOLEAN"}]'), recursive := true);
+
+-- ------------------------------------------------------------------------------------------------ services, scopes --
+create or replace table config_service as
+with s as (
+    select unnest(from_json((select configuration from run)->'$.service', '[{"name": "VARCHAR", "type": "VARCHAR", "team": "VARCHAR", "pipelines": ["VARCHAR"], "stages": "JSON"}]')) as s
+)
+select s.name as service, s.type as type, s.team as team, s.pipelines as pipelines, s.stages as stages from s;
+
+-- Which service a pipeline releases: the first that names it.
+create or replace table config_pipeline as
+select pipeline, min(service) as service from (select service, unnest(pipelines) as pipeline from config_service) group by pipeline;
+
+create or replace table config_stage as
+select service, lower(replace(replace(key, '-', ''), '_', '')) as stage, stages->>key as environment
+from (select service, stages, unnest(json_keys(stages)) as key from config_service);
+
+create or replace table config_scope as
+select unnest(from_json((select configuration from run)->'$.scope', '[{"position": "BIGINT", "service": "VARCHAR", "environment": "VARCHAR",
+    "aws_accounts": ["VARCHAR"], "aws_regions": ["VARCHAR"], "resources": ["VARCHAR"], "azure_subscriptions": ["VARCHAR"],
+    "azure_resource_groups": ["VARCHAR"], "sources": ["VARCHAR"], "objects": ["VARCHAR"]}]'), recursive := true);
+
+-- -------------------------------------------------------------------------------------------- machine identities --
+create or replace table config_pipeline_identity as
+select unnest(from_json((select configuration from run)->'$.pipeline_identity', '[{"position": "BIGINT", "pipeline": "VARCHAR", "environment": "VARCHAR",
+    "aws_roles": ["VARCHAR"], "aws_users": ["VARCHAR"], "azure_app_ids": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "actors": ["VARCHAR"]}]'), recursive := true);
+
+-- One row for each key of an entry; keys compare without case, roles by account and name.
+create or replace table config_pipeline_key as
+select position, pipeline, environment, 'role' as kind, role_key(unnest(aws_roles)) as value from config_pipeline_identity
+union all
+select position, pipeline, environment, 'user', lower(unnest(aws_users)) from config_pipeline_identity
+union all
+select position, pipeline, environment, 'application', lower(unnest(azure_app_ids)) from config_pipeline_identity
+union all
+select position, pipeline, environment, 'subject', lower(unnest(oidc_subjects)) from config_pipeline_identity
+union all
+select position, pipeline, environment, 'actor', lower(unnest(actors)) from config_pipeline_identity;
+
+create or replace table config_automation as
+select unnest(from_json((select configuration from run)->'$.automation', '[{"position": "BIGINT", "aws_roles": ["VARCHAR"], "aws_users": ["VARCHAR"],
+    "azure_app_ids": ["VARCHAR"], "actors": ["VARCHAR"], "actions": ["VARCHAR"], "reason": "VARCHAR", "approved_by": "VARCHAR",
+    "from": "VARCHAR", "to": "VARCHAR"}]'), recursive := true);
+create or replace table config_automation_key as
+select position, 'role' as kind, role_key(unnest(aws_roles)) as value from config_automation
+union all
+select position, 'user', lower(unnest(aws_users)) from config_automation
+union all
+select position, 'application', lower(unnest(azure_app_ids)) from config_automation
+union all
+select position, 'actor', lower(unnest(actors)) from config_automation;
+
+-- --------------------------------------------------------------------------------------------------------- people --
+create or replace table config_person as
+with p as (
+    select unnest(from_json((select configuration from run)->'$.person', '[{"position": "BIGINT", "name": "VARCHAR",
+        "roles": [{"role": "VARCHAR", "services": ["VARCHAR"], "from": "VARCHAR", "to": "VARCHAR"}], "identities": ["VARCHAR"]}]')) as p
+)
+select p.position as person_id, p.name as name, lower(coalesce(p.identities[1], p.name)) as actor, p.roles as roles, p.identities as identities from p;
+
+-- Every spelling of a person, once: the first entry of the roster that has it.
+create or replace table config_identity as
+select identity, person_id, actor
+from (
+    select lower(unnest(list_append(identities, name))) as identity, person_id, actor from config_person
+)
+qualify row_number() over (partition by identity order by person_id) = 1;
+
+-- Who had which role, for which services (null: all), from when to when.
+create or replace table config_role as
+with r as (select person_id, unnest(roles) as r from config_person)
+select person_id, r.role as role,
+       case when len(r.services) > 0 then r.services end as services,
+       coalesce(make_utc(r.from), timestamp '0001-01-01') as valid_from,
+       coalesce(make_utc(r.to), timestamp '9999-01-01') as valid_to
+from r
+where r.role in ('senior', 'manager');
+
+-- ----------------------------------------------------------------------------------------------------- exceptions --
+create or replace table config_exemption as
+with e as (
+    select unnest(from_json((select configuration from run)->'$.exemption', '[{"id": "VARCHAR", "reason": "VARCHAR", "approved_by": "VARCHAR", "requested_by": "VARCHAR",
+        "from": "VARCHAR", "to": "VARCHAR", "service": "VARCHAR", "environment": "VARCHAR", "actors": ["VARCHAR"], "verdicts": ["VARCHAR"],
+        "deployments": ["VARCHAR"], "controls": ["VARCHAR"]}]')) as e
+)
+select e.id as exemption_id, e.reason as reason, e.approved_by as approved_by, e.requested_by as requested_by,
+       make_utc(e.from) as valid_from, make_utc(e.to) as valid_to, e.service as service, e.environment as environment,
+       coalesce(e.actors, []) as actors, coalesce(e.verdicts, []) as verdicts, coalesce(e.deployments, []) as deployments, coalesce(e.controls, []) as controls
+from e;
+
+create or replace table config_waiver as
+with w as (
+    select unnest(from_json((select configuration from run)->'$.waiver', '[{"position": "BIGINT", "service": "VARCHAR", "control": "VARCHAR", "reason": "VARCHAR",
+        "approved_by": "VARCHAR", "requested_by": "VARCHAR", "from": "VARCHAR", "to": "VARCHAR"}]')) as w
+)
+select w.position as position, w.service as service, w.control as control, w.reason as reason, w.approved_by as approved_by,
+       w.requested_by as requested_by, make_utc(w.from) as valid_from, make_utc(w.to) as valid_to
+from w;

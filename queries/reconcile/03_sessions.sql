@@ -1,0 +1,73 @@
+-- Who is behind a credential: every session followed, hop by hop, to where it began.
+
+-- Of the copies of one token issue the one that names the caller counts; every issued key once.
+create or replace table session_hop as
+with ranked as (
+    select
+        *,
+        sha256(concat_ws(chr(31), system, coalesce(issued_key, issued_name || '@' || occurred_at::varchar, record_id))) as session_id
+    from session
+)
+select * exclude (source), source
+from ranked
+qualify row_number() over (
+    partition by session_id
+    order by caller_type in ('account', 'unknown'), caller_key is null, occurred_at, record_id
+) = 1;
+
+-- The session that a caller came with: by its key, else by the identity it acted as and the second in which that began.
+create or replace temporary table session_parent as
+with
+by_key as (
+    select child.session_id, parent.session_id as parent_id
+    from session_hop child
+    join session_hop parent on parent.system = child.system and parent.issued_key = child.caller_key
+    where parent.session_id <> child.session_id
+),
+keyless as (
+    select session_id, system, lower(caller_name) as name, caller_started, unnest(seconds_around(caller_started)) as second
+    from session_hop
+    where caller_type = 'role' and caller_started is not null
+      and session_id not in (select session_id from by_key)
+)
+from by_key
+union all
+select child.session_id, min_by(parent.session_id, abs(epoch_us(parent.occurred_at) - epoch_us(child.caller_started)))
+from keyless child
+join session_hop parent
+  on parent.system = child.system and lower(parent.issued_name) = child.name and epoch_second(parent.occurred_at) = child.second
+where parent.session_id <> child.session_id
+group by child.session_id;
+
+-- Each session with its whole chain. Chains are short; a circle (there is none in honest evidence) ends at 20 hops.
+create or replace table session_chain as
+with recursive chain as (
+    select session_id, session_id as hop_id, 1 as hops,
+           [role_key(role)] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,
+           [source_identity] as source_identities, [record_id] as records
+    from session_hop
+    union all
+    select c.session_id, p.parent_id, c.hops + 1,
+           list_append(c.roles, role_key(h.role)), list_append(c.session_names, h.session_name), list_append(c.run_ids, h.run_id),
+           list_append(c.tag_run_ids, h.tag_run_id), list_append(c.source_identities, h.source_identity), list_append(c.records, h.record_id)
+    from chain c
+    join session_parent p on p.session_id = c.hop_id
+    join session_hop h on h.session_id = p.parent_id
+    where c.hops < 20
+),
+whole as (
+    select * from chain qualify row_number() over (partition by session_id order by hops desc) = 1
+)
+select
+    w.session_id, own.system, own.issued_key, lower(own.issued_name) as issued_name, own.occurred_at, w.hops,
+    root.session_id as root_id,
+    root.caller_type, root.caller_name, root.caller_role, root.caller_session, root.provider, root.subject,
+    coalesce(root.caller_key, root.issued_key, root.session_id) as root_key,
+    list_filter(list_append(w.roles, role_key(root.caller_role)), lambda x: x is not null) as roles,
+    list_filter(w.session_names, lambda x: x is not null) as session_names,
+    list_filter(list_concat(w.run_ids, w.tag_run_ids), lambda x: x is not null) as run_ids,
+    list_filter(w.source_identities, lambda x: x is not null) as source_identities,
+    w.records
+from whole w
+join session_hop own on own.session_id = w.session_id
+join session_hop root on root.session_id = w.hop_id;

@@ -1,0 +1,256 @@
+-- Who is really behind each change and attempt. The order is the design's: proven (sign-in evidence followed to its
+-- root; an SSO role's session), then claimed (source identity; a session name that the roster knows), then declared.
+
+-- Copies of one event are one: the copy of the account that owns the resource, else the first.
+create or replace table change_event as
+select
+    left(sha256(system || chr(31) || change_key), 32) as change_id,
+    *
+from event
+where category = 'change' and outcome in ('succeeded', 'failed')
+qualify row_number() over (partition by system, change_key order by outcome, owner desc, occurred_at, source, record_id, raw_hash) = 1;
+
+-- Every distinct way in which an actor shows itself: far fewer than changes.
+create or replace temporary table appearance as
+select
+    row_number() over () as appearance_id, *
+from (
+    select distinct
+        system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+    from change_event
+);
+
+create or replace temporary table appearance_session as
+with
+by_key as (
+    select a.appearance_id, c.session_id
+    from appearance a join session_chain c on c.system = a.system and c.issued_key = a.session_key
+),
+keyless as (
+    select appearance_id, system, lower(actor_name) as name, session_started, unnest(seconds_around(session_started)) as second
+    from appearance
+    where actor_type = 'role' and session_started is not null and appearance_id not in (select appearance_id from by_key)
+)
+from by_key
+union all
+select k.appearance_id, min_by(c.session_id, abs(epoch_us(c.occurred_at) - epoch_us(k.session_started)))
+from keyless k
+join session_chain c on c.system = k.system and c.issued_name = k.name and epoch_second(c.occurred_at) = k.second
+group by k.appearance_id;
+
+-- What evidence says of each appearance, side by side.
+create or replace temporary table appearance_facts as
+with
+facts as (
+    select
+        a.*,
+        c.session_id,
+        -- without sign-in evidence the appearance is its own root
+        coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
+        case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
+        c.provider, c.subject, c.root_key,
+        -- roles that the actor went through, its own first
+        case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
+        coalesce(c.session_names, []) as chain_session_names,
+        coalesce(c.run_ids, []) as proven_run_ids,
+        list_filter(list_prepend(a.source_identity, coalesce(c.source_identities, [])), lambda x: x is not null) as source_identities,
+        coalesce(c.records, []) as session_records,
+        -- the role that the chain begins with where its own sign-in was never seen
+        case when c.session_id is null then a.actor_role when c.caller_type = 'role' then c.caller_role end as first_role,
+        case when c.session_id is null then a.session_name when c.caller_type = 'role' then c.caller_session end as first_session_name,
+        c.root_id
+    from appearance a
+    left join appearance_session s using (appearance_id)
+    left join session_chain c on c.session_id = s.session_id
+),
+named as (
+    select
+        f.*,
+        coalesce(contains(first_role, ':role/aws-reserved/sso.amazonaws.com/') or regexp_matches(first_role, ':assumed-role/AWSReservedSSO_'), false) as sso_role,
+        coalesce(contains(first_role, ':role/aws-service-role/'), false) as provider_role,
+        (select list(h.session_name) from session_hop h where h.session_id = f.root_id) as root_session_names
+    from facts f
+)
+select
+    n.*,
+    -- a person whom a provider vouches for
+    case
+        when root_type in ('person', 'root') then root_type
+        when sso_role and root_type in ('undocumented', 'role') then 'person'
+    end as proven_person_type,
+    case
+        when root_type = 'root' then root_name
+        when root_type = 'person' then coalesce(last_name(root_name), root_session_names[1])
+        when sso_role and root_type in ('undocumented', 'role') then first_session_name
+    end as proven_name,
+    -- all spellings under which the roster may know that person
+    case
+        when root_type in ('person', 'user') then [lower(root_name), lower(last_name(root_name)), lower(root_session_names[1])]
+        when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
+        else []
+    end as proven_spellings,
+    -- names that the caller chose
+    case
+        when root_type in ('undocumented', 'role', 'account', 'unknown') or n.session_id is null
+        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names)], lambda x: x is not null)
+        else []
+    end as claimed_names
+from named n;
+
+-- Which declared pipeline each appearance may be. A federated session must match a declared subject where there are any.
+create or replace table appearance_pipeline as
+with
+keys as (
+    select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
+    union all
+    select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
+    union all
+    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    union all
+    select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
+),
+matched as (
+    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind
+    from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
+    union all
+    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject'
+    from (select appearance_id, lower(subject) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
+    join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
+),
+entries as (
+    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject
+    from matched group by all
+)
+select
+    e.appearance_id, e.position, e.pipeline, e.environment,
+    not (
+        f.root_type = 'federated' and not e.by_subject
+        and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')
+    ) as valid
+from entries e
+join appearance_facts f using (appearance_id);
+
+create or replace temporary table appearance_automation as
+with keys as (
+    select appearance_id, 'role' as kind, role_key(actor_role) as value from appearance_facts where actor_role is not null
+    union all
+    select appearance_id, 'user', lower(actor_name) from appearance_facts where actor_type = 'user'
+    union all
+    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    union all
+    select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
+)
+select distinct k.appearance_id, a.position
+from keys k join config_automation_key a on a.kind = k.kind and a.value = k.value;
+
+-- Roles, applications and subjects that a release record names need no declaration.
+create or replace temporary table appearance_named as
+with named as (
+    select unnest(roles) as value, 'role' as kind from deployment
+    union
+    select unnest(app_ids), 'application' from deployment
+    union
+    select unnest(subjects), 'subject' from deployment
+)
+select distinct f.appearance_id
+from (
+    select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
+    union all
+    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    union all
+    select appearance_id, 'subject', lower(subject) from appearance_facts where root_type = 'federated'
+) f
+join named using (kind, value);
+
+-- The judgement: who, of what kind, on what basis; and the reason where that decides the verdict.
+create or replace table actor as
+with
+known as (
+    select
+        f.*,
+        proven.person_id as proven_id, proven.actor as proven_actor,
+        claimed.person_id as claimed_id, claimed.actor as claimed_actor,
+        p.pipeline, p.valid as pipeline_valid,
+        a.position as automation,
+        n.appearance_id is not null as named_by_release
+    from appearance_facts f
+    left join (
+        select appearance_id, arg_min(i.person_id, s.place) as person_id, arg_min(i.actor, s.place) as actor
+        from (select appearance_id, unnest(proven_spellings) as spelling, generate_subscripts(proven_spellings, 1) as place from appearance_facts) s
+        join config_identity i on i.identity = s.spelling
+        group by appearance_id
+    ) proven using (appearance_id)
+    left join (
+        select appearance_id, arg_min(i.person_id, s.place) as person_id, arg_min(i.actor, s.place) as actor
+        from (select appearance_id, unnest(claimed_names) as spelling, generate_subscripts(claimed_names, 1) as place from appearance_facts) s
+        join config_identity i on i.identity = s.spelling
+        group by appearance_id
+    ) claimed using (appearance_id)
+    left join (
+        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid
+        from appearance_pipeline group by appearance_id
+    ) p using (appearance_id)
+    left join (select appearance_id, min(position) as position from appearance_automation group by appearance_id) a using (appearance_id)
+    left join appearance_named n using (appearance_id)
+),
+judged as (
+    select
+        *,
+        case
+            -- proven
+            when proven_person_type is not null then 'person'
+            when root_type = 'user' and proven_id is not null then 'person'
+            when actor_type = 'service' or provider_role then 'platform'
+            -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
+            when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and claimed_id is not null then 'unknown'
+            when pipeline is not null then 'pipeline'
+            when automation is not null and claimed_id is null then 'platform'
+            when root_type in ('federated', 'service', 'workload', 'application') then 'workload'
+            when root_type in ('undocumented', 'role', 'account', 'unknown') and claimed_id is not null then 'person'
+            when root_type in ('undocumented', 'role', 'account') and console then 'person'
+            when root_type in ('undocumented', 'role', 'account') and named_by_release then 'workload'
+            when root_type = 'undocumented' and regexp_matches(coalesce(session_name, ''), '^i-[0-9a-f]{8,17}$') then 'workload'
+            else 'unknown'
+        end as kind
+    from known
+)
+select
+    appearance_id, system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console,
+    kind as actor_kind,
+    case
+        when kind = 'person' and (proven_person_type is not null or proven_id is not null) then 'proven'
+        when kind = 'person' then 'claimed'
+        when root_type in ('undocumented', 'role', 'account', 'unknown') and kind <> 'platform' then 'claimed'
+        else 'proven'
+    end as actor_basis,
+    lower(case
+        when kind = 'person' and coalesce(proven_person_type is not null or root_type = 'user', false) then coalesce(proven_actor, proven_name, root_name)
+        when kind = 'person' then coalesce(claimed_actor, first_session_name, session_name, actor_name)
+        when kind = 'pipeline' then pipeline
+        when kind = 'workload' then coalesce(actor_role, actor_name, subject, root_name)
+        when kind = 'platform' then coalesce(invoked_by, actor_role, actor_name)
+        else coalesce(claimed_actor, actor_name, '')
+    end) as actor,
+    case when kind = 'person' then coalesce(proven_id, case when proven_person_type is null then claimed_id end) end as person_id,
+    pipeline,
+    coalesce(pipeline_valid, false) as pipeline_valid,
+    automation,
+    named_by_release,
+    case
+        when kind = 'unknown' and pipeline is not null and claimed_id is not null then 'claimed-name'
+        when kind = 'unknown' and root_type = 'user' then 'unknown-user'
+        when kind = 'unknown' and root_type in ('undocumented', 'role', 'account') then 'caller-unseen'
+        when kind = 'unknown' then 'nobody-named'
+        when kind = 'person' and root_type = 'root' then 'root-user'
+        when kind = 'person' and pipeline is not null then 'person-behind-pipeline-role'
+        when kind = 'person' and proven_person_type is null and root_type <> 'user' and claimed_id is not null then 'human-session-name'
+        when kind = 'person' and console then 'console-session'
+        when kind = 'person' and root_type = 'user' then 'iam-user-person'
+        when kind = 'person' and (sso_role or root_type = 'person') then 'sso-session'
+        when kind = 'person' then 'person'
+    end as actor_reason,
+    root_type, provider, subject, roles, session_id, session_records,
+    coalesce(root_key, session_key, case when session_started is not null then actor_name || '@' || session_started::varchar end) as root_key,
+    [lower(x) for x in proven_run_ids] as proven_run_ids,
+    [lower(x) for x in list_distinct(list_filter(list_append(chain_session_names, session_name), lambda x: x is not null))] as session_names
+from judged;

@@ -1,0 +1,77 @@
+-- What a service does on behalf of an operation (a stack, a template) belongs to whoever started the operation.
+
+-- Operations with the role that they act with: as named, else as the change set or an earlier operation of the stack named it.
+create or replace temporary table operation as
+with started as (
+    select e.*
+    from event e
+    where e.starts_operation is not null and e.outcome = 'succeeded'
+    qualify row_number() over (partition by e.system, e.change_key order by e.owner desc, e.source, e.record_id) = 1
+),
+with_role as (
+    select
+        source, record_id, category, system, account, occurred_at, starts_operation,
+        role_key(last_value(operation_role ignore nulls) over (
+            partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row
+        )) as acts_with,
+        actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+    from started
+)
+select w.* exclude (actor_type, actor_role, session_name, source_identity, invoked_by, console), a.appearance_id, a.actor_kind, a.actor
+from with_role w
+join actor a
+  on a.system = w.system and a.actor_type = w.actor_type and a.actor_name is not distinct from w.actor_name
+ and a.actor_role is not distinct from w.actor_role and a.session_name is not distinct from w.session_name
+ and a.session_key is not distinct from w.session_key and a.session_started is not distinct from w.session_started
+ and a.source_identity is not distinct from w.source_identity and a.invoked_by is not distinct from w.invoked_by
+ and a.console = w.console
+where w.category = 'change';
+
+-- Each change done on behalf of an operation, with the operation that it belongs to: the latest one on its stack,
+-- else by its role, else (the service acting as the caller) by its own session.
+create or replace table initiated as
+with
+child as (
+    select change_id, system, account, occurred_at, part_of, on_behalf_of, role_key(actor_role) as role, actor_name, session_key, session_started,
+           date_trunc('hour', occurred_at) as hour
+    from change_event
+    where on_behalf_of is not null
+),
+-- operations, spread over the hours in which their work may still be going on
+spread as (
+    select o.*, unnest(generate_series(date_trunc('hour', o.occurred_at), date_trunc('hour', o.occurred_at + c.operation_window), interval 1 hour)) as hour
+    from operation o cross join config_standard c
+),
+candidate as (
+    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack, ch.on_behalf_of, o.* exclude (hour)
+    from child ch
+    join spread o on o.system = ch.system and o.account = ch.account and o.hour = ch.hour
+    cross join config_standard c
+    where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
+      and (
+          o.starts_operation = ch.part_of
+          or (ch.on_behalf_of = 'initiator' and o.acts_with = ch.role)
+          or (ch.on_behalf_of = 'caller' and o.session_key = ch.session_key)
+          or (ch.on_behalf_of = 'caller' and ch.session_key is null and o.actor_name = ch.actor_name and o.session_started is not distinct from ch.session_started)
+      )
+),
+chosen as (
+    select * from candidate
+    where by_stack or not names_stack or names_stack is null
+    qualify row_number() over (partition by change_id order by by_stack desc, occurred_at desc, record_id) = 1
+),
+others as (
+    -- another initiator shortly before, and nothing tells which of the two it was
+    select ch.change_id, list(distinct o.actor order by o.actor) as actors
+    from chosen ch
+    join candidate o on o.change_id = ch.change_id
+    where not ch.by_stack and ch.on_behalf_of = 'initiator'
+      and o.occurred_at >= ch.occurred_at - interval 10 minutes
+      and (o.actor_kind, o.actor) is distinct from (ch.actor_kind, ch.actor)
+    group by ch.change_id
+)
+select
+    c.change_id, c.source as operation_source, c.record_id as operation_record, c.starts_operation as operation,
+    c.occurred_at as operation_started_at, case when c.on_behalf_of = 'initiator' then c.appearance_id end as initiator_id, o.actors as other_initiators
+from chosen c
+left join others o using (change_id);

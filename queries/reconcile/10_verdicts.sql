@@ -1,0 +1,200 @@
+-- The verdict on each change: the first that applies, in the order of the design.
+
+-- Exemptions that count: approved by another person than who asked, in the role at that time.
+create or replace table exemption as
+select
+    e.*,
+    coalesce(requester.actor, lower(e.requested_by)) as requester_actor,
+    coalesce(approver.actor, lower(e.approved_by)) as approver_actor,
+    case
+        when approver.person_id is null or not exists (
+            from config_role r
+            where r.person_id = approver.person_id and (r.services is null or e.service is null or list_contains(r.services, e.service))
+              and e.valid_from >= r.valid_from and e.valid_from < r.valid_to
+        ) then 'the approver is neither senior nor manager'
+        when e.requested_by is null then 'nobody is named who asked for it'
+        when coalesce(requester.actor, lower(e.requested_by)) = coalesce(approver.actor, lower(e.approved_by)) then 'who asked for it approved it'
+        when e.valid_from is null or e.valid_to is null or e.valid_from >= e.valid_to then 'it covers no time'
+    end as invalid,
+    list_distinct(list_concat(
+        [lower(x) for x in e.actors],
+        (select coalesce(list(i.actor), []) from config_identity i where list_contains([lower(x) for x in e.actors], i.identity))
+    )) as covered_actors
+from config_exemption e
+left join config_identity requester on requester.identity = lower(e.requested_by)
+left join config_identity approver on approver.identity = lower(e.approved_by);
+
+-- How a deployment stands against the controls that apply to it.
+create or replace table deployment_standing as
+select
+    subject_id as deployment_id,
+    list(control order by place) filter (where result in ('fail', 'no-evidence')) as failed_controls,
+    coalesce(bool_or(result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')), false) as unauthorised,
+    arg_min(reason, place) filter (where result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')) as authorisation_reason,
+    arg_min(reason, place) filter (where result in ('fail', 'no-evidence') and control not in ('two-stage-authorisation', 'prod-approval')) as other_reason
+from (
+    select *, list_position(['repeatable', 'proven-in-preprod', 'two-stage-authorisation', 'prod-approval'], control) as place
+    from control_result
+    where subject_kind = 'deployment'
+)
+group by subject_id;
+
+create or replace temporary table judged as
+with
+known_run as (
+    -- changes whose proven run id the release log knows at all
+    select distinct change_id
+    from (select change_id, unnest(proven_run_ids) as run_id from attributed)
+    join (select unnest(run_ids) as run_id from deployment) using (run_id)
+),
+base as (
+    select
+        a.*,
+        l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
+        coalesce(st.failed_controls, []) as failed_controls,
+        coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
+        d.release_id, d.service as deployment_service, d.environment as deployment_environment, d.requested_by,
+        -- an automation covers the actions that it names, until its end
+        case
+            when a.automation is null then true
+            else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: a.action glob g)) > 0)
+                 and coalesce(a.occurred_at < make_utc(au.to), true) and coalesce(a.occurred_at >= make_utc(au.from), true)
+        end as automation_covers,
+        k.change_id is not null as run_known
+    from attributed a
+    left join known_run k using (change_id)
+    left join link l using (change_id)
+    left join deployment d on d.deployment_id = l.deployment_id
+    left join deployment_standing st on st.deployment_id = l.deployment_id
+    left join config_automation au on au.position = a.automation
+    where a.outcome = 'succeeded'
+),
+unlinked as (
+    select
+        *,
+        case
+            when deployment_id is not null then null
+            when actor_kind = 'person' then 'manual'
+            when actor_kind in ('pipeline', 'workload', 'platform') then 'unrecorded'
+            else 'unattributed'
+        end as unlinked_verdict,
+        case
+            when deployment_id is not null then null
+            when actor_kind in ('person', 'unknown') then actor_reason
+            when actor_kind = 'platform' then 'automation-other-action'
+            when console then 'console-flag'
+            when len(proven_run_ids) > 0 and not run_known then 'run-unknown'
+            when len(proven_run_ids) > 0 then 'run-ended'
+            when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
+            when actor_kind = 'pipeline' then 'pipeline-identity-no-run'
+            when named_by_release then 'workload-no-run'
+            else 'workload-undeclared'
+        end as unlinked_reason
+    from base
+),
+covered as (
+    select
+        u.change_id,
+        min(x.exemption_id) as exemption_id
+    from unlinked u
+    join exemption x
+      on x.invalid is null
+     and u.occurred_at >= x.valid_from and u.occurred_at < x.valid_to
+     and (x.service is null or x.service = u.service)
+     and (x.environment is null or x.environment = coalesce(nullif(u.environment, ''), 'live'))
+     and (len(x.actors) = 0 or list_has_any(x.covered_actors, [u.actor, lower(u.actor_name), lower(u.actor_role)]))
+     and x.approver_actor <> u.actor
+     and case
+         when u.deployment_id is null
+             then len(x.deployments) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))
+         else list_contains(x.deployments, u.deployment_id)
+              and (len(x.controls) = 0 or list_has_all(x.controls, u.failed_controls))
+              and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when u.unauthorised then 'unapproved' else 'nonconforming' end))
+     end
+    where u.actor_kind <> 'platform' and (u.deployment_id is null or len(u.failed_controls) > 0)
+    group by u.change_id
+)
+select
+    u.*,
+    case
+        when u.actor_kind = 'platform' and u.automation_covers then 'platform'
+        when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released'
+        when c.exemption_id is not null then 'exempted'
+        when u.unauthorised then 'unapproved'
+        when u.deployment_id is not null then 'nonconforming'
+        else u.unlinked_verdict
+    end as verdict,
+    case
+        when u.actor_kind = 'platform' and u.automation_covers then case when u.automation is not null then 'declared-automation' else 'provider-itself' end
+        when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released-' || u.link_tier
+        when c.exemption_id is not null then 'exemption-in-force'
+        when u.unauthorised then u.authorisation_reason
+        when u.deployment_id is not null then u.other_reason
+        else u.unlinked_reason
+    end as reason,
+    c.exemption_id
+from unlinked u
+left join covered c using (change_id);
+
+-- Everything that could still explain or unmask a change has been read past its time: then the verdict is final.
+create or replace temporary table read_through as
+select
+    s.name as source, s.connector,
+    coalesce(case when s.path then p.complete_at else p.read_through end, timestamp '0001-01-01') as through
+from config_source s
+left join poll p on p.source = s.name;
+
+create or replace temporary table settled as
+select coalesce(min(r.through), (select now from run)) as deployments_through
+from read_through r
+join connector_relation e on e.connector = r.connector and e.relation = 'deployment';
+
+create or replace temporary table settled_system as
+select y.system, min(r.through) as through
+from read_through r
+join connector_relation e on e.connector = r.connector and e.relation = 'session'
+join (select distinct system, source from session) y on y.source = r.source
+group by y.system;
+
+create or replace table change as
+select
+    e.change_id, e.occurred_at, e.source, e.system, j.service, j.environment,
+    j.actor, j.actor_kind, j.actor_basis,
+    case when j.actor_kind = 'pipeline' then 'pipeline' when j.actor_kind = 'platform' then 'service' else e.channel end as channel,
+    e.action, e.operation, e.resource,
+    j.verdict,
+    case
+        when j.verdict = 'manual' and j.actor_basis = 'proven' and e.channel <> 'content-editor' then 'final'
+        when e.occurred_at + c.settle <= run.now
+         and e.occurred_at <= coalesce(own.through, run.now)
+         and e.occurred_at <= coalesce(y.through, run.now)
+         and e.occurred_at <= s.deployments_through
+        then 'final'
+        else 'provisional'
+    end as state,
+    j.reason,
+    coalesce(j.link_tier, '') as link_tier,
+    j.ambiguous,
+    coalesce(j.deployment_id, '') as deployment_id,
+    coalesce(j.release_id, '') as release_id,
+    coalesce(array_to_string(j.failed_controls, ';'), '') as failed_controls,
+    coalesce(j.exemption_id, '') as exemption_id,
+    left(sha256(coalesce(e.system || chr(31) || j.root_key, concat_ws(chr(31), j.actor, j.service, date_trunc('hour', e.occurred_at)::varchar))), 32) as case_id,
+    e.record_id,
+    j.link_key, j.person_id, j.pipeline, e.raw_hash
+from judged j
+join change_event e using (change_id)
+cross join config_standard c
+cross join run
+cross join settled s
+left join read_through own on own.source = e.source
+left join settled_system y on y.system = e.system;
+
+create or replace table attempt as
+select
+    e.change_id, e.occurred_at, e.source, e.system, a.service, a.environment, a.actor, a.actor_kind,
+    case when a.actor_kind = 'pipeline' then 'pipeline' when a.actor_kind = 'platform' then 'service' else e.channel end as channel,
+    e.action, e.resource, coalesce(e.error, '') as error, e.record_id
+from change_event e
+join attributed a using (change_id)
+where e.outcome = 'failed';

@@ -1,0 +1,1 @@
+select severity, count(*) from finding where status = 'open' group by severity order by severity;

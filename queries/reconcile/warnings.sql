@@ -1,0 +1,14 @@
+-- What a person should know before trusting the figures.
+select 'stage `' || stage || '` of pipeline `' || pipeline || '` has no environment: name it in the service''s `stages`' as warning
+from (
+    select distinct stage, pipeline from deployment where environment = ''
+    union
+    select distinct stage, pipeline from pipeline_stage where environment = ''
+)
+union all
+select 'pipeline `' || pipeline || '` belongs to no service: name it in a service''s `pipelines`'
+from (select distinct pipeline from deployment where service = '')
+union all
+select count(*) || ' records of source `' || source || '` are set aside; see report coverage and table quarantine'
+from quarantine group by source
+order by warning;

@@ -1,0 +1,18 @@
+-- title: Manual changes
+-- description: Changes that a person made outside any release.
+-- severity: high
+-- controls: OFQ-00005/automated, SOC2 CC8.1, ISO27001 A.8.32
+-- param: since timestamp optional  From here (inclusive)
+-- param: until timestamp optional  Up to here (exclusive)
+-- param: environment text optional  Only this environment
+-- param: service text optional  Only this service
+select
+    change_id, occurred_at, source, system, service, environment, actor, actor_kind, actor_basis, channel, action, operation,
+    resource, verdict, state, reason, link_tier, ambiguous, deployment_id, release_id, failed_controls, exemption_id, case_id, record_id
+from change
+where ($since is null or occurred_at >= $since)
+  and ($until is null or occurred_at < $until)
+  and ($environment is null or environment = $environment)
+  and ($service is null or service = $service)
+  and verdict = 'manual'
+order by occurred_at, change_id;

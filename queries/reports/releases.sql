@@ -1,0 +1,38 @@
+-- title: Releases
+-- description: Every live deployment in the release log, who asked for it and approved it, and how it stands against the controls.
+-- param: since timestamp optional  Started from here (inclusive)
+-- param: until timestamp optional  Started up to here (exclusive)
+-- param: service text optional  Only this service
+with
+signed as (
+    -- the sign-off that counts, else the first approval given
+    select deployment_id,
+           arg_min(approver_actor, (not (in_time and counts and not automated and approver_role is not null and not by_requester), position)) as approved_by,
+           arg_min(decided_at, (not (in_time and counts and not automated and approver_role is not null and not by_requester), position)) as approved_at
+    from approval where decision = 'approved' group by deployment_id
+),
+linked as (select deployment_id, count(*) as changes from change where deployment_id <> '' group by deployment_id),
+results as (
+    select subject_id as deployment_id,
+           any_value(result) filter (where control = 'repeatable') as repeatable,
+           any_value(result) filter (where control = 'proven-in-preprod') as proven_in_preprod,
+           any_value(result) filter (where control = 'two-stage-authorisation') as two_stage_authorisation,
+           any_value(result) filter (where control = 'prod-approval') as prod_approval
+    from control_result where subject_kind = 'deployment' group by subject_id
+)
+select
+    d.deployment_id, d.release_id, d.pipeline, d.service, d.version, d.commit_sha as commit, d.started_at, d.finished_at, d.outcome, d.requested_by,
+    coalesce(s.approved_by, '') as approved_by, s.approved_at, coalesce(l.changes, 0) as changes,
+    coalesce(r.repeatable, 'not-applicable') as repeatable,
+    coalesce(r.proven_in_preprod, 'not-applicable') as proven_in_preprod,
+    coalesce(r.two_stage_authorisation, 'not-applicable') as two_stage_authorisation,
+    coalesce(r.prod_approval, 'not-applicable') as prod_approval
+from deployment d
+left join signed s using (deployment_id)
+left join linked l using (deployment_id)
+left join results r using (deployment_id)
+where d.environment = 'live'
+  and ($since is null or d.started_at >= $since)
+  and ($until is null or d.started_at < $until)
+  and ($service is null or d.service = $service)
+order by d.started_at, d.deployment_id;

@@ -1,0 +1,27 @@
+-- Macros that mappings and rules share. Made for each connection: a newer program brings newer ones.
+
+-- Text to UTC, with and without an offset; null for what is no time. A plain cast would drop or shift the zone.
+create or replace temporary macro make_utc(x) as
+    case
+        when regexp_matches(x, '(?i)(z|[+-]\d{2}(:?\d{2})?)\s*$')
+            then make_timestamp(epoch_us(try_cast(regexp_replace(x, '\.(\d{6})\d+', '.\1') as timestamptz)))
+        else try_cast(regexp_replace(x, '\.(\d{6})\d+', '.\1') as timestamp)
+    end;
+
+-- Role names are unique in an account whatever their path: account/name, in lower case, of a role or session ARN.
+create or replace temporary macro role_key(arn) as
+    case
+        when arn is null then null
+        when regexp_matches(arn, '^arn:[^:]*:sts::[^:]*:assumed-role/')
+            then lower(split_part(arn, ':', 5) || '/' || split_part(split_part(arn, ':', 6), '/', 2))
+        when regexp_matches(arn, '^arn:[^:]*:iam::[^:]*:role/')
+            then lower(split_part(arn, ':', 5) || '/' || list_last(string_split(arn, '/')))
+        else lower(arn)
+    end;
+
+-- The last part of an ARN or path: a user's own name.
+create or replace temporary macro last_name(x) as list_last(string_split(x, '/'));
+
+-- A credential's beginning and the event that issued it may be a moment apart: seconds to look in.
+create or replace temporary macro epoch_second(t) as epoch_us(t) // 1000000;
+create or replace temporary macro seconds_around(t) as generate_series(epoch_us(t) // 1000000 - 2, epoch_us(t) // 1000000 + 2);

@@ -1,0 +1,34 @@
+-- Counts of the units that came in. A unit that starts again replaces its counts, a further part adds to them.
+create or replace temporary table counted as
+with
+first_place as (
+    -- where each content is kept: a copy anywhere else is a duplicate
+    select record_id, hash, unit, position from known_record
+    union all
+    select record_id, hash, arg_min(unit, (unit, position)), arg_min(position, (unit, position))
+    from incoming_record i
+    where not exists (from known_record k where k.record_id = i.record_id and k.hash = i.hash)
+    group by record_id, hash
+),
+restarted as (select distinct unit from incoming_unit where part = 0),
+parts as (
+    select i.unit, i.day, count(*) as kept,
+           count(*) filter (where (f.unit, f.position) is distinct from (i.unit, i.position)) as duplicates,
+           0 as reads, 0 as quarantined
+    from incoming_record i join first_place f using (record_id, hash)
+    group by all
+    union all
+    select unit, day, 0, 0, sum(reads), 0 from incoming_read group by all
+    union all
+    select unit, day, 0, 0, 0, count(*) from incoming_quarantine group by all
+    union all
+    select c.unit, c.day, c.kept, c.duplicates, c.reads, c.quarantined
+    from unit_count c
+    where c.source = $source
+      and c.unit in (select unit from incoming_unit)
+      and c.unit not in (from restarted)
+)
+select unit, day, sum(kept)::bigint as kept, sum(duplicates)::bigint as duplicates, sum(reads)::bigint as reads,
+       sum(quarantined)::bigint as quarantined
+from parts
+group by unit, day;

@@ -1,0 +1,1 @@
+select stream, value from cursor where source = $source;

@@ -1,0 +1,1 @@
+select batch_id, hash from batch order by batch_id desc limit 1;

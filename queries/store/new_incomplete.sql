@@ -1,0 +1,9 @@
+-- Units that cannot be read to their end and that no earlier run has met in this state.
+select i.unit, max(i.incomplete)
+from incoming_unit i
+where i.incomplete is not null
+  and not exists (
+    from unit u where u.source = $source and u.unit = i.unit and u.etag = i.etag and u.incomplete is not null
+  )
+group by i.unit
+order by i.unit;

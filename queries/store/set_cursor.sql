@@ -1,0 +1,1 @@
+insert or replace into cursor values ($source, $stream, $value, $now);

@@ -1,0 +1,127 @@
+//! `audit`: the nightly job.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::error::ExitStatus;
+use crate::output::{Format, sink};
+use crate::reconcile::Outcome;
+use crate::report::{Catalog, Filters, Severity};
+use crate::store::{Access, Db};
+use crate::{collect, reconcile, report};
+
+use super::context::Context;
+
+const EXAMPLES: &str = "\
+Examples:
+  changetrail audit                        collect, judge, sum up; exit 1 if something new is high
+  changetrail audit --fail-on medium       … or medium
+  changetrail audit --fail-on-open -q      exit 1 as long as anything at that level is open";
+
+const VERDICTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/verdicts.sql"));
+
+/// Collect, reconcile and sum up: the nightly job
+///
+/// Prints the summary and the changes of each verdict. Exits 1 when there are findings at or above --fail-on that are
+/// new or reopened since the last complete audit, 2 when a source failed or a part could not be read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// From which severity on findings make the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::High)]
+    fail_on: FailOn,
+
+    /// Count every open finding, not only new ones
+    #[arg(long)]
+    fail_on_open: bool,
+}
+
+/// The level from which on findings count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum FailOn {
+    Low,
+    Medium,
+    High,
+    Never,
+}
+
+impl FailOn {
+    /// Whether a severity counts.
+    pub(super) fn counts(self, severity: Severity) -> bool {
+        match self {
+            Self::Low => true,
+            Self::Medium => severity >= Severity::Medium,
+            Self::High => severity >= Severity::High,
+            Self::Never => false,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
+    let config = context.config()?;
+    let store = context.store(&config);
+    let (complete, outcome) = judge(&config, &store, context)?;
+    sum_up(&config, &store, context)?;
+    context.printer.note(
+        "details: `changetrail report manual-changes`, `report unapproved-changes`, `report unrecorded-changes`; \
+         one change: `changetrail explain CHANGE_ID`",
+    );
+    if !complete {
+        return Ok(ExitStatus::Incomplete);
+    }
+    let findings = if args.fail_on_open { &outcome.open_findings } else { &outcome.new_findings };
+    Ok(if flagged(findings, args.fail_on) { ExitStatus::Findings } else { ExitStatus::Clean })
+}
+
+/// Collects and reconciles. Also says whether everything was read.
+pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow::Result<(bool, Outcome)> {
+    let wait = context.writer_wait();
+    let options = collect::Options { sources: Vec::new(), since: None, now: context.now, wait };
+    let collected = collect::run(config, store, &options, &context.printer)?;
+    super::collect::tell(&collected, context);
+    let complete = collected.complete();
+    let options = reconcile::Options { now: context.now, rebuild: false, complete, wait };
+    let outcome = reconcile::run(config, store, &options, &context.printer)?;
+    super::reconcile::tell(&outcome, context);
+    Ok((complete, outcome))
+}
+
+/// Prints the summary and how many changes have each verdict.
+pub(super) fn sum_up(config: &Config, store: &Path, context: &Context) -> anyhow::Result<()> {
+    let catalog = Catalog::load(&config.extend_queries)?;
+    let db = Db::open(store, Access::Read, context.reader_wait())?;
+    let mut out = context.printer.stdout();
+    let options = context.printer.table_options();
+    writeln!(out, "{}", context.printer.heading("Summary"))?;
+    let mut table = sink(Format::Table, &mut out, options.clone());
+    report::run(&db, catalog.get("summary")?, &Filters::default(), table.as_mut())?;
+    drop(table);
+    writeln!(out, "\n{}", context.printer.heading("Verdicts"))?;
+    let mut table = sink(Format::Table, &mut out, options);
+    db.stream(VERDICTS, &[], table.as_mut())?;
+    drop(table);
+    out.flush()?;
+    Ok(())
+}
+
+fn flagged(findings: &[(String, u64)], fail_on: FailOn) -> bool {
+    // A severity that is not known counts as the worst.
+    let severity = |text: &str| Severity::parse(text).unwrap_or(Severity::High);
+    findings.iter().any(|(text, count)| *count > 0 && fail_on.counts(severity(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_the_exit_code_1() {
+        let findings = [("high".to_owned(), 0), ("medium".to_owned(), 2)];
+        assert!(!flagged(&findings, FailOn::High));
+        assert!(flagged(&findings, FailOn::Medium));
+        assert!(flagged(&findings, FailOn::Low));
+        assert!(!flagged(&findings, FailOn::Never));
+        assert!(flagged(&[("terrible".to_owned(), 1)], FailOn::High));
+    }
+}

@@ -1,0 +1,66 @@
+//! `demo`: a sample organisation, audited end to end in a folder of its own.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+use include_dir::{Dir, include_dir};
+
+use crate::config::Config;
+use crate::error::ExitStatus;
+use crate::output::Format;
+use crate::report::{Catalog, Filters};
+use crate::store::{Access, Db};
+
+use super::audit::{self, FailOn};
+use super::context::Context;
+use super::report::write_all;
+
+static SAMPLE: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/cli/demo/sample");
+
+const EXAMPLES: &str = "\
+Examples:
+  changetrail demo
+  changetrail --store /tmp/sample.duckdb demo    keep the store somewhere else";
+
+/// Audit a sample organisation, end to end
+///
+/// Writes the sample to a fresh temporary folder that is kept, collects and judges it, writes every report, and prints
+/// the summary and where everything lies. Needs no configuration, no network and no credentials; exits 0 whatever it
+/// finds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {}
+
+pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
+    let folder = tempfile::Builder::new()
+        .prefix("changetrail-demo-")
+        .tempdir()
+        .context("making a temporary folder")?
+        .keep();
+    SAMPLE.extract(&folder).with_context(|| format!("writing the sample to {}", folder.display()))?;
+    let config_path = folder.join("changetrail.toml");
+    let config = Config::load(Some(&config_path))?;
+    let store = context.store(&config);
+    audit::judge(&config, &store, context)?;
+    audit::sum_up(&config, &store, context)?;
+    let reports = folder.join("reports");
+    let catalog = Catalog::load(&config.extend_queries)?;
+    let db = Db::open(&store, Access::Read, context.reader_wait())?;
+    write_all(&db, &catalog, &reports, Format::Csv, &Filters::default(), FailOn::Never)?;
+    say_where(&folder, &store, &reports, context)?;
+    Ok(ExitStatus::Clean)
+}
+
+fn say_where(folder: &Path, store: &Path, reports: &Path, context: &Context) -> anyhow::Result<()> {
+    let mut out = context.printer.stdout();
+    writeln!(out, "\n{}", context.printer.heading("Where it lies"))?;
+    writeln!(out, "sample   {}", folder.display())?;
+    writeln!(out, "store    {}", store.display())?;
+    writeln!(out, "reports  {}", reports.display())?;
+    writeln!(out, "\nGo on with, for example:")?;
+    let config = folder.join("changetrail.toml");
+    writeln!(out, "  changetrail --config {} report manual-changes", config.display())?;
+    out.flush()?;
+    Ok(())
+}

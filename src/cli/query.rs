@@ -1,0 +1,57 @@
+//! `query`: SQL of the user's own, read only.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use crate::error::ExitStatus;
+use crate::output::{Format, sink};
+
+use super::context::{Context, Usage};
+
+const EXAMPLES: &str = "\
+Examples:
+  changetrail query \"select verdict, count(*) from change group by all\"
+  changetrail query -f mine.sql -o csv > mine.csv
+  echo 'from finding' | changetrail query -";
+
+/// Ask the store in SQL
+///
+/// Reads only: no file, no network, no extension can be reached from the query. Works while a collection runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The query, or - for stdin
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    sql: Option<String>,
+
+    /// A file with the query
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// How the result is written
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    output: Format,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
+    let sql = match (&args.file, args.sql.as_deref()) {
+        (Some(file), _) => fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?,
+        (None, None | Some("-")) => {
+            let mut sql = String::new();
+            io::stdin().read_to_string(&mut sql).context("reading the query from stdin")?;
+            sql
+        }
+        (None, Some(sql)) => sql.to_owned(),
+    };
+    if sql.trim().is_empty() {
+        return Err(Usage::error("the query is empty", "give SQL, for example `changetrail query \"from finding\"`"));
+    }
+    let (db, _) = context.open()?;
+    db.sandbox()?;
+    let mut sink = sink(args.output, context.printer.stdout(), context.printer.table_options());
+    db.stream(&sql, &[], sink.as_mut())?;
+    Ok(ExitStatus::Clean)
+}

@@ -1,0 +1,236 @@
+//! `report`: one report, all reports, or which reports there are.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::builder::PossibleValuesParser;
+
+use crate::error::ExitStatus;
+use crate::output::{Format, TableOptions, sink};
+use crate::report::{self, Catalog, Filters, Report, Worst};
+use crate::store::{Column, Db, Kind, Value};
+use crate::time::parse_moment;
+
+use super::audit::FailOn;
+use super::context::{Context, Usage};
+
+const EXAMPLES: &str = "\
+Examples:
+  changetrail report                                          which reports there are
+  changetrail report manual-changes --since 7d                last week, as a table
+  changetrail report changes --environment live -o csv --out changes.csv
+  changetrail report --out reports/                           all of them, as CSV";
+
+/// Print a report, or list the reports
+///
+/// Without --since a report covers everything stored. A table shows the most important columns of a report; every
+/// other format has them all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Which report; without it the reports are listed, or with --out DIR all written
+    name: Option<String>,
+
+    /// How it is written [default: table; csv for a folder]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Format>,
+
+    /// Write to this file, or each report to a file in this folder
+    #[arg(long, value_name = "FILE|DIR")]
+    out: Option<PathBuf>,
+
+    /// From this time on: 7d or 24h (ago), 2026-11-01, 2026-11-01T09:30:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+
+    /// Only this kind of environment
+    #[arg(long, value_parser = PossibleValuesParser::new(["dev", "preprod", "live"]))]
+    environment: Option<String>,
+
+    /// Only this service
+    #[arg(long)]
+    service: Option<String>,
+
+    /// Only changes with this verdict
+    #[arg(long, value_parser = PossibleValuesParser::new([
+        "platform", "released", "exempted", "unapproved", "nonconforming", "manual", "unrecorded", "unattributed",
+    ]))]
+    verdict: Option<String>,
+
+    /// From which severity on rows make the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Never)]
+    fail_on: FailOn,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
+    let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, context.now)).transpose();
+    let filters = Filters {
+        since: moment(&args.since)?,
+        until: moment(&args.until)?,
+        environment: args.environment.clone(),
+        service: args.service.clone(),
+        verdict: args.verdict.clone(),
+    };
+    if let (Some(since), Some(until)) = (filters.since, filters.until)
+        && since >= until
+    {
+        let message = format!("--since {since} is not before --until {until}");
+        return Err(Usage::error(message, "nothing lies between them"));
+    }
+    let Some(name) = &args.name else {
+        return match &args.out {
+            Some(out) if is_folder(out) => all(out, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context),
+            _ => list(&args, &filters, context),
+        };
+    };
+    let (db, config) = context.open()?;
+    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
+    let report = catalog.get(name)?;
+    let format = args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
+    db.sandbox()?;
+    let worst = match &args.out {
+        Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
+        None => to_stdout(&db, report, &filters, format, context)?,
+    };
+    if args.fail_on != FailOn::Never && !worst.has_severity {
+        return Err(report::Error::NoSeverity { name: report.name.clone() }.into());
+    }
+    Ok(worst.status(args.fail_on))
+}
+
+/// Whether `--out` names a folder: one that exists, or a path that ends in a slash.
+fn is_folder(out: &Path) -> bool {
+    out.is_dir() || out.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR])
+}
+
+fn file_for(out: &Path, report: &Report, format: Format) -> PathBuf {
+    if is_folder(out) { out.join(format!("{}.{}", report.name, format.extension())) } else { out.to_owned() }
+}
+
+/// How bad what was written is.
+struct Outcome {
+    has_severity: bool,
+    worst: Option<report::Severity>,
+}
+
+impl Outcome {
+    fn of(worst: &Worst) -> Self {
+        Self { has_severity: worst.has_severity(), worst: worst.worst() }
+    }
+
+    fn status(&self, fail_on: FailOn) -> ExitStatus {
+        match self.worst {
+            Some(severity) if fail_on.counts(severity) => ExitStatus::Findings,
+            _ => ExitStatus::Clean,
+        }
+    }
+}
+
+fn to_stdout(
+    db: &Db,
+    report: &Report,
+    filters: &Filters,
+    format: Format,
+    context: &Context,
+) -> anyhow::Result<Outcome> {
+    let columns = report.header.table.clone();
+    let selected = format == Format::Table && !columns.is_empty();
+    let options = TableOptions { columns, ..context.printer.table_options() };
+    let mut worst = Worst::new(report, sink(format, context.printer.stdout(), options));
+    report::run(db, report, filters, &mut worst)?;
+    if selected {
+        context.printer.note("a table shows the most important columns; `-o csv` has them all");
+    }
+    Ok(Outcome::of(&worst))
+}
+
+fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<Outcome> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    }
+    let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+    let mut worst = Worst::new(report, sink(format, BufWriter::new(file), TableOptions::default()));
+    report::run(db, report, filters, &mut worst).with_context(|| format!("writing {}", path.display()))?;
+    Ok(Outcome::of(&worst))
+}
+
+/// Writes every report into a folder.
+fn all(
+    folder: &Path,
+    format: Format,
+    filters: &Filters,
+    fail_on: FailOn,
+    context: &Context,
+) -> anyhow::Result<ExitStatus> {
+    let (db, config) = context.open()?;
+    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
+    db.sandbox()?;
+    let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
+    context.printer.note(&format!("{} reports in {}", catalog.iter().count(), folder.display()));
+    Ok(status)
+}
+
+/// Writes every report into a folder, each with the filters that it knows.
+pub(super) fn write_all(
+    db: &Db,
+    catalog: &Catalog,
+    folder: &Path,
+    format: Format,
+    filters: &Filters,
+    fail_on: FailOn,
+) -> anyhow::Result<ExitStatus> {
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let mut status = ExitStatus::Clean;
+    for report in catalog.iter() {
+        let path = file_for(folder, report, format);
+        let outcome = to_file(db, report, &filters.that_fit(report), format, &path)?;
+        if outcome.status(fail_on) == ExitStatus::Findings {
+            status = ExitStatus::Findings;
+        }
+    }
+    Ok(status)
+}
+
+/// Lists the reports.
+fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<ExitStatus> {
+    let asked = filters.since.is_some()
+        || filters.until.is_some()
+        || filters.environment.is_some()
+        || filters.service.is_some()
+        || filters.verdict.is_some()
+        || args.fail_on != FailOn::Never;
+    if asked {
+        return Err(Usage::error("no report is named", "name one, or add `--out DIR` to write them all"));
+    }
+    let extend = match context.config_if_any() {
+        Ok(config) => config.map(|config| config.extend_queries).unwrap_or_default(),
+        // The built-in reports can be listed anywhere.
+        Err(crate::config::Error::NotFound { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let catalog = Catalog::load(&extend)?;
+    let out: Box<dyn Write> = match &args.out {
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
+            Box::new(BufWriter::new(file))
+        }
+        None => Box::new(context.printer.stdout()),
+    };
+    let mut table = sink(args.output.unwrap_or(Format::Table), out, context.printer.table_options());
+    let column = |name: &str| Column { name: name.to_owned(), kind: Kind::Text };
+    table.begin(&["report", "title", "options"].map(column))?;
+    for report in catalog.iter() {
+        let options: Vec<String> =
+            report.header.params.iter().map(|param| format!("--{}", param.name)).collect();
+        let cells = [report.name.clone(), report.header.title.clone(), options.join(" ")];
+        table.row(&cells.map(Value::Text))?;
+    }
+    table.end()?;
+    Ok(ExitStatus::Clean)
+}

@@ -1,0 +1,224 @@
+//! Collecting: every source at once into bounded channels, one writer that commits and lets go of the store.
+//!
+//! Sources never wait for each other and never fail each other. What surprises: the writer opens the store for each
+//! commit and closes it again, because only a closed store lets ad-hoc queries in.
+
+mod error;
+mod known;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use changetrail_connectors::{Collector, Error as SourceError, Redactor, Run, Sink, find};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Source};
+use crate::progress::Progress;
+use crate::store::{Access, Db, Value, sql};
+
+pub use error::Error;
+use known::Known;
+use writer::Writer;
+
+/// Units that wait for the writer, over all sources. A unit is a few megabytes at most.
+const WAITING: usize = 6;
+
+/// What to collect.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names of the sources; all if empty.
+    pub sources: Vec<String>,
+    /// Read again from here; without it, from the cursors.
+    pub since: Option<Timestamp>,
+    pub now: Timestamp,
+    /// How long to wait for a store that others read.
+    pub wait: Duration,
+}
+
+/// What came of one source. Counts are records.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOutcome {
+    pub source: String,
+    pub units: u64,
+    pub seen: u64,
+    pub stored: u64,
+    pub duplicates: u64,
+    pub quarantined: u64,
+    /// Why it was not read to its end.
+    pub error: Option<String>,
+    pub hint: Option<String>,
+    /// Units that this run is the first to find unreadable: `unit: why`.
+    pub incomplete: Vec<String>,
+}
+
+/// What came of a collection.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    pub sources: Vec<SourceOutcome>,
+}
+
+impl Outcome {
+    /// Whether every source was read to its end, and no unit was newly found unreadable.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.sources.iter().all(|source| source.error.is_none() && source.incomplete.is_empty())
+    }
+}
+
+/// What a source hands to the writer.
+pub(crate) enum Message {
+    Unit(usize, changetrail_connectors::Unit),
+    End(usize, Result<(), SourceError>),
+}
+
+/// Reads the sources and stores what is new.
+///
+/// # Errors
+/// The store cannot be opened or written, or a source is named that is not configured. A source that fails is no
+/// error but a [`SourceOutcome::error`].
+pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
+    let sources = selected(config, options)?;
+    let gate = Arc::new(Mutex::new(()));
+    let cursors = {
+        let db = Db::open(store, Access::Write, options.wait)?;
+        sources.iter().map(|source| cursors(&db, &source.name)).collect::<Result<Vec<_>, _>>()?
+    };
+    let redactor = Arc::new(Redactor::new(redaction_key(store)?));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|source| Error::Runtime { source })?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
+        let seen = Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate));
+        let run = Run { now: options.now, since: options.since, cursors, seen: Arc::new(seen), redactor: Arc::clone(&redactor) };
+        let collector = collector(config, source);
+        progress.begin(&source.name, None);
+        runtime.spawn(feed(index, collector, run, sender.clone()));
+    }
+    drop(sender);
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let writer = Writer::new(store, &gate, names, options.now, progress);
+    let outcome = writer.drain(&runtime, receiver);
+    // Collectors that still run have nobody to hand anything to.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// What [`run`] would ask of each source, in words.
+///
+/// # Errors
+/// As [`run`].
+pub fn plan(config: &Config, store: &Path, options: &Options) -> Result<Vec<(String, Vec<String>)>, Error> {
+    let mut plans = Vec::new();
+    let redactor = Arc::new(Redactor::new([0; 32]));
+    for source in selected(config, options)? {
+        let cursors = match Db::open(store, Access::Read, options.wait) {
+            Ok(db) => cursors(&db, &source.name)?,
+            Err(crate::store::Error::Missing { .. }) => HashMap::new(),
+            Err(error) => return Err(error.into()),
+        };
+        let lines = match collector(config, source) {
+            Ok(collector) => {
+                let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
+                let run = Run { now: options.now, since: options.since, cursors, seen: Arc::new(seen), redactor: Arc::clone(&redactor) };
+                collector.plan(&run)
+            }
+            Err(error) => vec![format!("cannot be read: {error}")],
+        };
+        plans.push((source.name.clone(), lines));
+    }
+    Ok(plans)
+}
+
+fn selected<'c>(config: &'c Config, options: &Options) -> Result<Vec<&'c Source>, Error> {
+    for name in &options.sources {
+        if !config.sources.iter().any(|source| source.name == *name) {
+            let known = config.sources.iter().map(|source| source.name.clone()).collect();
+            return Err(Error::UnknownSource { name: name.clone(), known });
+        }
+    }
+    Ok(config
+        .sources
+        .iter()
+        .filter(|source| options.sources.is_empty() || options.sources.contains(&source.name))
+        .collect())
+}
+
+fn collector(config: &Config, source: &Source) -> Result<Box<dyn Collector>, SourceError> {
+    let configured = find(&source.connector)
+        .and_then(|connector| connector.configure(&source.for_connector(config.base())));
+    configured.map_err(SourceError::Config)
+}
+
+/// Runs one collector and hands on what it finds, marked with the source's index.
+async fn feed(
+    index: usize,
+    collector: Result<Box<dyn Collector>, SourceError>,
+    run: Run,
+    sender: mpsc::Sender<Message>,
+) {
+    let result = match collector {
+        Ok(collector) => {
+            let (sink, mut units) = Sink::channel(1);
+            let forward = async {
+                while let Some(unit) = units.recv().await {
+                    if sender.send(Message::Unit(index, unit)).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let collect = async move { collector.collect(&run, &sink).await };
+            let (result, ()) = tokio::join!(collect, forward);
+            result
+        }
+        Err(error) => Err(error),
+    };
+    // A writer that went away has said why already.
+    let _ = sender.send(Message::End(index, result)).await;
+}
+
+fn cursors(db: &Db, source: &str) -> Result<HashMap<String, String>, Error> {
+    let (_, rows) = db.rows(sql!("store/cursors.sql"), &[("source", Value::Text(source.to_owned()))])?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| match <[Value; 2]>::try_from(row) {
+            Ok([Value::Text(stream), Value::Text(value)]) => Some((stream, value)),
+            _ => None,
+        })
+        .collect())
+}
+
+/// The key of the hashes that stand for bytes with secrets in them. It lies beside the store, not in it: whoever is
+/// handed the store alone cannot try out secrets against the hashes.
+pub(crate) fn redaction_key(store: &Path) -> Result<[u8; 32], Error> {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".key");
+    let path = std::path::PathBuf::from(path);
+    let failed = |source| Error::Key { path: path.clone(), source };
+    match std::fs::read(&path) {
+        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| Error::KeyLength { path: path.clone() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
+            write_private(&path, &key).map_err(failed)?;
+            Ok(key)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,157 @@
+//! The one writer: gathers units, commits them together, lets go of the store.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use changetrail_connectors::{Error as SourceError, Unit};
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+use super::{Error, Message, Outcome, SourceOutcome};
+use crate::progress::Progress;
+use crate::store::{Access, Committed, Db, Poll, WRITER_PATIENCE};
+
+/// A commit is made at this many bytes…
+const FULL: usize = 24 << 20;
+/// …or this many units…
+const MANY: usize = 2_000;
+/// …or when nothing has come for this long.
+const IDLE: Duration = Duration::from_millis(300);
+/// Readers get in between two commits.
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) struct Writer<'a> {
+    store: &'a Path,
+    gate: &'a Mutex<()>,
+    now: Timestamp,
+    progress: &'a dyn Progress,
+    outcomes: Vec<SourceOutcome>,
+    waiting: Vec<Vec<Unit>>,
+    ends: Vec<Option<Result<(), SourceError>>>,
+    weight: usize,
+    units: usize,
+    committed: Option<Instant>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(
+        store: &'a Path,
+        gate: &'a Mutex<()>,
+        sources: Vec<String>,
+        now: Timestamp,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let count = sources.len();
+        Self {
+            store,
+            gate,
+            now,
+            progress,
+            outcomes: sources.into_iter().map(|source| SourceOutcome { source, ..SourceOutcome::default() }).collect(),
+            waiting: vec![Vec::new(); count],
+            ends: (0..count).map(|_| None).collect(),
+            weight: 0,
+            units: 0,
+            committed: None,
+        }
+    }
+
+    /// Commits everything that comes, until every source has ended.
+    pub(super) fn drain(mut self, runtime: &Runtime, mut receiver: Receiver<Message>) -> Result<Outcome, Error> {
+        loop {
+            let idle = if self.units == 0 { Duration::from_hours(24) } else { IDLE };
+            match runtime.block_on(async { timeout(idle, receiver.recv()).await }) {
+                Ok(Some(Message::Unit(source, unit))) => self.take(source, unit)?,
+                Ok(Some(Message::End(source, result))) => self.ends[source] = Some(result),
+                Ok(None) => break,
+                Err(_) => self.commit()?,
+            }
+        }
+        self.commit()?;
+        self.finish()
+    }
+
+    fn take(&mut self, source: usize, unit: Unit) -> Result<(), Error> {
+        let outcome = &mut self.outcomes[source];
+        outcome.units += u64::from(unit.last);
+        let reads: u64 = unit.reads.values().sum();
+        let records = (unit.records.len() + unit.rejected.len()) as u64 + reads;
+        outcome.seen += records;
+        self.progress.advance(&outcome.source, records, &unit.key);
+        self.weight += unit.weight();
+        self.units += 1;
+        self.waiting[source].push(unit);
+        if self.weight >= FULL || self.units >= MANY {
+            self.commit()?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        if self.units == 0 {
+            return Ok(());
+        }
+        if let Some(before) = self.committed {
+            std::thread::sleep(PAUSE.saturating_sub(before.elapsed()));
+        }
+        {
+            let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            let db = Db::open(self.store, Access::Write, WRITER_PATIENCE)?;
+            for (outcome, units) in self.outcomes.iter_mut().zip(&mut self.waiting) {
+                if units.is_empty() {
+                    continue;
+                }
+                let committed = db.commit(&outcome.source, None, self.now, units)?;
+                units.clear();
+                add(outcome, committed);
+            }
+        }
+        (self.weight, self.units) = (0, 0);
+        self.committed = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Notes how each source ended.
+    fn finish(mut self) -> Result<Outcome, Error> {
+        let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = Db::open(self.store, Access::Write, WRITER_PATIENCE)?;
+        for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
+            match end.take() {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    outcome.hint = error.hint();
+                    outcome.error = Some(chain(&error));
+                }
+                None => outcome.error = Some("the reader ended without saying why".to_owned()),
+            }
+            db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
+            self.progress.end(&outcome.source);
+        }
+        Ok(Outcome { sources: self.outcomes })
+    }
+}
+
+fn add(outcome: &mut SourceOutcome, committed: Committed) {
+    outcome.stored += committed.stored;
+    outcome.duplicates += committed.duplicates;
+    outcome.quarantined += committed.quarantined;
+    outcome.incomplete.extend(committed.incomplete.into_iter().map(|(unit, why)| format!("{unit}: {why}")));
+}
+
+/// The message of an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}

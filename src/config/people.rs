@@ -1,0 +1,92 @@
+//! The roster from a file: `name,roles,identities`, several in one cell separated by `;`.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as ValueError;
+
+use super::error::unknown_key;
+use super::tables::Person;
+use super::values::{Role, RoleName};
+
+const COLUMNS: [&str; 3] = ["name", "roles", "identities"];
+
+/// Reads a roster; what is wrong with it is one line of text, with the line in that file.
+pub(super) fn read(path: &Path) -> Result<Vec<Person>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
+    parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    for column in &header {
+        if !COLUMNS.contains(&column) {
+            return Err(format!("line 1: {}", unknown_key(column, &COLUMNS, "in the header")));
+        }
+    }
+    let column = |name: &str| header.iter().position(|column| column == name);
+    let (Some(name), Some(identities)) = (column("name"), column("identities")) else {
+        return Err("line 1: the header must be name,roles,identities".to_owned());
+    };
+    let roles = column("roles");
+    let mut people = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cell = |index: usize| record.get(index).unwrap_or_default();
+        if cell(name).is_empty() {
+            return Err(format!("line {line}: a person without a name"));
+        }
+        let roles = parts(roles.map(cell).unwrap_or_default())
+            .map(|role| parse_role(role).map_err(|error| format!("line {line}: {error}")))
+            .collect::<Result<_, _>>()?;
+        let identities = parts(cell(identities)).map(str::to_owned).collect();
+        people.push(Person { name: cell(name).to_owned(), roles, identities });
+    }
+    Ok(people)
+}
+
+fn parts(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split(';').map(str::trim).filter(|part| !part.is_empty())
+}
+
+fn parse_role(text: &str) -> Result<Role, String> {
+    let role = RoleName::deserialize(IntoDeserializer::<ValueError>::into_deserializer(text))
+        .map_err(|_| format!("`{text}` is no role; known are senior, manager"))?;
+    Ok(Role { role, services: Vec::new(), from: None, to: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_roster() {
+        let people = parse(
+            "\u{feff}name,roles,identities\nAlice Green,senior;manager,alice@example.org; agreen\nBo,,bo\n".as_bytes(),
+        )
+        .unwrap();
+        assert_eq!(people.len(), 2);
+        assert_eq!(people[0].roles.len(), 2);
+        assert_eq!(people[0].identities, ["alice@example.org", "agreen"]);
+        assert!(people[1].roles.is_empty());
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_where() {
+        let check = |text: &str, expected: &str| assert_eq!(parse(text.as_bytes()), Err(expected.to_owned()));
+        check(
+            "name,role,identities\n",
+            "line 1: unknown key `role` in the header; did you mean `roles`?",
+        );
+        check("name,roles\n", "line 1: the header must be name,roles,identities");
+        check(
+            "name,roles,identities\nA,senior,a\nB,boss,b\n",
+            "line 3: `boss` is no role; known are senior, manager",
+        );
+        check("name,roles,identities\n,senior,a\n", "line 2: a person without a name");
+    }
+}

@@ -1,0 +1,94 @@
+//! What a run ends with, how an error is told, and what the user may have meant.
+//!
+//! Messages are lowercase, say what was being done and to what, and leave their cause to the next link of the chain.
+//! What to do about it is a [`Hint`], told apart from the message.
+
+use std::io;
+use std::process::ExitCode;
+
+/// How a run ends. A partial job is never [`ExitStatus::Clean`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Done, nothing to flag.
+    Clean,
+    /// Done, and there are findings at or above the level asked for.
+    Findings,
+    /// Could not do the whole job.
+    Incomplete,
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        match status {
+            ExitStatus::Clean => Self::from(0),
+            ExitStatus::Findings => Self::from(1),
+            ExitStatus::Incomplete => Self::from(2),
+        }
+    }
+}
+
+/// What to do about an error.
+pub trait Hint {
+    /// One or two sentences, or nothing where the message says it all.
+    fn hint(&self) -> Option<String>;
+}
+
+/// Whether an error is only that nobody reads our output any more (`changetrail … | head`).
+#[must_use]
+pub fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>()
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The known word that `word` was probably meant to be.
+///
+/// Also compares with the parts of `known` words, so that `acounts` finds `aws_accounts`.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let score = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let whole = strsim::jaro_winkler(&word, &candidate);
+        let part = candidate
+            .split(['_', '-'])
+            .map(|part| strsim::jaro_winkler(&word, part) * 0.95)
+            .fold(0.0, f64::max);
+        whole.max(part)
+    };
+    known
+        .into_iter()
+        .map(|candidate| (score(candidate), candidate))
+        .filter(|(score, _)| *score >= 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_typing_errors_and_parts() {
+        let keys = ["service", "environment", "aws_accounts", "aws_regions", "resources"];
+        assert_eq!(nearest("acounts", keys), Some("aws_accounts"));
+        assert_eq!(nearest("enviroment", keys), Some("environment"));
+        assert_eq!(nearest("resource", keys), Some("resources"));
+        assert_eq!(nearest("region", keys), Some("aws_regions"));
+        assert_eq!(nearest("zzz", keys), None);
+    }
+
+    #[test]
+    fn broken_pipe_is_found_in_the_chain() {
+        let error = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        assert!(is_broken_pipe(error.as_ref()));
+        assert!(!is_broken_pipe(&io::Error::other("x")));
+    }
+}

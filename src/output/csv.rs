@@ -1,0 +1,100 @@
+//! CSV after RFC 4180, UTF-8.
+//!
+//! A text cell that a spreadsheet would run as a formula gets a leading `'`. Numbers are numbers: `-5` stays.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::text;
+use crate::store::{Column, RowSink, Value};
+
+pub(super) struct Csv<W: Write> {
+    writer: csv::Writer<W>,
+}
+
+impl<W: Write> Csv<W> {
+    pub(super) fn new(writer: W) -> Self {
+        let writer = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(writer);
+        Self { writer }
+    }
+}
+
+impl<W: Write> RowSink for Csv<W> {
+    fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
+        let names = columns.iter().map(|column| neutral(&column.name).into_owned());
+        self.writer.write_record(names).map_err(into_io)
+    }
+
+    fn row(&mut self, cells: &[Value]) -> io::Result<()> {
+        for cell in cells {
+            let field = match cell {
+                Value::Text(text) => neutral(text),
+                other => Cow::Owned(text(other)),
+            };
+            self.writer.write_field(field.as_bytes()).map_err(into_io)?;
+        }
+        self.writer.write_record(None::<&[u8]>).map_err(into_io)
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The text as a cell that no spreadsheet runs.
+fn neutral(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Keeps the kind of an I/O error: a broken pipe is no failure.
+fn into_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{cell, render};
+    use super::super::{Format, TableOptions};
+    use super::*;
+    use crate::store::Kind;
+
+    fn check(cells: Vec<Value>, expected: &str) {
+        let columns: Vec<_> = cells.iter().map(|_| ("=c", Kind::Text)).collect();
+        let written = render(Format::Csv, TableOptions::default(), &columns, &[cells]);
+        let (header, row) = written.split_once("\r\n").unwrap();
+        assert!(header.starts_with("'=c"));
+        assert_eq!(row, format!("{expected}\r\n"));
+    }
+
+    #[test]
+    fn formulas_are_neutralised() {
+        check(vec![cell("=HYPERLINK(\"http://x\")")], "\"'=HYPERLINK(\"\"http://x\"\")\"");
+        check(vec![cell("+1"), cell("-1"), cell("@x"), cell("\tx")], "'+1,'-1,'@x,'\tx");
+        check(vec![cell("\r=x")], "\"'\r=x\"");
+        check(vec![cell("a=b"), cell("x-y")], "a=b,x-y");
+    }
+
+    #[test]
+    fn kinds_of_cells() {
+        let time = Value::Time("2026-10-01T13:00:00.5Z".parse().unwrap());
+        check(
+            vec![Value::Null, Value::Bool(true), Value::Int(-5), time],
+            ",true,-5,2026-10-01T13:00:00.5Z",
+        );
+        check(vec![cell("a,b"), cell("two\nlines"), cell("q\"q")], "\"a,b\",\"two\nlines\",\"q\"\"q\"");
+    }
+
+    #[test]
+    fn a_lonely_empty_cell_is_still_a_row() {
+        check(vec![Value::Null], "\"\"");
+    }
+}

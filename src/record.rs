@@ -1,0 +1,82 @@
+//! Appends release records that a pipeline pushes: source `record`, hash-chained like all evidence, with operator and
+//! time. What a pipeline says about its own approvals is a claim, no evidence.
+
+use std::io::BufRead;
+use std::path::Path;
+use std::time::Duration;
+
+use changetrail_connectors::release_log::parse_lines;
+use changetrail_connectors::{Redactor, Unit};
+use jiff::Timestamp;
+use thiserror::Error;
+
+use crate::collect::{self, redaction_key};
+use crate::store::{self, Access, Db};
+
+/// The source that pushed records belong to.
+pub const SOURCE: &str = "record";
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    pub accepted: u64,
+    pub duplicates: u64,
+    /// Lines that are no release records: `line 3: why`. They are kept in quarantine.
+    pub rejected: Vec<String>,
+}
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Key(#[from] collect::Error),
+    #[error("could not read the records to their end")]
+    Input {
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::Input { .. } => None,
+        }
+    }
+}
+
+/// Appends the records of `input`, one a line; all or, where the store fails, none.
+///
+/// # Errors
+/// The input cannot be read, or the store cannot be written. A line that is no record is no error but
+/// [`Outcome::rejected`].
+pub fn append(
+    store: &Path,
+    input: &mut dyn BufRead,
+    operator: &str,
+    now: Timestamp,
+    wait: Duration,
+) -> Result<Outcome, Error> {
+    let db = Db::open(store, Access::Write, wait)?;
+    let redactor = Redactor::new(redaction_key(store)?);
+    // The key sorts by time: of two versions that say no `recorded_at` the one pushed later counts.
+    let mut unit = Unit { key: now.to_string(), last: true, ..Unit::default() };
+    let mut lines = parse_lines(input, &redactor);
+    for line in &mut lines {
+        match line {
+            Ok(record) => unit.records.push(record),
+            Err(rejected) => unit.rejected.push(rejected),
+        }
+    }
+    if let Some(source) = lines.failure() {
+        return Err(Error::Input { source });
+    }
+    let rejected = unit.rejected.iter().map(|line| format!("{}: {}", line.position, line.error)).collect();
+    let committed = db.commit(SOURCE, Some(operator), now, &[unit])?;
+    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected })
+}

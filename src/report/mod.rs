@@ -1,0 +1,11 @@
+//! Reports: SQL files with a header, run against the store.
+
+mod catalog;
+mod error;
+pub mod header;
+mod run;
+
+pub use catalog::{Catalog, Report};
+pub use error::Error;
+pub use header::{Header, Severity};
+pub use run::{Filters, Worst, run};

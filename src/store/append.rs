@@ -1,0 +1,252 @@
+//! Commits what a collector handed over: records, what could not be read, the window they came from and the cursor, in
+//! one transaction. Reading the same thing again changes nothing but the time of reading.
+
+use changetrail_connectors::{Record, Unit};
+use duckdb::Appender;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use sha2::{Digest, Sha256};
+
+use super::query::to_cell;
+use super::{Db, Error, Value, sql};
+
+/// What one commit did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Records that were new.
+    pub stored: u64,
+    /// Records handed over.
+    pub kept: u64,
+    /// Records that were stored before, or twice in what was handed over.
+    pub duplicates: u64,
+    /// Reads, counted and dropped.
+    pub reads: u64,
+    pub quarantined: u64,
+    /// Units that cannot be read to their end and were not known to: (unit, why).
+    pub incomplete: Vec<(String, String)>,
+}
+
+/// How a poll of a source ended.
+#[derive(Debug, Clone)]
+pub struct Poll<'a> {
+    pub source: &'a str,
+    pub now: Timestamp,
+    /// Why the source could not be read to its end.
+    pub error: Option<&'a str>,
+}
+
+/// The hash before the first batch.
+const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+impl Db {
+    /// Commits units of one source, in one transaction.
+    ///
+    /// # Errors
+    /// The store could not be written; nothing of it is kept then.
+    pub fn commit(
+        &self,
+        source: &str,
+        operator: Option<&str>,
+        now: Timestamp,
+        units: &[Unit],
+    ) -> Result<Committed, Error> {
+        self.batch("commit", "begin transaction")?;
+        let result = self.fill(source, operator, now, units);
+        match result {
+            Ok(committed) => self.batch("commit", "commit").map(|()| committed),
+            Err(error) => {
+                // The first error is the one to tell; a failed rollback leaves nothing that it could have kept.
+                let _ = self.batch("commit", "rollback");
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a source was polled, whether or not it could be read to its end.
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub fn note_poll(&self, poll: &Poll<'_>) -> Result<(), Error> {
+        let error = poll.error.map_or(Value::Null, |text| Value::Text(text.to_owned()));
+        let params = [("source", Value::Text(poll.source.to_owned())), ("now", Value::Time(poll.now)), ("error", error)];
+        self.run("note the poll", sql!("store/set_poll.sql"), &params).map(|_| ())
+    }
+
+    /// Makes a temporary table of text columns.
+    ///
+    /// # Errors
+    /// The name or a column is unusable.
+    pub(crate) fn load(&self, table: &str, columns: &[String], rows: &[Vec<Value>]) -> Result<(), Error> {
+        let columns: Vec<String> = columns.iter().map(|column| format!("{} varchar", quoted(column))).collect();
+        let create = format!("create or replace temporary table {} ({})", quoted(table), columns.join(", "));
+        self.batch("data table", &create)?;
+        let mut appender = self.appender(table)?;
+        for cells in rows {
+            row(&mut appender, cells)?;
+        }
+        appender.flush().map_err(failed)
+    }
+
+    fn fill(
+        &self,
+        source: &str,
+        operator: Option<&str>,
+        now: Timestamp,
+        units: &[Unit],
+    ) -> Result<Committed, Error> {
+        self.batch("incoming tables", sql!("store/incoming.sql"))?;
+        let mut committed = self.append(now, units)?;
+        let (last, previous_hash) = self.last_batch()?;
+        let text = |text: &str| Value::Text(text.to_owned());
+        let mut params = vec![
+            ("source", text(source)),
+            ("operator", operator.map_or(Value::Null, text)),
+            ("now", Value::Time(now)),
+            ("batch_id", Value::Int(last + 1)),
+            ("previous_hash", Value::Text(previous_hash)),
+        ];
+        self.run("known records", sql!("store/known.sql"), &params)?;
+        let stored = self.run("new records", sql!("store/insert_records.sql"), &params)?;
+        committed.stored = stored as u64;
+        self.run("quarantine", sql!("store/insert_quarantine.sql"), &params)?;
+        let incomplete = self.rows(sql!("store/new_incomplete.sql"), &params)?.1;
+        committed.incomplete = incomplete.into_iter().filter_map(|row| pair(&row)).collect();
+        self.run("counts", sql!("store/count_units.sql"), &params)?;
+        self.run("counts", sql!("store/replace_counts.sql"), &params)?;
+        self.run("counts", sql!("store/insert_counts.sql"), &params)?;
+        self.run("units", sql!("store/merge_units.sql"), &params)?;
+        self.run("units", sql!("store/replace_units.sql"), &params)?;
+        self.run("units", sql!("store/insert_units.sql"), &params)?;
+        let (_, rows) = self.rows(sql!("store/batch_hash.sql"), &params)?;
+        if let Some([hash, records]) = rows.first().map(Vec::as_slice) {
+            params.push(("hash", hash.clone()));
+            params.push(("records", records.clone()));
+        }
+        self.run("batch", sql!("store/insert_batch.sql"), &params)?;
+        for (stream, value) in units.iter().filter_map(|unit| unit.cursor.as_ref()) {
+            let cursor = [params[0].clone(), params[2].clone(), ("stream", text(stream)), ("value", text(value))];
+            self.run("cursor", sql!("store/set_cursor.sql"), &cursor)?;
+        }
+        committed.duplicates = committed.kept - committed.stored.min(committed.kept);
+        Ok(committed)
+    }
+
+    fn append(&self, now: Timestamp, units: &[Unit]) -> Result<Committed, Error> {
+        let mut committed = Committed::default();
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let mut records = self.appender("incoming_record")?;
+        let mut read = self.appender("incoming_read")?;
+        let mut quarantine = self.appender("incoming_quarantine")?;
+        let mut unit_rows = self.appender("incoming_unit")?;
+        for unit in units {
+            let fallback = unit.day.unwrap_or(today);
+            for record in &unit.records {
+                append_record(&mut records, unit, record, fallback)?;
+            }
+            for (day, reads) in &unit.reads {
+                let count = i64::try_from(*reads).unwrap_or(i64::MAX);
+                row(&mut read, &[text(&unit.key), text(&day.to_string()), Value::Int(count)])?;
+                committed.reads += reads;
+            }
+            for rejected in &unit.rejected {
+                let day = rejected.day.unwrap_or(fallback);
+                row(
+                    &mut quarantine,
+                    &[
+                        text(&unit.key),
+                        text(&rejected.position),
+                        text(&rejected.error),
+                        text(&hex(&Sha256::digest(rejected.body.as_bytes()))),
+                        text(&day.to_string()),
+                        text(&rejected.body),
+                    ],
+                )?;
+            }
+            let window = unit.window.map_or([Value::Null, Value::Null], |(start, end)| [start, end].map(Value::Time));
+            let [start, end] = window;
+            row(
+                &mut unit_rows,
+                &[
+                    text(&unit.key),
+                    text(&unit.etag),
+                    Value::Int(i64::try_from(unit.size).unwrap_or(i64::MAX)),
+                    text(&unit.sha256),
+                    start,
+                    end,
+                    Value::Int(i64::from(unit.part)),
+                    Value::Bool(unit.last),
+                    unit.incomplete.as_deref().map_or(Value::Null, text),
+                ],
+            )?;
+            committed.kept += unit.records.len() as u64;
+            committed.quarantined += unit.rejected.len() as u64;
+        }
+        for appender in [&mut records, &mut read, &mut quarantine, &mut unit_rows] {
+            appender.flush().map_err(failed)?;
+        }
+        Ok(committed)
+    }
+
+    fn appender(&self, table: &str) -> Result<Appender<'_>, Error> {
+        self.connection.appender_to_catalog_and_db(table, "temp", "main").map_err(failed)
+    }
+
+    fn last_batch(&self) -> Result<(i64, String), Error> {
+        let (_, rows) = self.rows(sql!("store/last_batch.sql"), &[])?;
+        Ok(match rows.first().map(Vec::as_slice) {
+            Some([Value::Int(id), Value::Text(hash)]) => (*id, hash.clone()),
+            _ => (0, GENESIS.to_owned()),
+        })
+    }
+}
+
+fn append_record(appender: &mut Appender<'_>, unit: &Unit, record: &Record, fallback: Date) -> Result<(), Error> {
+    let day = record.occurred_at.map_or(fallback, |time| time.to_zoned(TimeZone::UTC).date());
+    row(
+        appender,
+        &[
+            text(&record.record_id),
+            text(&hex(&Sha256::digest(record.body.as_bytes()))),
+            record.received_hmac.map_or(Value::Null, |hmac| Value::Text(hex(&hmac))),
+            record.occurred_at.map_or(Value::Null, Value::Time),
+            text(&day.to_string()),
+            text(&unit.key),
+            Value::Int(i64::try_from(record.position).unwrap_or(i64::MAX)),
+            text(&record.body),
+        ],
+    )
+}
+
+fn row(appender: &mut Appender<'_>, cells: &[Value]) -> Result<(), Error> {
+    appender.append_row(duckdb::appender_params_from_iter(cells.iter().map(to_cell))).map_err(failed)
+}
+
+fn failed(source: duckdb::Error) -> Error {
+    Error::Statement { step: "take in records".into(), source }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn pair(row: &[Value]) -> Option<(String, String)> {
+    match row {
+        [Value::Text(first), Value::Text(second)] => Some((first.clone(), second.clone())),
+        _ => None,
+    }
+}
+
+/// A name as an SQL identifier, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

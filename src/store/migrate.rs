@@ -1,0 +1,52 @@
+//! Brings a store to the schema of this program: numbered files, each run once, in one transaction.
+
+use duckdb::OptionalExt;
+
+use super::{Access, Db, Error, sql};
+
+/// The schema, as steps. A step that was released is never changed, only followed by another.
+const STEPS: &[&str] = &[sql!("schema/0001_init.sql")];
+
+pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let found = version(db)?;
+    if found > known {
+        return Err(Error::Newer { path: db.path().to_owned(), found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    if access == Access::Read {
+        return Err(Error::Older { path: db.path().to_owned(), found, known });
+    }
+    db.batch("migration", "begin transaction")?;
+    if found == 0 {
+        db.batch("migration", "create table schema_version (version bigint not null)")?;
+    }
+    for (step, sql) in STEPS.iter().enumerate().skip(usize::try_from(found).unwrap_or(0)) {
+        db.batch(&format!("migration {}", step + 1), sql)?;
+    }
+    db.batch("migration", &format!("delete from schema_version; insert into schema_version values ({known})"))?;
+    db.batch("migration", "commit")
+}
+
+/// The schema version of an open store, 0 for an empty one.
+fn version(db: &Db) -> Result<i64, Error> {
+    let failed = |source| Error::Statement { step: "schema version".into(), source };
+    let tables: i64 = db
+        .connection
+        .query_row("select count(*) from duckdb_tables() where not temporary", [], |row| row.get(0))
+        .map_err(failed)?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let table: Option<String> = db
+        .connection
+        .query_row("select table_name from duckdb_tables() where table_name = 'schema_version'", [], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    if table.is_none() {
+        return Err(Error::Foreign { path: db.path().to_owned() });
+    }
+    db.connection.query_row("select max(version) from schema_version", [], |row| row.get(0)).map_err(failed)
+}

@@ -1,0 +1,25 @@
+//! The store: one `DuckDB` file. This is the only module that names `duckdb`.
+//!
+//! A [`Db`] is one open connection. The writer opens the file to commit and closes it again ([`append`]), so that
+//! ad-hoc queries get in between; readers retry while the writer has it. What surprises: `DuckDB` lets one process write
+//! or many read, never both, so *closing* is what makes others work.
+
+mod append;
+mod error;
+mod migrate;
+mod open;
+mod query;
+pub mod rows;
+
+pub use append::{Committed, Poll};
+pub use error::Error;
+pub use open::{Access, Db, WRITER_PATIENCE};
+pub use rows::{Column, Kind, RowSink, Value};
+
+/// The text of a file under `queries/`.
+macro_rules! sql {
+    ($path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/", $path))
+    };
+}
+pub(crate) use sql;

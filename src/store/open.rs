@@ -1,0 +1,133 @@
+//! Opening the store: who may do what, and what happens while another process has it.
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use duckdb::{AccessMode, Config, Connection};
+
+use super::{Error, migrate, sql};
+
+/// How long a writer waits for readers before it gives up with its cursor unmoved.
+pub const WRITER_PATIENCE: Duration = Duration::from_mins(10);
+
+/// Time between two tries at a file that another process has.
+const RETRY: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Only reads; waits while a writer commits.
+    Read,
+    /// Reads and writes; keeps every other process out until it is dropped. Creates and migrates the store.
+    Write,
+}
+
+/// One open connection to the store.
+pub struct Db {
+    pub(super) connection: Connection,
+    path: PathBuf,
+}
+
+impl Db {
+    /// Opens the store, waiting up to `wait` while another process has it.
+    ///
+    /// # Errors
+    /// Missing (for reading), locked for longer than `wait`, made by a newer version, or no store at all.
+    pub fn open(path: &Path, access: Access, wait: Duration) -> Result<Self, Error> {
+        if access == Access::Read && !path.exists() {
+            return Err(Error::Missing { path: path.to_owned() });
+        }
+        if let (Access::Write, Some(folder)) = (access, path.parent()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
+        }
+        let started = Instant::now();
+        let connection = loop {
+            match Connection::open_with_flags(path, settings(access)?) {
+                Ok(connection) => break connection,
+                Err(source) => {
+                    let text = source.to_string();
+                    let Some(holder) = lock_holder(&text) else {
+                        if text.contains("not a valid DuckDB database file") {
+                            return Err(Error::Foreign { path: path.to_owned() });
+                        }
+                        return Err(Error::Open { path: path.to_owned(), source });
+                    };
+                    if started.elapsed() >= wait {
+                        return Err(Error::Locked { path: path.to_owned(), holder });
+                    }
+                    sleep(RETRY);
+                }
+            }
+        };
+        let db = Self { connection, path: path.to_owned() };
+        db.batch("session settings", "set timezone = 'UTC'")?;
+        migrate::bring_up_to_date(&db, access)?;
+        db.batch("macros", sql!("schema/macros.sql"))?;
+        Ok(db)
+    }
+
+    /// Takes from this connection everything that reaches outside the store, for good: files, network, extensions,
+    /// settings. Done before any SQL that a user or a mapping wrote runs.
+    ///
+    /// # Errors
+    /// The settings could not be locked; nothing foreign may run then.
+    pub fn sandbox(&self) -> Result<(), Error> {
+        self.batch("sandbox", "set enable_external_access = false; set lock_configuration = true")
+    }
+
+    /// Runs statements that return nothing.
+    pub(crate) fn batch(&self, step: &str, sql: &str) -> Result<(), Error> {
+        self.connection
+            .execute_batch(sql)
+            .map_err(|source| Error::Statement { step: step.to_owned(), source })
+    }
+
+    /// Where the store lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn settings(access: Access) -> Result<Config, Error> {
+    let build = || {
+        let config = Config::default()
+            .enable_autoload_extension(false)?
+            .with("autoinstall_known_extensions", "false")?
+            .with("preserve_insertion_order", "false")?;
+        match access {
+            Access::Read => config.access_mode(AccessMode::ReadOnly),
+            Access::Write => {
+                config.access_mode(AccessMode::ReadWrite)?.with("storage_compatibility_version", "v1.5.0")
+            }
+        }
+    };
+    build().map_err(|source| Error::Statement { step: "settings".into(), source })
+}
+
+/// Who holds the file, out of `DuckDB`'s message; `None` if the message is about something else.
+fn lock_holder(message: &str) -> Option<String> {
+    if !message.contains("lock on file") && !message.contains("Conflicting lock") {
+        return None;
+    }
+    let holder = message.split("lock is held in ").nth(1).and_then(|rest| {
+        let end = rest.find(")").map(|end| end + 1).or_else(|| rest.find('.'))?;
+        Some(rest[..end].trim().to_owned())
+    });
+    Some(holder.unwrap_or_else(|| "another process".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lock_holder;
+
+    #[test]
+    fn the_message_names_the_process() {
+        let message = "IO Error: Could not set lock on file \"/tmp/x.duckdb\": Conflicting lock is held in \
+                       /usr/bin/changetrail (PID 4711) by user audit. See also https://duckdb.org/…";
+        assert_eq!(lock_holder(message).as_deref(), Some("/usr/bin/changetrail (PID 4711)"));
+        assert_eq!(lock_holder("IO Error: Could not set lock on file \"x\": busy").as_deref(), Some("another process"));
+        assert_eq!(lock_holder("IO Error: no such file"), None);
+    }
+}
