@@ -52,6 +52,9 @@ const SECRET_NAMES: &[&str] = &[
     "web identity token",
 ];
 
+/// Keys that end like a secret's and hold none: whom the token was about is the evidence.
+const NO_SECRETS: &[&str] = &["subjectfromwebidentitytoken"];
+
 /// Other traces of a secret. An escape (`\u`) may hide a name.
 const OTHER_TRACES: &[&str] = &["\"token", "x-amz-signature", "environment", "putparameter", "\\u"];
 
@@ -330,7 +333,8 @@ fn fold(name: &str) -> String {
 }
 
 fn is_secret(folded: &str) -> bool {
-    folded == "token" || FOLDED_NAMES.iter().any(|name| folded.ends_with(name.as_str()))
+    let named = folded == "token" || FOLDED_NAMES.iter().any(|name| folded.ends_with(name.as_str()));
+    named && !NO_SECRETS.contains(&folded)
 }
 
 fn is_environment(folded: &str, parent: &str) -> bool {

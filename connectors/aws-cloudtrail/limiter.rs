@@ -1,0 +1,131 @@
+//! Spaces requests in time, for everybody who shares one limit.
+//!
+//! The provider allows two requests a second for each account and region, shared with all its other callers. The
+//! surprising fact: a refusal slows everybody down, and they speed up again only little by little, since whoever else
+//! uses the limit goes on doing so.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// How fast to ask, and how long to insist.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Between two requests.
+    pub(super) spacing: Duration,
+    /// After a first refusal or failure; doubles with each further one.
+    pub(super) pause: Duration,
+    /// Refusals in a row after which the stream is given up.
+    pub(super) refusals: u32,
+    /// Failures in a row after which the stream is given up.
+    pub(super) failures: u32,
+}
+
+impl Pace {
+    /// A share of the provider's limit. Refusals are waited out for about five minutes.
+    pub(super) fn of_share(share: f64) -> Self {
+        let spacing = Duration::from_secs_f64(0.5 / share);
+        Self { spacing, pause: Duration::from_secs(1), refusals: 10, failures: 4 }
+    }
+
+    /// How long to wait after the `count`th refusal or failure in a row.
+    pub(super) fn pause_after(&self, count: u32) -> Duration {
+        self.pause * 2u32.pow(count.saturating_sub(1).min(6))
+    }
+}
+
+/// One limit.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    pace: Pace,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    next: Instant,
+    spacing: Duration,
+}
+
+impl Limiter {
+    pub(super) fn new(pace: Pace) -> Self {
+        Self { pace, state: Mutex::new(State { next: Instant::now(), spacing: pace.spacing }) }
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Waits for one's turn.
+    pub(super) async fn turn(&self) {
+        let turn = {
+            let mut state = self.state();
+            let turn = state.next.max(Instant::now());
+            state.next = turn + state.spacing;
+            turn
+        };
+        sleep_until(turn).await;
+    }
+
+    /// After the `count`th refusal in a row: everybody pauses, and goes on at half the speed.
+    pub(super) fn refused(&self, count: u32) {
+        let mut state = self.state();
+        state.spacing = (state.spacing * 2).min(self.pace.spacing * 8);
+        state.next = state.next.max(Instant::now() + self.pace.pause_after(count));
+    }
+
+    /// After a success: a little faster, up to the share.
+    pub(super) fn succeeded(&self) {
+        let mut state = self.state();
+        state.spacing = (state.spacing * 9 / 10).max(self.pace.spacing);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_spaced_however_many_ask() {
+        let limiter = Limiter::new(Pace::of_share(0.75));
+        let start = Instant::now();
+        let turns = (0..10).map(|_| limiter.turn());
+        for turn in turns.collect::<Vec<_>>() {
+            turn.await;
+        }
+        let spent = start.elapsed();
+        assert!(spent >= Duration::from_millis(5_990) && spent < Duration::from_millis(6_100), "{spent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_pauses_and_slows_and_successes_recover() {
+        let limiter = Limiter::new(Pace::of_share(1.0));
+        limiter.turn().await;
+        let start = Instant::now();
+        limiter.refused(3);
+        limiter.turn().await;
+        assert!(start.elapsed() >= Duration::from_secs(4));
+        let start = Instant::now();
+        limiter.turn().await;
+        assert!(start.elapsed() >= Duration::from_millis(990), "half the speed");
+        for _ in 0..20 {
+            limiter.succeeded();
+        }
+        limiter.turn().await;
+        let start = Instant::now();
+        limiter.turn().await;
+        assert!(start.elapsed() <= Duration::from_millis(510), "full speed");
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let pace = Pace::of_share(0.75);
+        let pauses: Vec<u64> = [1, 2, 3, 7, 50].map(|count| pace.pause_after(count).as_secs()).into();
+        assert_eq!(pauses, [1, 2, 4, 64, 64]);
+    }
+}

@@ -1,0 +1,201 @@
+//! Which time to ask for, in which pieces.
+//!
+//! Records arrive late, so every run reads the last hour before its cursor again, and once a day the last two days.
+//! Everything starts at a full hour. The surprising fact: that is not for tidiness. An hour is the unit that is
+//! counted, and reading half of one would replace the count of the whole.
+
+use jiff::{SignedDuration, Timestamp};
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+/// Read again before the cursor: CloudTrail promises no order and no time of delivery.
+const OVERLAP: i64 = HOUR;
+/// Read at first.
+const FIRST: i64 = 7 * DAY;
+/// Kept by the event history.
+const KEPT: i64 = 90 * DAY;
+/// Read again once a day, for what was delivered very late.
+const SWEEP: i64 = 48 * HOUR;
+
+/// What a stream has to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
+    /// What should be read but is not kept any more.
+    pub(super) gap: Option<(Timestamp, Timestamp)>,
+    /// Whether this is the sweep of the day.
+    pub(super) sweeps: bool,
+}
+
+/// What to read at `now`, after having read to `cursor` and swept at `swept`; again from `since`, if given.
+pub(super) fn span(
+    cursor: Option<Timestamp>,
+    swept: Option<Timestamp>,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Span {
+    let due = now.min(cursor.unwrap_or(now)) - SignedDuration::from_secs(OVERLAP);
+    let mut start = match (cursor, since) {
+        (None, None) => before(now, FIRST),
+        (None, Some(since)) => since.min(now),
+        (Some(_), None) => due,
+        // What lies between the cursor and `since` must not be left out.
+        (Some(_), Some(since)) => due.min(since),
+    };
+    let sweep = before(now, SWEEP);
+    if cursor.is_some() && swept.is_none_or(|swept| swept <= before(now, DAY)) {
+        start = start.min(sweep);
+    }
+    let sweeps = start <= sweep;
+    start = floor(start);
+    let oldest = floor(before(now, KEPT - HOUR));
+    // What was read before the cursor is not missing, though it cannot be read again.
+    let needed = if cursor.is_some() { floor(due) } else { start };
+    let gap = (needed < oldest).then_some((needed, oldest));
+    Span { start: start.max(oldest), end: now.max(start.max(oldest)), gap, sweeps }
+}
+
+fn before(time: Timestamp, seconds: i64) -> Timestamp {
+    time - SignedDuration::from_secs(seconds)
+}
+
+fn floor(time: Timestamp) -> Timestamp {
+    at(time.as_second() - time.as_second().rem_euclid(HOUR))
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("a time near times that were given")
+}
+
+/// Pieces of at most a day, oldest first, each ending at midnight or at the end.
+pub(super) fn requests(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    pieces(start, end, DAY)
+}
+
+/// The hours of a piece; the first and the last may be shorter.
+pub(super) fn hours(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+    pieces(start, end, HOUR)
+}
+
+fn pieces(start: Timestamp, end: Timestamp, length: i64) -> Vec<(Timestamp, Timestamp)> {
+    let mut pieces = Vec::new();
+    let mut from = start;
+    while from < end {
+        let next = at(from.as_second() - from.as_second().rem_euclid(length) + length);
+        let to = next.min(end);
+        pieces.push((from, to));
+        from = to;
+    }
+    pieces
+}
+
+/// The seconds to ask for, both included, as the API has it: events carry whole seconds.
+pub(super) fn seconds(start: Timestamp, end: Timestamp) -> (i64, i64) {
+    let last = (end - SignedDuration::from_nanos(1)).as_second();
+    (start.as_second(), last.max(start.as_second()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn time(text: &str) -> Timestamp {
+        text.parse().expect("a time")
+    }
+
+    fn check(cursor: &str, swept: &str, since: &str, start: &str, gap: Option<(&str, &str)>, sweeps: bool) {
+        let optional = |text: &str| (!text.is_empty()).then(|| time(text));
+        let now = time("2026-10-10T12:34:56.5Z");
+        let span = span(optional(cursor), optional(swept), optional(since), now);
+        let gap = gap.map(|(from, to)| (time(from), time(to)));
+        assert_eq!(span, Span { start: time(start), end: now, gap, sweeps });
+    }
+
+    #[test]
+    fn the_start_follows_from_cursor_sweep_and_since() {
+        let (cursor, swept) = ("2026-10-10T11:10:00Z", "2026-10-10T01:00:00Z");
+        check("", "", "", "2026-10-03T12:00:00Z", None, true);
+        check("", "", "2026-10-10T10:30:00Z", "2026-10-10T10:00:00Z", None, false);
+        check(cursor, swept, "", "2026-10-10T10:00:00Z", None, false);
+        check(cursor, swept, "2026-10-10T12:00:00Z", "2026-10-10T10:00:00Z", None, false);
+        check(cursor, swept, "2026-10-01T12:00:00Z", "2026-10-01T12:00:00Z", None, true);
+        check(cursor, "2026-10-09T12:00:00Z", "", "2026-10-08T12:00:00Z", None, true);
+        check(cursor, "", "", "2026-10-08T12:00:00Z", None, true);
+        check("2027-01-01T00:00:00Z", swept, "", "2026-10-10T11:00:00Z", None, false);
+    }
+
+    #[test]
+    fn what_is_not_kept_any_more_is_a_gap_unless_it_was_read_before() {
+        let oldest = "2026-07-12T13:00:00Z";
+        check("2026-06-01T10:30:00Z", "", "", oldest, Some(("2026-06-01T09:00:00Z", oldest)), true);
+        check("", "", "2026-06-01T10:30:00Z", oldest, Some(("2026-06-01T10:00:00Z", oldest)), true);
+        check("2026-10-10T11:10:00Z", "2026-10-10T01:00:00Z", "2026-06-01T10:30:00Z", oldest, None, true);
+    }
+
+    #[test]
+    fn a_piece_without_its_last_second_is_asked_for() {
+        let (start, end) = (time("2026-10-10T12:00:00Z"), time("2026-10-10T13:00:00Z"));
+        assert_eq!(seconds(start, end), (start.as_second(), end.as_second() - 1));
+        let end = time("2026-10-10T12:00:00.5Z");
+        assert_eq!(seconds(start, end), (start.as_second(), start.as_second()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn pieces_cover_the_span_without_gap_or_overlap(from in 0i64..4_000_000_000, length in 0i64..(120 * DAY), nanos in 0i32..1_000_000_000) {
+            let (start, end) = (at(from), Timestamp::new(from + length, nanos).expect("a time"));
+            for (pieces, longest) in [(requests(start, end), DAY), (hours(start, end), HOUR)] {
+                let mut covered = start;
+                for (from, to) in pieces {
+                    prop_assert_eq!(from, covered);
+                    prop_assert!(from < to && to - SignedDuration::from_secs(longest) <= from);
+                    covered = to;
+                }
+                prop_assert_eq!(covered, end);
+            }
+        }
+
+        #[test]
+        fn hours_of_requests_are_the_hours_of_the_span(from in 0i64..4_000_000_000, length in 1i64..(5 * DAY)) {
+            let (start, end) = (at(from), at(from + length));
+            let parts: Vec<_> = requests(start, end).into_iter().flat_map(|(from, to)| hours(from, to)).collect();
+            prop_assert_eq!(parts, hours(start, end));
+        }
+
+        #[test]
+        fn seconds_of_pieces_cover_every_second_once(from in 0i64..4_000_000_000, length in 1i64..(3 * DAY)) {
+            let (start, end) = (at(from), at(from + length));
+            let mut next = from;
+            for (from, to) in requests(start, end) {
+                let (first, last) = seconds(from, to);
+                prop_assert_eq!(first, next);
+                next = last + 1;
+            }
+            prop_assert_eq!(next, from + length);
+        }
+
+        #[test]
+        fn the_span_reaches_from_the_cursor_to_now(
+            now in 2_000_000_000i64..4_000_000_000,
+            ago in prop::option::of(0i64..(200 * DAY)),
+            swept in prop::option::of(0i64..(3 * DAY)),
+            since in prop::option::of(0i64..(200 * DAY)),
+        ) {
+            let past = |ago: Option<i64>| ago.map(|ago| at(now - ago));
+            let span = span(past(ago), past(swept), past(since), at(now));
+            let from = span.gap.map_or(span.start, |gap| gap.0);
+            prop_assert!(span.start <= span.end && span.end == at(now));
+            if let Some((_, until)) = span.gap {
+                prop_assert_eq!(until, span.start);
+            }
+            if let Some(cursor) = past(ago) {
+                prop_assert!(from <= cursor);
+            }
+        }
+    }
+}
