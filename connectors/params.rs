@@ -76,7 +76,7 @@ impl<'a> Params<'a> {
     }
 
     pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, ConfigError> {
-        match self.source.params.get(key).or_else(|| self.spec.params.get(key)?.default.as_ref()) {
+        match self.value(key) {
             None => Ok(None),
             Some(toml::Value::Float(number)) => Ok(Some(*number)),
             Some(toml::Value::Integer(number)) => match i32::try_from(*number) {
@@ -85,5 +85,58 @@ impl<'a> Params<'a> {
             },
             Some(other) => Err(self.bad(key, format!("a number is needed, not {}", other.type_str()))),
         }
+    }
+
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>, ConfigError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(toml::Value::Integer(number)) => Ok(Some(*number)),
+            Some(other) => Err(self.bad(key, format!("a whole number is needed, not {}", other.type_str()))),
+        }
+    }
+
+    /// What the source says, else the default.
+    fn value(&self, key: &str) -> Option<&toml::Value> {
+        self.source.params.get(key).or_else(|| self.spec.params.get(key)?.default.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws_cloudtrail::AwsCloudTrail;
+    use crate::{Connector, Source};
+
+    fn configure(text: &str) -> Result<(), ConfigError> {
+        let params = toml::from_str(text).expect("valid TOML");
+        let source = Source { name: "aws".into(), params, base: ".".into() };
+        AwsCloudTrail.configure(&source).map(|_| ())
+    }
+
+    fn problem(text: &str) -> String {
+        let error = configure(text).expect_err("a bad configuration");
+        format!("{error}; {}", error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn good_sources_are_accepted() {
+        configure("path = 'aws'").expect("a path");
+        configure("regions = ['eu-west-2', 'us-east-1']\nshare = 0.5\nrole_arn = 'arn:aws:iam::111122223333:role/r'")
+            .expect("regions");
+        configure("regions = 'eu-west-2'\nshare = 1").expect("one region");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_what_would_be_right() {
+        assert!(problem("pth = 'aws'").contains("did you mean `path`?"));
+        assert!(problem("").contains("`path` or `regions`"));
+        assert!(problem("path = 3").contains("a text is needed"));
+        assert!(problem("path = 'a'\nregions = ['eu-west-2']").contains("`path`"));
+        assert!(problem("path = 'a'\nshare = 0.5").contains("`share`"));
+        assert!(problem("regions = []").contains("empty"));
+        assert!(problem("regions = ['eu-west-2', 'eu-west-2']").contains("twice"));
+        assert!(problem("regions = ['eu-wset-2']").contains("eu-west-2"));
+        assert!(problem("regions = ['eu-west-2']\nshare = 0").contains("share"));
+        assert!(problem("regions = ['eu-west-2']\nshare = 1.5").contains("share"));
     }
 }

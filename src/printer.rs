@@ -20,17 +20,17 @@ use crate::progress::Progress;
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    // For people.
     #[default]
     Text,
-    /// One JSON object per line.
+    // One JSON object per line.
     Json,
 }
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    // On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
     Always,
@@ -113,8 +113,12 @@ impl Printer {
         let mut text = error.to_string();
         let mut next = error.source();
         while let Some(cause) = next {
-            text.push_str("\n  caused by: ");
-            text.push_str(&cause.to_string());
+            let cause_text = cause.to_string();
+            // DuckDB's driver ends its chains with a number that says nothing.
+            if !cause_text.ends_with("Unknown error code") {
+                text.push_str("\n  caused by: ");
+                text.push_str(&cause_text);
+            }
             next = cause.source();
         }
         self.message("error", Style::new().red().bold(), "error: ", &text, hint);

@@ -19,7 +19,7 @@ r as (
                 "sourceIdentity": "VARCHAR", "ec2RoleDelivery": "VARCHAR"
             }
         },
-        "requestParameters": "JSON", "responseElements": "JSON", "resources": [{"ARN": "VARCHAR"}]
+        "requestParameters": "JSON", "responseElements": "JSON", "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR"}]
     }') as t
     from raw
 ),
@@ -68,6 +68,7 @@ judged as (
             when who.type in ('AssumedRole', 'Role') then 'role'
             when who.type in ('IdentityCenterUser', 'SAMLUser') then 'person'
             when who.type = 'WebIdentityUser' then 'workload'
+            when who.type = 'AWSAccount' then 'account'
             when who.type = 'AWSService' or t.eventType = 'AwsServiceEvent' then 'service'
             when who.type is null and who.invokedBy is not null then 'service'
             else 'unknown'
@@ -82,7 +83,8 @@ select
     'aws' as system,
     case when t.sharedEventID is not null then 'shared:' || t.sharedEventID else account || ':' || t.eventID end as change_key,
     -- of two copies the one in the account whose resource was touched counts
-    t.sharedEventID is null or contains(coalesce(t.resources::varchar, '') || request, ':' || t.recipientAccountId || ':') as owner,
+    t.sharedEventID is null or who.type = 'AWSAccount'
+        or len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0 as owner,
     category,
     case when t.errorCode is null then 'succeeded' else 'failed' end as outcome,
     case when t.errorCode is not null then concat_ws(': ', t.errorCode, t.errorMessage) end as error,

@@ -8,9 +8,15 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html>
 
 mod classify;
+mod client;
+mod hours;
+mod limiter;
+mod lookup;
 mod path;
 mod reader;
+mod regions;
 mod scan;
+mod windows;
 
 pub(crate) use classify::time_of;
 
@@ -42,8 +48,17 @@ impl Connector for AwsCloudTrail {
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         let Some(path) = params.string("path")? else {
-            return Err(params.missing("path"));
+            if !params.has("regions") {
+                return Err(params.missing("path` or `regions"));
+            }
+            return Ok(Box::new(lookup::LookupCollector::configure(&params)?));
         };
+        if let Some(key) = LOOKUP_KEYS.iter().find(|key| params.has(key)) {
+            return Err(params.bad(key, "it cannot be given together with `path`"));
+        }
         Ok(Box::new(path::PathCollector { root: source.base.join(path) }))
     }
 }
+
+/// What belongs to `LookupEvents`.
+const LOOKUP_KEYS: &[&str] = &["regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];

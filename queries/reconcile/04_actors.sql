@@ -1,14 +1,43 @@
 -- Who is really behind each change and attempt. The order is the design's: proven (sign-in evidence followed to its
 -- root; an SSO role's session), then claimed (source identity; a session name that the roster knows), then declared.
 
--- Copies of one event are one: the copy of the account that owns the resource, else the first.
+-- What several records tell of one change is one: copies in several accounts or sources, beginning and end of an
+-- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
+-- the resource says where it was, a copy that names the caller says who it was.
+create or replace temporary table told_again as
+select system, change_key from event where category = 'change' group by system, change_key having count(*) > 1;
+
 create or replace table change_event as
-select
-    left(sha256(system || chr(31) || change_key), 32) as change_id,
-    *
-from event
-where category = 'change' and outcome in ('succeeded', 'failed')
-qualify row_number() over (partition by system, change_key order by outcome, owner desc, occurred_at, source, record_id, raw_hash) = 1;
+with
+merged as (
+    select
+        e.system, e.change_key, e.category,
+        min(e.occurred_at) as occurred_at,
+        case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
+        arg_min(e, (e.outcome = 'pending', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
+        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
+    from event e
+    join told_again using (system, change_key)
+    where e.category = 'change'
+    group by e.system, e.change_key, e.category
+),
+-- a record that already stands for a whole change, and changes put together from several
+every as (
+    select e.* from event e
+    where e.category = 'change'
+      and not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
+    union all by name
+    select
+        place.source, system, place.record_id, place.raw_hash, occurred_at, change_key, place.owner, category, outcome, place.error,
+        who.actor_type, who.actor_name, who.actor_role, who.session_name, who.session_key, who.session_started, who.source_identity,
+        who.invoked_by, who.console, who.channel, who.user_agent,
+        place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object,
+        place.run_ids, place.correlation_ids, place.starts_operation, place.operation_role, place.part_of, place.on_behalf_of, place.diffs
+    from merged
+)
+select left(sha256(system || chr(31) || change_key), 32) as change_id, *
+from every
+where outcome in ('succeeded', 'failed');
 
 -- Every distinct way in which an actor shows itself: far fewer than changes.
 create or replace temporary table appearance as

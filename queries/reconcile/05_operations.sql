@@ -3,10 +3,10 @@
 -- Operations with the role that they act with: as named, else as the change set or an earlier operation of the stack named it.
 create or replace temporary table operation as
 with started as (
-    select e.*
-    from event e
-    where e.starts_operation is not null and e.outcome = 'succeeded'
-    qualify row_number() over (partition by e.system, e.change_key order by e.owner desc, e.source, e.record_id) = 1
+    select * exclude (change_id) from change_event where starts_operation is not null and outcome = 'succeeded'
+    union all by name
+    -- a plan is no change, but it names the role
+    select * from event where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
 with_role as (
     select

@@ -108,7 +108,7 @@ create table event (
     category         varchar   not null check (category in ('change', 'read', 'non-change', 'session', 'business', 'release-control', 'evidence')),
     outcome          varchar   not null check (outcome in ('succeeded', 'failed', 'pending')),
     error            varchar,
-    actor_type       varchar   not null check (actor_type in ('person', 'root', 'user', 'role', 'application', 'service', 'workload', 'unknown')),
+    actor_type       varchar   not null check (actor_type in ('person', 'root', 'user', 'role', 'application', 'service', 'workload', 'account', 'unknown')),
     actor_name       varchar,                -- as the system names it
     actor_role       varchar,                -- the role or application that acts
     session_name     varchar,

@@ -1,10 +1,10 @@
 //! `check`: whether everything is in place for the nightly job. Reads only, and asks no system.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{Config, Source};
 use crate::error::{ExitStatus, Hint};
@@ -19,6 +19,7 @@ Examples:
   changetrail --config /etc/changetrail/changetrail.toml check";
 
 const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
+const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
 
 /// Check configuration, store, sources and clock
 ///
@@ -62,7 +63,9 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
             let warnings = config.warnings.iter();
             items.extend(warnings.map(|warning| Item::new(Level::Warn, "configuration", warning)));
             items.extend(config.sources.iter().map(|source| check_source(source, &config)));
-            check_store(&context.store(&config), context, &mut items);
+            if let Some(db) = check_store(&context.store(&config), context, &mut items) {
+                check_polls(&config, &db, context.now, &mut items);
+            }
         }
         Err(error) => {
             let hint = error.hint();
@@ -99,18 +102,73 @@ fn check_source(source: &Source, config: &Config) -> Item {
     }
 }
 
-fn check_store(path: &std::path::Path, context: &Context, items: &mut Vec<Item>) {
+fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<Db> {
     let place = path.display().to_string();
     match Db::open(path, Access::Read, context.reader_wait()) {
         Ok(db) => {
             items.push(Item::new(Level::Ok, "store", place));
             items.push(check_clock(&db, context.now));
+            Some(db)
         }
         Err(error @ store::Error::Missing { .. }) => {
             items.push(Item::new(Level::Warn, "store", format!("{place} is not there yet")).hint(error.hint()));
+            None
         }
-        Err(error) => items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint())),
+        Err(error) => {
+            items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+            None
+        }
     }
+}
+
+/// When each source was last read to its end, and whether its system still keeps what came after.
+fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) {
+    let polls = match db.rows(POLLS, &[]) {
+        Ok((_, polls)) => polls,
+        Err(error) => return items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint())),
+    };
+    for source in &config.sources {
+        let what = format!("source {}", source.name);
+        let poll = polls.iter().find(|poll| poll.first() == Some(&Value::Text(source.name.clone())));
+        let Some(Value::Time(read)) = poll.and_then(|poll| poll.get(1)) else {
+            let finding = "was never read to its end";
+            let hint = format!("`changetrail collect --source {}` reads it", source.name);
+            items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
+            continue;
+        };
+        let kept = changetrail_connectors::find(&source.connector)
+            .ok()
+            .filter(|_| !source.is_path())
+            .and_then(|connector| days(&connector.spec().retention));
+        let finding = format!("last read to its end at {}", seconds(*read));
+        items.push(match kept {
+            Some(kept) if *read + kept < now => Item::new(
+                Level::Fail,
+                what,
+                format!("{finding}; the system keeps {} days, so there is a gap", kept.as_hours() / 24),
+            )
+            .hint(Some("look for what is missing in a copy of the system's log; poll every day".to_owned())),
+            Some(kept) if *read + kept / 2 < now => Item::new(
+                Level::Warn,
+                what,
+                format!("{finding}; the system keeps only {} days", kept.as_hours() / 24),
+            )
+            .hint(Some("poll it every day".to_owned())),
+            _ => Item::new(Level::Ok, what, finding),
+        });
+    }
+}
+
+/// How long a system keeps its log, where the connector says so in days.
+fn days(retention: &str) -> Option<SignedDuration> {
+    let (number, rest) = retention.split_once(' ')?;
+    let days: i64 = number.parse().ok().filter(|_| rest.starts_with("day"))?;
+    Some(SignedDuration::from_hours(days * 24))
+}
+
+/// A time without its fraction.
+fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// The store was last written in the past, and not before this program was made.
@@ -121,9 +179,9 @@ fn check_clock(db: &Db, now: Timestamp) -> Item {
     let made = program_made().unwrap_or(Timestamp::UNIX_EPOCH);
     match db.rows(CLOCK, &[]) {
         Ok((_, rows)) => match rows.first().and_then(|row| row.first()) {
-            Some(Value::Time(last)) if *last > now => fail(format!("it is {now}, but the store was written at {last}")),
-            _ if made > now => fail(format!("it is {now}, but this program was made at {made}")),
-            _ => Item::new(Level::Ok, "clock", now.to_string()),
+            Some(Value::Time(last)) if *last > now => fail(format!("it is {}, but the store was written at {last}", seconds(now))),
+            _ if made > now => fail(format!("it is {}, but this program was made at {made}", seconds(now))),
+            _ => Item::new(Level::Ok, "clock", seconds(now).to_string()),
         },
         Err(error) => Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()),
     }
@@ -165,4 +223,16 @@ fn print(items: &[Item], context: &Context) -> std::io::Result<()> {
         }
     }
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_in_days() {
+        assert_eq!(days("90 days of event history"), Some(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(days("as long as the files are kept"), None);
+        assert_eq!(days("none"), None);
+    }
 }

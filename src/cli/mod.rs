@@ -67,10 +67,10 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 
     /// How messages on stderr are written
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = false)]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
 
-    /// When to use colour
+    /// When to use colour; auto heeds `NO_COLOR`
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) color: Color,
 

@@ -224,11 +224,11 @@ fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<Exi
     };
     let mut table = sink(args.output.unwrap_or(Format::Table), out, context.printer.table_options());
     let column = |name: &str| Column { name: name.to_owned(), kind: Kind::Text };
-    table.begin(&["report", "title", "options"].map(column))?;
+    table.begin(&["report", "description", "options"].map(column))?;
     for report in catalog.iter() {
         let options: Vec<String> =
             report.header.params.iter().map(|param| format!("--{}", param.name)).collect();
-        let cells = [report.name.clone(), report.header.title.clone(), options.join(" ")];
+        let cells = [report.name.clone(), report.header.description.clone(), options.join(" ")];
         table.row(&cells.map(Value::Text))?;
     }
     table.end()?;

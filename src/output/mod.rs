@@ -18,13 +18,13 @@ pub use table::TableOptions;
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// For people: as wide as the terminal.
+    // For people: as wide as the terminal.
     Table,
-    /// RFC 4180, for spreadsheets.
+    // RFC 4180, for spreadsheets.
     Csv,
-    /// One array of objects.
+    // One array of objects.
     Json,
-    /// One object per line.
+    // One object per line.
     Ndjson,
 }
 

@@ -82,7 +82,7 @@ fn parameters(report: &Report, filters: &Filters) -> Result<Vec<(&'static str, V
 /// Passes rows on, and keeps the worst severity among them.
 ///
 /// A row's own `severity` counts, while its `status` is open. Without such a column it is the report's, as for live:
-/// one step lower where the row's environment is another, and a provisional row is never high.
+/// one step lower where the row's environment is another. A provisional row is never high, nor is a `nonconforming` one.
 pub struct Worst<'a> {
     sink: Box<dyn RowSink + 'a>,
     of_report: Option<Severity>,
@@ -90,6 +90,7 @@ pub struct Worst<'a> {
     environment: Option<usize>,
     state: Option<usize>,
     status: Option<usize>,
+    verdict: Option<usize>,
     worst: Option<Severity>,
 }
 
@@ -104,6 +105,7 @@ impl<'a> Worst<'a> {
             environment: None,
             state: None,
             status: None,
+            verdict: None,
             worst: None,
         }
     }
@@ -133,9 +135,10 @@ impl<'a> Worst<'a> {
         }
         let severity = self.of_report?;
         let live = matches!(text(self.environment), None | Some("" | "live"));
-        let provisional = text(self.state) == Some("provisional");
+        let never_high =
+            text(self.state) == Some("provisional") || text(self.verdict) == Some("nonconforming");
         Some(match severity {
-            Severity::High if live && !provisional => Severity::High,
+            Severity::High if live && !never_high => Severity::High,
             Severity::High => Severity::Medium,
             Severity::Medium if live => Severity::Medium,
             Severity::Medium | Severity::Low => Severity::Low,
@@ -150,6 +153,7 @@ impl RowSink for Worst<'_> {
         self.environment = position("environment");
         self.state = position("state");
         self.status = position("status");
+        self.verdict = position("verdict");
         self.sink.begin(columns)
     }
 
@@ -211,6 +215,7 @@ mod tests {
         check(high, &[("environment", "live"), ("state", "final")], Some(Severity::High));
         check(high, &[("environment", ""), ("state", "provisional")], Some(Severity::Medium));
         check(high, &[("environment", "dev")], Some(Severity::Medium));
+        check(high, &[("verdict", "nonconforming")], Some(Severity::Medium));
         check(high, &[("severity", "low")], Some(Severity::Low));
         check("-- title: x\n", &[("severity", "medium")], Some(Severity::Medium));
         check("-- title: x\n", &[("severity", "high"), ("status", "resolved")], None);

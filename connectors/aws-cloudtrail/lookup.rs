@@ -1,0 +1,264 @@
+//! Reads the event history of accounts and regions by `LookupEvents`.
+//!
+//! Each account, region and filter is a stream of its own with its own cursor; all run at once, those of a region
+//! share its limit. A stream reads windows of at most a day, oldest first, and its cursor moves only with the last unit
+//! of a window that was read whole. The surprising fact: some emulators of the API never page. A full page without a
+//! token is therefore not believed, but asked for again in halves.
+//!
+//! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::client::{Access, Account, Caller, Filter, PAGE, Role};
+use super::hours::Hours;
+use super::limiter::{Limiter, Pace};
+use super::{regions, windows};
+use crate::params::Params;
+use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
+
+/// A source with `regions`.
+#[derive(Debug)]
+pub(super) struct LookupCollector {
+    regions: Vec<String>,
+    roles: Vec<Role>,
+    access: Access,
+    pace: Pace,
+    streams_at_once: usize,
+}
+
+impl LookupCollector {
+    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+        let access = Access { profile: params.string("profile")?, endpoint_url: params.string("endpoint_url")? };
+        if access.endpoint_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(params.bad("endpoint_url", "it must start with http:// or https://"));
+        }
+        let regions = params.strings("regions")?;
+        for region in &regions {
+            // An emulator may name its regions as it likes.
+            if access.endpoint_url.is_none() && !regions::is_plausible(region) {
+                let meant = regions::meant(region).map(|meant| format!(", did you mean `{meant}`?"));
+                return Err(params.bad("regions", format!("`{region}` is no region{}", meant.unwrap_or_default())));
+            }
+        }
+        let mut roles: Vec<Role> = Vec::new();
+        for arn in params.strings("role_arn")? {
+            let Some(role) = Role::parse(&arn) else {
+                return Err(params.bad("role_arn", format!("`{arn}` is not arn:aws:iam::ACCOUNT:role/NAME")));
+            };
+            if roles.iter().any(|other| other.account == role.account) {
+                return Err(params.bad("role_arn", format!("two roles of account {}", role.account)));
+            }
+            roles.push(role);
+        }
+        let share = params.number("share")?.unwrap_or(0.75);
+        if !(share > 0.0 && share <= 1.0) {
+            return Err(params.bad("share", format!("{share} is not more than 0 and at most 1")));
+        }
+        let streams_at_once = match params.integer("concurrency")?.unwrap_or(32) {
+            number @ 1..=256 => usize::try_from(number).unwrap_or(1),
+            number => return Err(params.bad("concurrency", format!("{number} is not between 1 and 256"))),
+        };
+        Ok(Self { regions, roles, access, pace: Pace::of_share(share), streams_at_once })
+    }
+
+    /// As [`Collector::collect`], with credentials and address as given.
+    async fn collect_with(&self, base: &SdkConfig, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let (mut failed, mut accounts) = (BTreeMap::new(), Vec::new());
+        if self.roles.is_empty() {
+            accounts.push(Account::own(base).await?);
+        }
+        for role in &self.roles {
+            accounts.push(Account::of_role(base, role).await);
+        }
+        let permits = Arc::new(Semaphore::new(self.streams_at_once));
+        let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
+        for (account, region) in accounts.iter().flat_map(|account| self.regions.iter().map(move |r| (account, r))) {
+            let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))));
+            let place = format!("{}/{region}", account.id);
+            for filter in Filter::ALL {
+                let name = format!("{place}/{}", filter.name());
+                let stream = Stream { name, filter, caller: Arc::clone(&caller) };
+                let (permits, run, sink, place) = (Arc::clone(&permits), run.clone(), sink.clone(), place.clone());
+                tasks.spawn(async move {
+                    let _permit = permits.acquire_owned().await;
+                    (place, stream.read(&run, &sink).await)
+                });
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            match ended.map_err(|source| Error::Worker { source: source.into() })? {
+                (_, Ok(())) => {}
+                (_, Err(Error::WriterStopped)) => return Err(Error::WriterStopped),
+                (place, Err(error)) => {
+                    tracing::warn!(%place, %error, "stream failed, others go on");
+                    failed.entry(place).or_insert(error);
+                }
+            }
+        }
+        let places = accounts.len() * self.regions.len();
+        match failed.len() {
+            0 => Ok(()),
+            1 if places == 1 => failed.into_values().next().map_or(Ok(()), Err),
+            count => Err(Error::Several { failed: count, streams: places, errors: failed.into_iter().collect() }),
+        }
+    }
+
+    /// The part of a stream's name that is known without asking, and what follows from its cursors.
+    fn spans(&self, run: &Run) -> Vec<(String, windows::Span)> {
+        let accounts: Vec<Option<&str>> = match self.roles.as_slice() {
+            [] => vec![None],
+            roles => roles.iter().map(|role| Some(role.account.as_str())).collect(),
+        };
+        let mut spans = Vec::new();
+        for account in accounts {
+            for region in &self.regions {
+                let oldest = |ending: &str| {
+                    let matches = |stream: &str| {
+                        let mut parts = stream.split('/');
+                        let is_account = parts.next().is_some_and(|part| account.is_none_or(|account| account == part));
+                        is_account && parts.next() == Some(region) && parts.next() == Some(ending)
+                    };
+                    let cursors = run.cursors.iter().filter(|(stream, _)| matches(stream));
+                    cursors.filter_map(|(_, value)| value.parse::<Timestamp>().ok()).min()
+                };
+                let name = account.map_or_else(|| region.clone(), |account| format!("{account}/{region}"));
+                spans.push((name, windows::span(oldest("writes"), oldest("writes#sweep"), run.since, run.now)));
+            }
+        }
+        spans
+    }
+}
+
+#[async_trait]
+impl Collector for LookupCollector {
+    async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let first = self.regions.first().map_or("us-east-1", String::as_str);
+        let base = self.access.load(first).await;
+        self.collect_with(&base, run, sink).await
+    }
+
+    fn plan(&self, run: &Run) -> Vec<String> {
+        let line = |(name, span): (String, windows::Span)| {
+            let windows = windows::requests(span.start, span.end).len();
+            let requests = windows * Filter::ALL.len();
+            let seconds = self.pace.spacing.as_secs_f64() * f64::from(u32::try_from(requests).unwrap_or(u32::MAX));
+            format!(
+                "{name}: {:.0} to {:.0} in {windows} windows, at least {requests} requests and {:.1} minutes",
+                span.start,
+                span.end,
+                seconds / 60.0
+            )
+        };
+        self.spans(run).into_iter().map(line).collect()
+    }
+
+    fn is_path(&self) -> bool {
+        false
+    }
+}
+
+/// One filter of one region of one account.
+#[derive(Debug)]
+struct Stream {
+    name: String,
+    filter: Filter,
+    caller: Arc<Caller>,
+}
+
+impl Stream {
+    async fn read(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let sweep = format!("{}#sweep", self.name);
+        let (cursor, swept) = (time(run, &self.name)?, time(run, &sweep)?);
+        let span = windows::span(cursor, swept, run.since, run.now);
+        if let Some(gap) = span.gap {
+            sink.send(self.gap(gap)).await?;
+        }
+        for (start, end) in windows::requests(span.start, span.end) {
+            let mut cursors = Vec::new();
+            if end == span.end && span.sweeps {
+                cursors.push((sweep.clone(), run.now.to_string()));
+            }
+            // Reading again what lies before the cursor does not move it back.
+            if cursor.is_none_or(|cursor| cursor < end) {
+                cursors.push((self.name.clone(), end.to_string()));
+            }
+            for unit in self.window(start, end, run, sink).await?.finish(cursors) {
+                sink.send(unit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one window whole.
+    async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error> {
+        let mut hours = Hours::new(&self.name, start, end);
+        let mut pieces = vec![windows::seconds(start, end)];
+        while let Some((first, last)) = pieces.pop() {
+            let asked = Timestamp::from_second(first).unwrap_or(start);
+            let (mut token, mut tokens): (Option<String>, _) = (None, HashSet::new());
+            loop {
+                let page = self.caller.page(self.filter, (first, last), token.as_deref()).await?;
+                if token.is_none() && page.token.is_none() && page.events.len() >= PAGE {
+                    if first < last {
+                        let middle = first + (last - first) / 2;
+                        pieces.extend([(first, middle), (middle + 1, last)]);
+                        break;
+                    }
+                    let reason = "one second has a full page of events and the API gives no further page";
+                    tracing::warn!(stream = %self.name, second = %asked, "{reason}");
+                    hours.incomplete(asked, reason);
+                }
+                for event in &page.events {
+                    hours.add(event, asked, &run.redactor);
+                }
+                for unit in hours.overflow() {
+                    sink.send(unit).await?;
+                }
+                let Some(next) = page.token else { break };
+                let mut hasher = DefaultHasher::new();
+                next.hash(&mut hasher);
+                if !tokens.insert(hasher.finish()) {
+                    return Err(self.caller.bad("the same next page was named twice".into()));
+                }
+                token = Some(next);
+            }
+        }
+        Ok(hours)
+    }
+
+    /// The unit that says that a time cannot be read any more.
+    fn gap(&self, (start, end): (Timestamp, Timestamp)) -> Unit {
+        let lost = Error::WindowTooOld { target: format!("the event history of {}", self.name), oldest: end, asked: start };
+        let hint = lost.hint().unwrap_or_default();
+        tracing::warn!(stream = %self.name, %start, %end, "not kept any more, a gap remains: {hint}");
+        Unit {
+            key: format!("{}/gap-{}", self.name, start.strftime("%Y-%m-%dT%H")),
+            window: Some((start, end)),
+            last: true,
+            incomplete: Some(lost.to_string()),
+            ..Unit::default()
+        }
+    }
+}
+
+/// The time that a cursor holds.
+fn time(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
+    let parse = |value: &String| {
+        let what = format!("the cursor of {stream}, `{value}`");
+        value.parse().map_err(|error: jiff::Error| Error::Decode { what, source: error.into() })
+    };
+    run.cursors.get(stream).map(parse).transpose()
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;
