@@ -37,6 +37,14 @@ impl<'a> Params<'a> {
         ConfigError::MissingKey { source_name: self.source.name.clone(), key: key.to_owned(), help }
     }
 
+    /// As `missing`, where any of several keys would do.
+    pub(crate) fn missing_one_of(&self, keys: &[&str]) -> ConfigError {
+        let help = |key: &&str| self.spec.params.get(*key).map(|param| format!("`{key}`: {}", param.help));
+        let help: Vec<String> = keys.iter().filter_map(help).collect();
+        let (source_name, key) = (self.source.name.clone(), keys.join("` or `"));
+        ConfigError::MissingKey { source_name, key, help: help.join("; or ") }
+    }
+
     pub(crate) fn bad(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         let help = self.spec.params.get(key).map(|param| param.help.clone()).unwrap_or_default();
         let (source_name, key) = (self.source.name.clone(), key.to_owned());

@@ -33,25 +33,21 @@ pub(crate) fn collector(connector: &dyn Connector, base: &Path, params: &str) ->
 
 /// All units of a collection and how it ended.
 pub(crate) async fn collect(collector: &dyn Collector, run: &Run) -> (Vec<Unit>, Result<(), Error>) {
+    collect_by(async |sink: Sink| collector.collect(run, &sink).await).await
+}
+
+/// All units that `read` hands over and how it ended.
+pub(crate) async fn collect_by(read: impl AsyncFnOnce(Sink) -> Result<(), Error>) -> (Vec<Unit>, Result<(), Error>) {
     let (sink, mut receiver) = Sink::channel(2);
-    let reading = async move { collector.collect(run, &sink).await };
-    let keeping = async {
+    let keep = async {
         let mut units = Vec::new();
         while let Some(unit) = receiver.recv().await {
             units.push(unit);
         }
         units
     };
-    let (result, units) = {
-        let mut reading = Box::pin(reading);
-        let mut keeping = Box::pin(keeping);
-        let result = tokio::select! {
-            result = &mut reading => result,
-            _ = &mut keeping => unreachable!("the sink lives as long as the reading"),
-        };
-        drop(reading);
-        (result, keeping.await)
-    };
+    // The sink goes with the reading, which ends the keeping.
+    let (result, units) = tokio::join!(read(sink), keep);
     (units, result)
 }
 

@@ -203,12 +203,12 @@ impl Caller {
             match failure {
                 Failure::Refused(_) if refusals < pace.refusals => {
                     refusals += 1;
-                    tracing::debug!(target = %self.context.target, refusals, "too many requests, slowing down");
+                    tracing::debug!(place = %self.context.target, refusals, "too many requests, slowing down");
                     self.limiter.refused(refusals);
                 }
                 Failure::Passing(error) if failures < pace.failures => {
                     failures += 1;
-                    tracing::warn!(target = %self.context.target, %error, "request failed, will retry");
+                    tracing::warn!(place = %self.context.target, %error, "request failed, will retry");
                     tokio::time::sleep(pace.pause_after(failures)).await;
                 }
                 failure => return Err(failure.into_error(refusals + 1)),

@@ -51,7 +51,10 @@ impl Hours {
         let told = event.event_time.and_then(|time| Timestamp::from_second(time.secs()).ok());
         let text = event.cloud_trail_event.as_deref().unwrap_or_default();
         // The place follows from the hour, and the hour from the record.
-        let outcome = classify(text.as_bytes(), 0, redactor);
+        let outcome = match text {
+            "" => Outcome::Rejected("the event has no CloudTrailEvent".into()),
+            text => classify(text.as_bytes(), 0, redactor),
+        };
         let time = match &outcome {
             Outcome::Keep(record) => record.occurred_at.or(told),
             _ => told,

@@ -41,6 +41,9 @@ impl LookupCollector {
             return Err(params.bad("endpoint_url", "it must start with http:// or https://"));
         }
         let regions = params.strings("regions")?;
+        if regions.is_empty() {
+            return Err(params.missing_one_of(&["path", "regions"]));
+        }
         for region in &regions {
             // An emulator may name its regions as it likes.
             if access.endpoint_url.is_none() && !regions::is_plausible(region) {

@@ -3,7 +3,7 @@
 //! Two ways to the same records, equal by `eventID`: a local copy of a trail bucket (`path`), and the event history
 //! of each account and region (`regions`, by `LookupEvents`). Permission, retention, lag and limits stand in the
 //! folder's README. The surprising fact: reads are counted and dropped here, because four of five records are reads;
-//! what is dropped says of itself that it changes nothing (see [`classify`]).
+//! what is dropped says of itself that it changes nothing.
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference.html>
 
@@ -48,9 +48,6 @@ impl Connector for AwsCloudTrail {
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         let Some(path) = params.string("path")? else {
-            if !params.has("regions") {
-                return Err(params.missing("path` or `regions"));
-            }
             return Ok(Box::new(lookup::LookupCollector::configure(&params)?));
         };
         if let Some(key) = LOOKUP_KEYS.iter().find(|key| params.has(key)) {

@@ -1,5 +1,8 @@
 -- The verdict on each change: the first that applies, in the order of the design.
 
+-- The closed list of reasons: code, verdict, sentence.
+create or replace table reason as select * from reason_text;
+
 -- Exemptions that count: approved by another person than who asked, in the role at that time.
 create or replace table exemption as
 select

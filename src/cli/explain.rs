@@ -26,7 +26,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A change_id or record_id, as the reports have them
+    /// A `change_id` or `record_id`, as the reports have them
     #[arg(value_name = "CHANGE_ID")]
     id: String,
 }
@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(&[], "  none\n");
-        check(&[row.clone()], "  actor  al\\u{1b}ice\n  n      1\n");
+        check(std::slice::from_ref(&row), "  actor  al\\u{1b}ice\n  n      1\n");
         check(
             &[row.clone(), row],
             "actor        n\n────────────────\nal\\u{1b}ice  1\nal\\u{1b}ice  1\n",

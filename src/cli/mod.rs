@@ -128,7 +128,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
         Command::Collect(args) => collect::run(args, context),
         Command::Reconcile(args) => reconcile::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),
-        Command::Report(args) => report::run(args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Query(args) => query::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Record(args) => record::run(&args, context),

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::error::ExitStatus;
 use crate::output::{Format, TableOptions, sink};
-use crate::report::{self, Catalog, Filters, Report, Worst};
+use crate::report::{self, Catalog, Filters, Report, Watch};
 use crate::store::{Column, Db, Kind, Value};
 use crate::time::parse_moment;
 
@@ -68,7 +68,7 @@ pub(super) struct Args {
     fail_on: FailOn,
 }
 
-pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, context.now)).transpose();
     let filters = Filters {
         since: moment(&args.since)?,
@@ -86,7 +86,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let Some(name) = &args.name else {
         return match &args.out {
             Some(out) if is_folder(out) => all(out, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context),
-            _ => list(&args, &filters, context),
+            _ => list(args, &filters, context),
         };
     };
     let (db, config) = context.open()?;
@@ -94,14 +94,14 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let report = catalog.get(name)?;
     let format = args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
     db.sandbox()?;
-    let worst = match &args.out {
+    let outcome = match &args.out {
         Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
         None => to_stdout(&db, report, &filters, format, context)?,
     };
-    if args.fail_on != FailOn::Never && !worst.has_severity {
+    if args.fail_on != FailOn::Never && !outcome.has_severity {
         return Err(report::Error::NoSeverity { name: report.name.clone() }.into());
     }
-    Ok(worst.status(args.fail_on))
+    Ok(outcome.status(args.fail_on))
 }
 
 /// Whether `--out` names a folder: one that exists, or a path that ends in a slash.
@@ -120,8 +120,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(worst: &Worst) -> Self {
-        Self { has_severity: worst.has_severity(), worst: worst.worst() }
+    fn of(rows: &Watch) -> Self {
+        Self { has_severity: rows.has_severity(), worst: rows.worst() }
     }
 
     fn status(&self, fail_on: FailOn) -> ExitStatus {
@@ -142,12 +142,12 @@ fn to_stdout(
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
     let options = TableOptions { columns, ..context.printer.table_options() };
-    let mut worst = Worst::new(report, sink(format, context.printer.stdout(), options));
-    report::run(db, report, filters, &mut worst)?;
+    let mut rows = Watch::new(report, sink(format, context.printer.stdout(), options));
+    report::run(db, report, filters, &mut rows)?;
     if selected {
         context.printer.note("a table shows the most important columns; `-o csv` has them all");
     }
-    Ok(Outcome::of(&worst))
+    Ok(Outcome::of(&rows))
 }
 
 fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<Outcome> {
@@ -155,9 +155,9 @@ fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &P
         fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-    let mut worst = Worst::new(report, sink(format, BufWriter::new(file), TableOptions::default()));
-    report::run(db, report, filters, &mut worst).with_context(|| format!("writing {}", path.display()))?;
-    Ok(Outcome::of(&worst))
+    let mut rows = Watch::new(report, sink(format, BufWriter::new(file), TableOptions::default()));
+    report::run(db, report, filters, &mut rows).with_context(|| format!("writing {}", path.display()))?;
+    Ok(Outcome::of(&rows))
 }
 
 /// Writes every report into a folder.

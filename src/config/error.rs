@@ -56,8 +56,12 @@ fn list(problems: &[Problem]) -> String {
     if let [problem] = problems {
         return problem.to_string();
     }
-    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
-    format!("{} problems{lines}", problems.len())
+    let mut text = format!("{} problems", problems.len());
+    for problem in problems {
+        text.push_str("\n  ");
+        text.push_str(&problem.to_string());
+    }
+    text
 }
 
 /// Line numbers of byte offsets.

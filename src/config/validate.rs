@@ -3,7 +3,7 @@
 //!
 //! An error is what makes the data useless or dangerous (an exemption for everybody); the rest is a warning.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Config;
 use super::error::Problem;
@@ -231,7 +231,7 @@ fn automations(config: &Config, lines: &Lines, found: &mut Findings) {
 }
 
 fn people(config: &Config, lines: &Lines, found: &mut Findings) {
-    let mut names: HashMap<String, ()> = HashMap::new();
+    let mut names = HashSet::new();
     let mut owners: HashMap<String, &str> = HashMap::new();
     for (index, person) in config.people.iter().enumerate() {
         // People from the file come after those of the configuration, and have no line in it.
@@ -240,7 +240,7 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
         if name.trim().is_empty() {
             found.problem(line, "a [[person]] without a name");
         }
-        if names.insert(name.to_lowercase(), ()).is_some() {
+        if !names.insert(name.to_lowercase()) {
             let text = format!("two people are named `{name}`: it is not clear which of them `approved_by` means");
             found.warning(line, text);
         }

@@ -1,5 +1,6 @@
 //! Runs a report with what the user asked for, and tells how bad the worst of its rows are.
 
+use std::collections::HashMap;
 use std::io;
 
 use jiff::Timestamp;
@@ -83,37 +84,25 @@ fn parameters(report: &Report, filters: &Filters) -> Result<Vec<(&'static str, V
 ///
 /// A row's own `severity` counts, while its `status` is open. Without such a column it is the report's, as for live:
 /// one step lower where the row's environment is another. A provisional row is never high, nor is a `nonconforming` one.
-pub struct Worst<'a> {
+pub struct Watch<'a> {
     sink: Box<dyn RowSink + 'a>,
     of_report: Option<Severity>,
-    severity: Option<usize>,
-    environment: Option<usize>,
-    state: Option<usize>,
-    status: Option<usize>,
-    verdict: Option<usize>,
+    /// Where the columns are that say how bad a row is.
+    places: HashMap<String, usize>,
     worst: Option<Severity>,
 }
 
-impl<'a> Worst<'a> {
+impl<'a> Watch<'a> {
     /// Watches the rows of a report on their way to `sink`.
     #[must_use]
     pub fn new(report: &Report, sink: Box<dyn RowSink + 'a>) -> Self {
-        Self {
-            sink,
-            of_report: report.header.severity,
-            severity: None,
-            environment: None,
-            state: None,
-            status: None,
-            verdict: None,
-            worst: None,
-        }
+        Self { sink, of_report: report.header.severity, places: HashMap::new(), worst: None }
     }
 
     /// Whether the rows have a severity at all, known once they have begun.
     #[must_use]
     pub fn has_severity(&self) -> bool {
-        self.severity.is_some() || self.of_report.is_some()
+        self.places.contains_key("severity") || self.of_report.is_some()
     }
 
     /// The worst of all rows; `None` without rows.
@@ -123,21 +112,17 @@ impl<'a> Worst<'a> {
     }
 
     fn severity_of(&self, cells: &[Value]) -> Option<Severity> {
-        let text = |index: Option<usize>| match index.map(|index| &cells[index]) {
+        let text = |name: &str| match self.places.get(name).and_then(|place| cells.get(*place)) {
             Some(Value::Text(text)) => Some(text.as_str()),
             _ => None,
         };
-        if self.severity.is_some() {
-            if text(self.status).is_some_and(|status| status != "open") {
-                return None;
-            }
-            return text(self.severity).and_then(Severity::parse);
+        if self.places.contains_key("severity") {
+            let is_open = text("status").is_none_or(|status| status == "open");
+            return text("severity").filter(|_| is_open).and_then(Severity::parse);
         }
-        let severity = self.of_report?;
-        let live = matches!(text(self.environment), None | Some("" | "live"));
-        let never_high =
-            text(self.state) == Some("provisional") || text(self.verdict) == Some("nonconforming");
-        Some(match severity {
+        let live = matches!(text("environment"), None | Some("" | "live"));
+        let never_high = text("state") == Some("provisional") || text("verdict") == Some("nonconforming");
+        Some(match self.of_report? {
             Severity::High if live && !never_high => Severity::High,
             Severity::High => Severity::Medium,
             Severity::Medium if live => Severity::Medium,
@@ -146,14 +131,9 @@ impl<'a> Worst<'a> {
     }
 }
 
-impl RowSink for Worst<'_> {
+impl RowSink for Watch<'_> {
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
-        let position = |name: &str| columns.iter().position(|column| column.name == name);
-        self.severity = position("severity");
-        self.environment = position("environment");
-        self.state = position("state");
-        self.status = position("status");
-        self.verdict = position("verdict");
+        self.places = columns.iter().enumerate().map(|(place, column)| (column.name.clone(), place)).collect();
         self.sink.begin(columns)
     }
 
@@ -198,14 +178,14 @@ mod tests {
     fn check(header: &str, cells: &[(&str, &str)], expected: Option<Severity>) {
         let report = report(header);
         let mut written = Vec::new();
-        let mut worst = Worst::new(&report, sink(Format::Csv, &mut written, TableOptions::default()));
+        let mut rows = Watch::new(&report, sink(Format::Csv, &mut written, TableOptions::default()));
         let columns: Vec<Column> =
             cells.iter().map(|(name, _)| Column { name: (*name).to_owned(), kind: Kind::Text }).collect();
         let row: Vec<Value> = cells.iter().map(|(_, text)| Value::Text((*text).to_owned())).collect();
-        worst.begin(&columns).unwrap();
-        assert_eq!(worst.worst(), None);
-        worst.row(&row).unwrap();
-        assert_eq!(worst.worst(), expected, "{cells:?}");
+        rows.begin(&columns).unwrap();
+        assert_eq!(rows.worst(), None);
+        rows.row(&row).unwrap();
+        assert_eq!(rows.worst(), expected, "{cells:?}");
     }
 
     #[test]

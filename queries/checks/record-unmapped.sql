@@ -1,0 +1,10 @@
+-- title: Every record means something
+-- description: A record that no mapping made anything of and that is not set aside.
+select r.source, r.record_id
+from raw_record r
+where not exists (from event e where e.source = r.source and e.record_id = r.record_id)
+  and not exists (from session s where s.source = r.source and s.record_id = r.record_id)
+  and not exists (from deployment_version d where d.source = r.source and d.record_id = r.record_id)
+  and not exists (from stage_version p where p.source = r.source and p.record_id = r.record_id)
+  and not exists (from quarantine q where q.source = r.source and q.hash = r.hash)
+order by r.source, r.record_id;
