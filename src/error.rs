@@ -77,7 +77,13 @@ mod tests {
 
     #[test]
     fn nearest_finds_typing_errors_and_parts() {
-        let keys = ["service", "environment", "aws_accounts", "aws_regions", "resources"];
+        let keys = [
+            "service",
+            "environment",
+            "aws_accounts",
+            "aws_regions",
+            "resources",
+        ];
         assert_eq!(nearest("acounts", keys), Some("aws_accounts"));
         assert_eq!(nearest("enviroment", keys), Some("environment"));
         assert_eq!(nearest("resource", keys), Some("resources"));
@@ -87,7 +93,8 @@ mod tests {
 
     #[test]
     fn broken_pipe_is_found_in_the_chain() {
-        let error = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        let error =
+            anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert!(is_broken_pipe(error.as_ref()));
         assert!(!is_broken_pipe(&io::Error::other("x")));
     }

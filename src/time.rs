@@ -25,7 +25,10 @@ pub fn parse_absolute(text: &str) -> Option<Timestamp> {
     }
     // What has an offset was read above: from here on only texts without one are accepted.
     let local = text.parse::<civil::DateTime>().ok()?;
-    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    local
+        .to_zoned(TimeZone::UTC)
+        .ok()
+        .map(|zoned| zoned.timestamp())
 }
 
 /// Reads a moment: a duration before `now`, a date, or a time.
@@ -83,8 +86,21 @@ mod tests {
     #[test]
     fn what_is_no_moment() {
         let now = at("2026-11-22T12:00:00Z");
-        for text in ["", "yesterday", "-7d", "7", "2026-13-01", "2026-11-01T25:00", "1mo", "9999999w"] {
-            assert_eq!(parse_moment(text, now), Err(TimeError::Moment(text.to_owned())), "{text}");
+        for text in [
+            "",
+            "yesterday",
+            "-7d",
+            "7",
+            "2026-13-01",
+            "2026-11-01T25:00",
+            "1mo",
+            "9999999w",
+        ] {
+            assert_eq!(
+                parse_moment(text, now),
+                Err(TimeError::Moment(text.to_owned())),
+                "{text}"
+            );
         }
     }
 
@@ -94,7 +110,10 @@ mod tests {
         assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
         assert_eq!(parse_duration("7d"), Ok(Duration::from_hours(7 * 24)));
         for text in ["", "5", "-5m", "soon"] {
-            assert_eq!(parse_duration(text), Err(TimeError::Duration(text.to_owned())));
+            assert_eq!(
+                parse_duration(text),
+                Err(TimeError::Duration(text.to_owned()))
+            );
         }
     }
 }

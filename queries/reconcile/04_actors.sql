@@ -147,11 +147,11 @@ matched as (
     join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
 ),
 entries as (
-    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject
+    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name
     from matched group by all
 )
 select
-    e.appearance_id, e.position, e.pipeline, e.environment,
+    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name,
     not (
         f.root_type = 'federated' and not e.by_subject
         and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')
@@ -200,6 +200,8 @@ known as (
         proven.person_id as proven_id, proven.actor as proven_actor,
         claimed.person_id as claimed_id, claimed.actor as claimed_actor,
         p.pipeline, p.valid as pipeline_valid,
+        -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
+        coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' as machine_by_name,
         a.position as automation,
         n.appearance_id is not null as named_by_release
     from appearance_facts f
@@ -216,7 +218,7 @@ known as (
         group by appearance_id
     ) claimed using (appearance_id)
     left join (
-        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid
+        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name
         from appearance_pipeline group by appearance_id
     ) p using (appearance_id)
     left join (select appearance_id, min(position) as position from appearance_automation group by appearance_id) a using (appearance_id)
@@ -227,6 +229,7 @@ judged as (
         *,
         case
             -- proven
+            when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
             when root_type = 'user' and proven_id is not null then 'person'
             when actor_type = 'service' or provider_role then 'platform'

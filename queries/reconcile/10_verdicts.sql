@@ -139,25 +139,48 @@ select
 from unlinked u
 left join covered c using (change_id);
 
--- Everything that could still explain or unmask a change has been read past its time: then the verdict is final.
+-- Up to when each source has been read: files that lie there are read to their end, a pushed log goes by the clock.
 create or replace temporary table read_through as
 select
     s.name as source, s.connector,
-    coalesce(case when s.path then p.complete_at else p.read_through end, timestamp '0001-01-01') as through
+    case
+        when s.path and p.complete_at is not null then timestamp '9999-01-01'
+        else coalesce(p.read_through, timestamp '0001-01-01')
+    end as through
 from config_source s
-left join poll p on p.source = s.name;
+left join poll p on p.source = s.name
+union all
+select 'record', 'release-log', run.now
+from run
+where exists (from batch where source = 'record');
 
+-- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
 create or replace temporary table settled as
-select coalesce(min(r.through), (select now from run)) as deployments_through
-from read_through r
-join connector_relation e on e.connector = r.connector and e.relation = 'deployment';
-
-create or replace temporary table settled_system as
-select y.system, min(r.through) as through
-from read_through r
-join connector_relation e on e.connector = r.connector and e.relation = 'session'
-join (select distinct system, source from session) y on y.source = r.source
-group by y.system;
+with
+told as (
+    select distinct system, source from event
+    union
+    select distinct system, source from session
+)
+select
+    t.system, t.source,
+    least(
+        coalesce(any_value(own.through), timestamp '9999-01-01'),
+        coalesce((
+            select min(r.through)
+            from read_through r
+            join connector_relation c on c.connector = r.connector and c.relation = 'session'
+            join told other on other.source = r.source and other.system = t.system
+        ), timestamp '9999-01-01'),
+        coalesce((
+            select min(r.through)
+            from read_through r
+            join connector_relation c on c.connector = r.connector and c.relation = 'deployment'
+        ), timestamp '9999-01-01')
+    ) as through
+from told t
+left join read_through own on own.source = t.source
+group by t.system, t.source;
 
 create or replace table change as
 select
@@ -167,12 +190,8 @@ select
     e.action, e.operation, e.resource,
     j.verdict,
     case
-        when j.verdict = 'manual' and j.actor_basis = 'proven' and e.channel <> 'content-editor' then 'final'
-        when e.occurred_at + c.settle <= run.now
-         and e.occurred_at <= coalesce(own.through, run.now)
-         and e.occurred_at <= coalesce(y.through, run.now)
-         and e.occurred_at <= s.deployments_through
-        then 'final'
+        when j.actor_kind = 'person' and j.actor_basis = 'proven' and e.channel <> 'content-editor' then 'final'
+        when e.occurred_at + c.settle <= s.through then 'final'
         else 'provisional'
     end as state,
     j.reason,
@@ -188,10 +207,7 @@ select
 from judged j
 join change_event e using (change_id)
 cross join config_standard c
-cross join run
-cross join settled s
-left join read_through own on own.source = e.source
-left join settled_system y on y.system = e.system;
+join settled s on s.system = e.system and s.source = e.source;
 
 create or replace table attempt as
 select

@@ -72,7 +72,7 @@ select
     e.control,
     -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
     case
-        when e.provisional then 'low'
+        when e.provisional then case when e.environment in ('live', '') then 'medium' else 'low' end
         when e.environment in ('live', '') or e.subject_kind not in ('case', 'deployment') then e.severity
         else l.lower
     end as severity,

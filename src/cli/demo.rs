@@ -38,7 +38,9 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
         .tempdir()
         .context("making a temporary folder")?
         .keep();
-    SAMPLE.extract(&folder).with_context(|| format!("writing the sample to {}", folder.display()))?;
+    SAMPLE
+        .extract(&folder)
+        .with_context(|| format!("writing the sample to {}", folder.display()))?;
     let config_path = folder.join("changetrail.toml");
     let config = Config::load(Some(&config_path))?;
     let store = context.store(&config);
@@ -47,7 +49,14 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     let reports = folder.join("reports");
     let catalog = Catalog::load(&config.extend_queries)?;
     let db = Db::open(&store, Access::Read, context.reader_wait())?;
-    write_all(&db, &catalog, &reports, Format::Csv, &Filters::default(), FailOn::Never)?;
+    write_all(
+        &db,
+        &catalog,
+        &reports,
+        Format::Csv,
+        &Filters::default(),
+        FailOn::Never,
+    )?;
     say_where(&folder, &store, &reports, context)?;
     Ok(ExitStatus::Clean)
 }
@@ -60,7 +69,11 @@ fn say_where(folder: &Path, store: &Path, reports: &Path, context: &Context) -> 
     writeln!(out, "reports  {}", reports.display())?;
     writeln!(out, "\nGo on with, for example:")?;
     let config = folder.join("changetrail.toml");
-    writeln!(out, "  changetrail --config {} report manual-changes", config.display())?;
+    writeln!(
+        out,
+        "  changetrail --config {} report manual-changes",
+        config.display()
+    )?;
     out.flush()?;
     Ok(())
 }

@@ -23,8 +23,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
-    let options =
-        Options { now: context.now, rebuild: args.rebuild, complete: false, wait: context.writer_wait() };
+    let options = Options {
+        now: context.now,
+        rebuild: args.rebuild,
+        complete: false,
+        wait: context.writer_wait(),
+    };
     let outcome = reconcile::run(&config, &context.store(&config), &options, &context.printer)?;
     tell(&outcome, context);
     Ok(ExitStatus::Clean)
@@ -37,7 +41,9 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
     }
     let new = list(&outcome.new_findings);
     let open = list(&outcome.open_findings);
-    context.printer.note(&format!("findings: {open} open, of which new: {new}"));
+    context
+        .printer
+        .note(&format!("findings: {open} open, of which new: {new}"));
 }
 
 fn list(counts: &[(String, u64)]) -> String {
@@ -46,5 +52,9 @@ fn list(counts: &[(String, u64)]) -> String {
         .filter(|(_, count)| *count > 0)
         .map(|(severity, count)| format!("{count} {severity}"))
         .collect();
-    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        "none".to_owned()
+    } else {
+        parts.join(", ")
+    }
 }

@@ -69,7 +69,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, context.now)).transpose();
+    let moment = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| parse_moment(text, context.now))
+            .transpose()
+    };
     let filters = Filters {
         since: moment(&args.since)?,
         until: moment(&args.until)?,
@@ -85,32 +89,65 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let Some(name) = &args.name else {
         return match &args.out {
-            Some(out) if is_folder(out) => all(out, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context),
+            Some(out) if is_folder(out) => all(
+                out,
+                args.output.unwrap_or(Format::Csv),
+                &filters,
+                args.fail_on,
+                context,
+            ),
             _ => list(args, &filters, context),
         };
     };
     let (db, config) = context.open()?;
-    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
+    let catalog = Catalog::load(
+        &config
+            .map(|config| config.extend_queries)
+            .unwrap_or_default(),
+    )?;
     let report = catalog.get(name)?;
-    let format = args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
+    let format = args
+        .output
+        .unwrap_or(if args.out.as_deref().is_some_and(is_folder) {
+            Format::Csv
+        } else {
+            Format::Table
+        });
     db.sandbox()?;
     let outcome = match &args.out {
-        Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
+        Some(out) => to_file(
+            &db,
+            report,
+            &filters,
+            format,
+            &file_for(out, report, format),
+        )?,
         None => to_stdout(&db, report, &filters, format, context)?,
     };
     if args.fail_on != FailOn::Never && !outcome.has_severity {
-        return Err(report::Error::NoSeverity { name: report.name.clone() }.into());
+        return Err(report::Error::NoSeverity {
+            name: report.name.clone(),
+        }
+        .into());
     }
     Ok(outcome.status(args.fail_on))
 }
 
 /// Whether `--out` names a folder: one that exists, or a path that ends in a slash.
 fn is_folder(out: &Path) -> bool {
-    out.is_dir() || out.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR])
+    out.is_dir()
+        || out
+            .as_os_str()
+            .to_string_lossy()
+            .ends_with(['/', std::path::MAIN_SEPARATOR])
 }
 
 fn file_for(out: &Path, report: &Report, format: Format) -> PathBuf {
-    if is_folder(out) { out.join(format!("{}.{}", report.name, format.extension())) } else { out.to_owned() }
+    if is_folder(out) {
+        out.join(format!("{}.{}", report.name, format.extension()))
+    } else {
+        out.to_owned()
+    }
 }
 
 /// How bad what was written is.
@@ -121,7 +158,10 @@ struct Outcome {
 
 impl Outcome {
     fn of(rows: &Watch) -> Self {
-        Self { has_severity: rows.has_severity(), worst: rows.worst() }
+        Self {
+            has_severity: rows.has_severity(),
+            worst: rows.worst(),
+        }
     }
 
     fn status(&self, fail_on: FailOn) -> ExitStatus {
@@ -141,22 +181,38 @@ fn to_stdout(
 ) -> anyhow::Result<Outcome> {
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
-    let options = TableOptions { columns, ..context.printer.table_options() };
+    let options = TableOptions {
+        columns,
+        ..context.printer.table_options()
+    };
     let mut rows = Watch::new(report, sink(format, context.printer.stdout(), options));
     report::run(db, report, filters, &mut rows)?;
     if selected {
-        context.printer.note("a table shows the most important columns; `-o csv` has them all");
+        context
+            .printer
+            .note("a table shows the most important columns; `-o csv` has them all");
     }
     Ok(Outcome::of(&rows))
 }
 
-fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<Outcome> {
+fn to_file(
+    db: &Db,
+    report: &Report,
+    filters: &Filters,
+    format: Format,
+    path: &Path,
+) -> anyhow::Result<Outcome> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("making the folder {}", folder.display()))?;
     }
     let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-    let mut rows = Watch::new(report, sink(format, BufWriter::new(file), TableOptions::default()));
-    report::run(db, report, filters, &mut rows).with_context(|| format!("writing {}", path.display()))?;
+    let mut rows = Watch::new(
+        report,
+        sink(format, BufWriter::new(file), TableOptions::default()),
+    );
+    report::run(db, report, filters, &mut rows)
+        .with_context(|| format!("writing {}", path.display()))?;
     Ok(Outcome::of(&rows))
 }
 
@@ -169,10 +225,18 @@ fn all(
     context: &Context,
 ) -> anyhow::Result<ExitStatus> {
     let (db, config) = context.open()?;
-    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
+    let catalog = Catalog::load(
+        &config
+            .map(|config| config.extend_queries)
+            .unwrap_or_default(),
+    )?;
     db.sandbox()?;
     let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
-    context.printer.note(&format!("{} reports in {}", catalog.iter().count(), folder.display()));
+    context.printer.note(&format!(
+        "{} reports in {}",
+        catalog.iter().count(),
+        folder.display()
+    ));
     Ok(status)
 }
 
@@ -185,7 +249,8 @@ pub(super) fn write_all(
     filters: &Filters,
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("making the folder {}", folder.display()))?;
     let mut status = ExitStatus::Clean;
     for report in catalog.iter() {
         let path = file_for(folder, report, format);
@@ -206,10 +271,15 @@ fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<Exi
         || filters.verdict.is_some()
         || args.fail_on != FailOn::Never;
     if asked {
-        return Err(Usage::error("no report is named", "name one, or add `--out DIR` to write them all"));
+        return Err(Usage::error(
+            "no report is named",
+            "name one, or add `--out DIR` to write them all",
+        ));
     }
     let extend = match context.config_if_any() {
-        Ok(config) => config.map(|config| config.extend_queries).unwrap_or_default(),
+        Ok(config) => config
+            .map(|config| config.extend_queries)
+            .unwrap_or_default(),
         // The built-in reports can be listed anywhere.
         Err(crate::config::Error::NotFound { .. }) => Vec::new(),
         Err(error) => return Err(error.into()),
@@ -222,13 +292,28 @@ fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<Exi
         }
         None => Box::new(context.printer.stdout()),
     };
-    let mut table = sink(args.output.unwrap_or(Format::Table), out, context.printer.table_options());
-    let column = |name: &str| Column { name: name.to_owned(), kind: Kind::Text };
+    let mut table = sink(
+        args.output.unwrap_or(Format::Table),
+        out,
+        context.printer.table_options(),
+    );
+    let column = |name: &str| Column {
+        name: name.to_owned(),
+        kind: Kind::Text,
+    };
     table.begin(&["report", "description", "options"].map(column))?;
     for report in catalog.iter() {
-        let options: Vec<String> =
-            report.header.params.iter().map(|param| format!("--{}", param.name)).collect();
-        let cells = [report.name.clone(), report.header.description.clone(), options.join(" ")];
+        let options: Vec<String> = report
+            .header
+            .params
+            .iter()
+            .map(|param| format!("--{}", param.name))
+            .collect();
+        let cells = [
+            report.name.clone(),
+            report.header.description.clone(),
+            options.join(" "),
+        ];
         table.row(&cells.map(Value::Text))?;
     }
     table.end()?;

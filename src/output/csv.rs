@@ -23,7 +23,9 @@ impl<W: Write> Csv<W> {
 
 impl<W: Write> RowSink for Csv<W> {
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
-        let names = columns.iter().map(|column| neutral(&column.name).into_owned());
+        let names = columns
+            .iter()
+            .map(|column| neutral(&column.name).into_owned());
         self.writer.write_record(names).map_err(into_io)
     }
 
@@ -77,8 +79,14 @@ mod tests {
 
     #[test]
     fn formulas_are_neutralised() {
-        check(vec![cell("=HYPERLINK(\"http://x\")")], "\"'=HYPERLINK(\"\"http://x\"\")\"");
-        check(vec![cell("+1"), cell("-1"), cell("@x"), cell("\tx")], "'+1,'-1,'@x,'\tx");
+        check(
+            vec![cell("=HYPERLINK(\"http://x\")")],
+            "\"'=HYPERLINK(\"\"http://x\"\")\"",
+        );
+        check(
+            vec![cell("+1"), cell("-1"), cell("@x"), cell("\tx")],
+            "'+1,'-1,'@x,'\tx",
+        );
         check(vec![cell("\r=x")], "\"'\r=x\"");
         check(vec![cell("a=b"), cell("x-y")], "a=b,x-y");
     }
@@ -90,7 +98,10 @@ mod tests {
             vec![Value::Null, Value::Bool(true), Value::Int(-5), time],
             ",true,-5,2026-10-01T13:00:00.5Z",
         );
-        check(vec![cell("a,b"), cell("two\nlines"), cell("q\"q")], "\"a,b\",\"two\nlines\",\"q\"\"q\"");
+        check(
+            vec![cell("a,b"), cell("two\nlines"), cell("q\"q")],
+            "\"a,b\",\"two\nlines\",\"q\"\"q\"",
+        );
     }
 
     #[test]
