@@ -5,6 +5,7 @@
 //! are renamed and unpacked by hand.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::fs::{self, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -145,7 +146,7 @@ pub(crate) fn key(path: &Path) -> String {
         for chunk in part.as_os_str().as_encoded_bytes().utf8_chunks() {
             key.push_str(chunk.valid());
             for byte in chunk.invalid() {
-                key.push_str(&format!("\\x{byte:02x}"));
+                let _ = write!(key, "\\x{byte:02x}");
             }
         }
     }
@@ -236,7 +237,6 @@ impl<R: Read> Read for Content<R> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -265,7 +265,7 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             fs::write(path, name).expect("a file");
         }
-        let mut walk = Walk::new(folder.path(), |name| name.ends_with(".json")).expect("a walk");
+        let mut walk = Walk::new(folder.path(), |name| name.ends_with("json")).expect("a walk");
         let keys: Vec<String> = walk.by_ref().map(|found| found.key).collect();
         assert_eq!(keys, ["a.json", "b/1.json", "b/2.json", "b.json"]);
         assert_eq!(walk.others, 1);

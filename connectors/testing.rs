@@ -52,7 +52,6 @@ pub(crate) async fn collect_by(read: impl AsyncFnOnce(Sink) -> Result<(), Error>
 }
 
 /// A folder of shared data; says so and gives nothing where it is absent.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
     if !path.exists() {

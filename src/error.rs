@@ -57,10 +57,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let score = |candidate: &str| {
         let candidate = candidate.to_lowercase();
         let whole = strsim::jaro_winkler(&word, &candidate);
-        let part = candidate
-            .split(['_', '-'])
-            .map(|part| strsim::jaro_winkler(&word, part) * 0.95)
-            .fold(0.0, f64::max);
+        let part = candidate.split(['_', '-']).map(|part| strsim::jaro_winkler(&word, part) * 0.95).fold(0.0, f64::max);
         whole.max(part)
     };
     known
@@ -77,13 +74,7 @@ mod tests {
 
     #[test]
     fn nearest_finds_typing_errors_and_parts() {
-        let keys = [
-            "service",
-            "environment",
-            "aws_accounts",
-            "aws_regions",
-            "resources",
-        ];
+        let keys = ["service", "environment", "aws_accounts", "aws_regions", "resources"];
         assert_eq!(nearest("acounts", keys), Some("aws_accounts"));
         assert_eq!(nearest("enviroment", keys), Some("environment"));
         assert_eq!(nearest("resource", keys), Some("resources"));
@@ -93,8 +84,7 @@ mod tests {
 
     #[test]
     fn broken_pipe_is_found_in_the_chain() {
-        let error =
-            anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        let error = anyhow::Error::new(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
         assert!(is_broken_pipe(error.as_ref()));
         assert!(!is_broken_pipe(&io::Error::other("x")));
     }

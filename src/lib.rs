@@ -1,4 +1,45 @@
 //! What changed in live, who did it, and which approved release explains it.
+//!
+//! # The way of a record
+//!
+//! ```text
+//!  systems ──collect──▶ raw_record ──map──▶ event, session, deployment, pipeline_stage
+//!  (connectors/)        (evidence)   (SQL)        │
+//!                                                 ├─reconcile─▶ actor, scope, link, verdict    queries/reconcile/
+//!  changetrail.toml ──▶ service, scope, person …  │
+//!                                                 ├─control──▶ control_result, finding          queries/controls/
+//!                                                 └─report───▶ table, csv, json, ndjson         queries/reports/
+//! ```
+//!
+//! **Rust moves bytes, SQL decides.** Rust fetches, checks, stores and renders. What a record means, who the actor is,
+//! which release explains a change and which control failed is SQL in a file that an auditor can open. Records are
+//! stored first and mapped second, so a better mapping or rule replays over all history.
+//!
+//! # Where things are
+//!
+//! | to change | look in |
+//! |---|---|
+//! | how a system is polled, what its records mean | `connectors/<system>/` (crate `changetrail-connectors`) |
+//! | when, in which windows, and what is committed together | [`collect`] |
+//! | the file, its schema, migrations, locks | [`store`], `queries/schema/`, `queries/store/` |
+//! | who counts as the actor, what links, the verdict | `queries/reconcile/`, in the order of the file names |
+//! | a requirement of the standard | `queries/controls/`, one file each |
+//! | a report | `queries/reports/`, one file each; [`report`] parses its header and binds its parameters |
+//! | how a result looks | [`output`], one file for each format |
+//! | a command | [`cli`], one file each |
+//! | the configuration | [`config`] |
+//! | release records that a pipeline pushes | [`record`] |
+//!
+//! # What always holds
+//!
+//! - A connector knows neither `DuckDB`, nor the command line, nor the clock; Cargo enforces it.
+//! - [`store`] is the only module that names `duckdb`. SQL stands in files, but for single lines.
+//! - A record and the unit that it came from commit in one transaction, and the cursor with them: killed at any moment,
+//!   a collection loses nothing and needs no clean-up.
+//! - Nothing is dropped silently: what cannot be read or mapped is a row in `quarantine`, what is not kept is counted.
+//! - A judgement is made anew in one transaction each time; only findings have a life of their own.
+//! - Data goes to stdout, everything else to stderr, both through [`printer`].
+//! - A run that could not do its whole job exits 2.
 
 pub mod cli;
 pub mod collect;

@@ -63,15 +63,9 @@ impl Printer {
     pub fn new(quiet: bool, format: LogFormat, color: Color) -> Self {
         ColorChoice::from(color).write_global();
         let colored = |choice| !matches!(choice, ColorChoice::Never);
-        let watched = !quiet
-            && format == LogFormat::Text
-            && io::stderr().is_terminal()
-            && std::env::var_os("CI").is_none();
-        let target = if watched {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let watched =
+            !quiet && format == LogFormat::Text && io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self {
             quiet,
             format,
@@ -92,21 +86,13 @@ impl Printer {
     #[must_use]
     pub fn table_options(&self) -> TableOptions {
         let width = io::stdout().is_terminal().then(terminal_width).flatten();
-        TableOptions {
-            width,
-            color: self.color_stdout,
-            columns: Vec::new(),
-        }
+        TableOptions { width, color: self.color_stdout, columns: Vec::new() }
     }
 
     /// The style of a heading on stdout.
     #[must_use]
     pub fn heading(&self, text: &str) -> String {
-        let style = if self.color_stdout {
-            Style::new().bold()
-        } else {
-            Style::new()
-        };
+        let style = if self.color_stdout { Style::new().bold() } else { Style::new() };
         inert(text).style(style).to_string()
     }
 
@@ -119,13 +105,7 @@ impl Printer {
 
     /// Says something that a person should know.
     pub fn warning(&self, text: &str) {
-        self.message(
-            "warn",
-            Style::new().yellow().bold(),
-            "warning: ",
-            text,
-            None,
-        );
+        self.message("warn", Style::new().yellow().bold(), "warning: ", text, None);
     }
 
     /// Says why the job, or a part of it, could not be done, and what to do about it.
@@ -154,23 +134,15 @@ impl Printer {
                 object.to_string()
             }
             LogFormat::Text => {
-                let style = if self.color_stderr {
-                    style
-                } else {
-                    Style::new()
-                };
+                let style = if self.color_stderr { style } else { Style::new() };
                 // Our own line breaks stay; whatever else a quoted name brings along does not act.
                 let lines: Vec<_> = text.lines().map(inert).collect();
-                let hint = hint
-                    .map(|hint| format!("\n\nhint: {}", inert(hint)))
-                    .unwrap_or_default();
+                let hint = hint.map(|hint| format!("\n\nhint: {}", inert(hint))).unwrap_or_default();
                 format!("{}{}{hint}", label.style(style), lines.join("\n"))
             }
         };
         // There is nowhere left to report that stderr is gone.
-        let _ = self
-            .all_bars
-            .suspend(|| writeln!(io::stderr(), "{message}"));
+        let _ = self.all_bars.suspend(|| writeln!(io::stderr(), "{message}"));
     }
 
     /// Where log lines go: stderr, above the progress bars.
@@ -192,29 +164,18 @@ impl Printer {
 
 /// Columns of the terminal.
 fn terminal_width() -> Option<u16> {
-    comfy_table::Table::new()
-        .width()
-        .filter(|width| *width >= 20)
+    comfy_table::Table::new().width().filter(|width| *width >= 20)
 }
 
 impl Progress for Printer {
     fn begin(&self, task: &str, total: Option<u64>) {
         let (bar, template) = match total {
-            Some(total) => (
-                ProgressBar::new(total),
-                "{prefix:24} {bar:30} {human_pos}/{human_len} {wide_msg}",
-            ),
-            None => (
-                ProgressBar::new_spinner(),
-                "{prefix:24} {spinner} {human_pos} {wide_msg}",
-            ),
+            Some(total) => (ProgressBar::new(total), "{prefix:24} {bar:30} {human_pos}/{human_len} {wide_msg}"),
+            None => (ProgressBar::new_spinner(), "{prefix:24} {spinner} {human_pos} {wide_msg}"),
         };
         // Without the style the bar is drawn in indicatif's own.
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = self
-            .all_bars
-            .add(bar.with_style(style).with_prefix(inert(task).into_owned()));
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.all_bars.add(bar.with_style(style).with_prefix(inert(task).into_owned()));
         bar.enable_steady_tick(Duration::from_millis(200));
         self.with_bars(|bars| {
             bars.insert(task.to_owned(), bar);

@@ -25,10 +25,7 @@ pub fn parse_absolute(text: &str) -> Option<Timestamp> {
     }
     // What has an offset was read above: from here on only texts without one are accepted.
     let local = text.parse::<civil::DateTime>().ok()?;
-    local
-        .to_zoned(TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
+    local.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Reads a moment: a duration before `now`, a date, or a time.
@@ -53,9 +50,7 @@ pub fn parse_moment(text: &str, now: Timestamp) -> Result<Timestamp, TimeError> 
 pub fn parse_duration(text: &str) -> Result<Duration, TimeError> {
     let wrong = || TimeError::Duration(text.to_owned());
     let span: Span = text.trim().parse().map_err(|_| wrong())?;
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| wrong())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     Duration::try_from(duration).map_err(|_| wrong())
 }
 
@@ -86,21 +81,8 @@ mod tests {
     #[test]
     fn what_is_no_moment() {
         let now = at("2026-11-22T12:00:00Z");
-        for text in [
-            "",
-            "yesterday",
-            "-7d",
-            "7",
-            "2026-13-01",
-            "2026-11-01T25:00",
-            "1mo",
-            "9999999w",
-        ] {
-            assert_eq!(
-                parse_moment(text, now),
-                Err(TimeError::Moment(text.to_owned())),
-                "{text}"
-            );
+        for text in ["", "yesterday", "-7d", "7", "2026-13-01", "2026-11-01T25:00", "1mo", "9999999w"] {
+            assert_eq!(parse_moment(text, now), Err(TimeError::Moment(text.to_owned())), "{text}");
         }
     }
 
@@ -110,10 +92,7 @@ mod tests {
         assert_eq!(parse_duration("0s"), Ok(Duration::ZERO));
         assert_eq!(parse_duration("7d"), Ok(Duration::from_hours(7 * 24)));
         for text in ["", "5", "-5m", "soon"] {
-            assert_eq!(
-                parse_duration(text),
-                Err(TimeError::Duration(text.to_owned()))
-            );
+            assert_eq!(parse_duration(text), Err(TimeError::Duration(text.to_owned())));
         }
     }
 }

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -271,7 +271,9 @@ mod tests {
     }
 
     fn call(source: &str, name: &str, read_only: &str) -> String {
-        format!(r#"{{"eventID":"i","eventTime":"2026-10-01T12:00:00Z","eventSource":"{source}","eventName":"{name}","readOnly":{read_only}}}"#)
+        format!(
+            r#"{{"eventID":"i","eventTime":"2026-10-01T12:00:00Z","eventSource":"{source}","eventName":"{name}","readOnly":{read_only}}}"#
+        )
     }
 
     #[test]
@@ -326,7 +328,8 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_rejected() {
-        for record in ["\"text\"", "5", "[1]", "{}", "{\"a\":}", "{\"eventName\":\"x\"}", "{\"eventID\":\"\"}", "{", ""] {
+        for record in ["\"text\"", "5", "[1]", "{}", "{\"a\":}", "{\"eventName\":\"x\"}", "{\"eventID\":\"\"}", "{", ""]
+        {
             assert!(is_rejected(record), "{record}");
         }
         let bad = b"{\"eventID\":\"i\",\"x\":\"\xff\"}";

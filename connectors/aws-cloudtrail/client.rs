@@ -267,7 +267,11 @@ impl Context {
             (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => {
                 let problem = format!("status {}", status.unwrap_or_default());
                 let error = Error::BadResponse { target, problem, source: Some(said.into()) };
-                if status.is_some_and(|status| status < 500) { Failure::Lasting(error) } else { Failure::Passing(error) }
+                if status.is_some_and(|status| status < 500) {
+                    Failure::Lasting(error)
+                } else {
+                    Failure::Passing(error)
+                }
             }
             (error, _) => self.explain_silence(&error, said),
         }
@@ -285,9 +289,17 @@ impl Context {
             "AccessDenied" | "UnauthorizedOperation" | "OperationNotPermitted" | "NotAuthorized" => {
                 Failure::Lasting(Error::Forbidden { target, permission: permission.to_owned(), source })
             }
-            "UnrecognizedClient" | "InvalidClientTokenId" | "ExpiredToken" | "InvalidSignature" | "AuthFailure"
-            | "SignatureDoesNotMatch" | "IncompleteSignature" | "MissingAuthenticationToken" | "RequestExpired"
-            | "InvalidAccessKeyId" | "OptInRequired" => {
+            "UnrecognizedClient"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "InvalidSignature"
+            | "AuthFailure"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "MissingAuthenticationToken"
+            | "RequestExpired"
+            | "InvalidAccessKeyId"
+            | "OptInRequired" => {
                 let help = format!(
                     "{CREDENTIALS_HELP}; if other regions work, `{}` may not be enabled for the account",
                     self.region
@@ -296,7 +308,11 @@ impl Context {
             }
             _ => {
                 let error = Error::BadResponse { target, problem: format!("error {code}"), source: Some(source) };
-                if status.is_some_and(|status| status >= 500) { Failure::Passing(error) } else { Failure::Lasting(error) }
+                if status.is_some_and(|status| status >= 500) {
+                    Failure::Passing(error)
+                } else {
+                    Failure::Lasting(error)
+                }
             }
         }
     }
@@ -348,8 +364,12 @@ mod tests {
         let role = Role::parse("arn:aws:iam::111122223333:role/audit/changetrail").expect("a role");
         assert_eq!(role.account, "111122223333");
         for bad in [
-            "", "changetrail", "arn:aws:iam::111122223333:user/x", "arn:aws:iam::1111:role/x",
-            "arn:aws:iam::111122223333:role/", "arn:aws:sts::111122223333:assumed-role/x/y",
+            "",
+            "changetrail",
+            "arn:aws:iam::111122223333:user/x",
+            "arn:aws:iam::1111:role/x",
+            "arn:aws:iam::111122223333:role/",
+            "arn:aws:sts::111122223333:assumed-role/x/y",
         ] {
             assert_eq!(Role::parse(bad), None, "{bad}");
         }

@@ -239,7 +239,8 @@ impl Stream {
 
     /// The unit that says that a time cannot be read any more.
     fn gap(&self, (start, end): (Timestamp, Timestamp)) -> Unit {
-        let lost = Error::WindowTooOld { target: format!("the event history of {}", self.name), oldest: end, asked: start };
+        let lost =
+            Error::WindowTooOld { target: format!("the event history of {}", self.name), oldest: end, asked: start };
         let hint = lost.hint().unwrap_or_default();
         tracing::warn!(stream = %self.name, %start, %end, "not kept any more, a gap remains: {hint}");
         Unit {

@@ -125,12 +125,12 @@ select
     end as operation,
     coalesce(
         (list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null))[1],
-        nullif(regexp_extract(response, '"arn:[^"\s]+"'), ''),
-        nullif(regexp_extract(request, '"arn:[^"\s]+"'), ''),
-        service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey|[Aa]lias)"\s*:\s*"([^"]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey)"\s*:\s*"([^"]+)"', 1), ''),
+        nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
+        service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
+        nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
+        service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey)"\s*:\s*"([^"\\]+)"', 1), ''),
         service || ':' || coalesce(account, '')
-    ).trim('"') as resource,
+    ) as resource,
     account,
     t.awsRegion as region,
     -- stacks: who starts an operation, and what is done on its behalf
@@ -141,9 +141,14 @@ select
             nullif(regexp_extract(coalesce(response, ''), ':stack/([^/"]+)', 1), ''),
             nullif(regexp_extract(coalesce(t.requestParameters->>'$.stackName', ''), ':stack/([^/"]+)', 1), ''),
             t.requestParameters->>'$.stackName',
-            nullif(regexp_extract(coalesce(t.requestParameters->>'$.changeSetName', ''), ':changeSet/([^/"]+)', 1), '')
+            -- executed by its ARN alone, a plan names its stack only where it was written
+            t.requestParameters->>'$.changeSetName'
         ))
     end as starts_operation,
+    case
+        when service = 'cloudformation' and name = 'CreateChangeSet' then concat_ws('/', account, t.awsRegion, t.responseElements->>'$.id')
+        when service = 'cloudformation' and name = 'ExecuteChangeSet' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.changeSetName')
+    end as operation_plan,
     case when service = 'cloudformation' then coalesce(t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn') end as operation_role,
     -- tags that CloudFormation puts on what it makes name the stack
     case
@@ -219,7 +224,7 @@ select
     make_utc(t.userIdentity.sessionContext.attributes.creationDate) as caller_started,
     coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer) as provider,
     case when t.eventName = 'AssumeRoleWithWebIdentity'
-        then replace(coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName), '%3A', ':') end as subject,
+        then regexp_replace(coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName), '%3A', ':', 'gi') end as subject,
     nullif(regexp_extract(t.userAgent, 'md/run_id#(\d+)', 1), '') as run_id,
     coalesce(
         (list_filter(t.requestParameters.tags, lambda x: lower(x.key) = 'runid'))[1].value,

@@ -71,9 +71,9 @@ fn collect(root: &std::path::Path, run: &Run, sink: &Sink) -> Result<(), Error> 
             dispatch(&mut walk, run, &job_sender, &order_sender)
         });
         let handed_over = hand_over(order, sink);
-        let walked = walker.join().map_err(|_| Error::Worker { source: "the walk panicked".into() })?;
+        let found = walker.join().map_err(|_| Error::Worker { source: "the walk panicked".into() })?;
         // A walk that stopped because nobody listens any more is not the cause.
-        handed_over.and(walked)
+        handed_over.and(found)
     });
     if walk.others > 0 {
         tracing::warn!(path = %root.display(), files = walk.others, "files that are no log files were left out");
@@ -121,11 +121,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, redactor: &Redactor) {
     }
 }
 
-fn read_file(
-    found: Found,
-    redactor: &Redactor,
-    emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
-) -> Result<(), Error> {
+fn read_file(found: Found, redactor: &Redactor, emit: &mut dyn FnMut(Unit) -> Result<(), Error>) -> Result<(), Error> {
     let day = reader::day(&found.key, found.modified);
     let unit = Unit { key: found.key, etag: found.etag, day, ..Unit::default() };
     if let Some(problem) = found.problem {

@@ -5,10 +5,14 @@
 //! object. The surprising fact: a damaged element can swallow the rest of the file, since a missing quote turns
 //! everything inside out. So after damage the scan goes on at the next place that begins as elements begin.
 
+mod value;
+
 use std::io::Read;
 use std::ops::Range;
 
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memmem};
+
+use value::{Broken, Nest, Progress, advance, start_of};
 
 /// Deeper elements are not handed out: what reads them later has limits of its own.
 const MAX_DEPTH: u32 = 100;
@@ -37,30 +41,10 @@ enum State {
     /// In an object, behind its array of elements.
     Tail,
     /// Behind damage, before the next start of an element.
-    Lost { in_array: Option<bool> },
+    Lost {
+        in_array: Option<bool>,
+    },
     Done,
-}
-
-/// Why an element did not come to its end.
-enum Broken {
-    End,
-    TooLong,
-    Syntax(&'static str),
-}
-
-/// Where a value is being scanned.
-#[derive(Default)]
-struct Nest {
-    depth: u32,
-    deepest: u32,
-    in_string: bool,
-    escaped: bool,
-}
-
-enum Progress {
-    Ends(usize),
-    More,
-    Broken,
 }
 
 /// A stream of elements.
@@ -284,17 +268,13 @@ impl<R: Read> Scanner<R> {
                 break None;
             }
         };
-        match end {
-            Some(end) => {
-                self.at = end;
-                Item::Malformed(self.pin..end, reason.into())
-            }
-            None => {
-                self.state = State::Done;
-                let reason = self.failure.take().unwrap_or_else(|| reason.into());
-                Item::Cut(self.pin..self.filled, reason)
-            }
+        if let Some(end) = end {
+            self.at = end;
+            return Item::Malformed(self.pin..end, reason.into());
         }
+        self.state = State::Done;
+        let reason = self.failure.take().unwrap_or_else(|| reason.into());
+        Item::Cut(self.pin..self.filled, reason)
     }
 
     /// Gives up the value that starts at `pin`, and finds out where to go on.
@@ -468,72 +448,6 @@ impl<R: Read> Scanner<R> {
         self.ended = true;
         false
     }
-}
-
-impl Broken {
-    fn reason(&self) -> String {
-        match self {
-            Self::End => "the file ends before its JSON does".into(),
-            Self::TooLong => "the record is longer than a record can be".into(),
-            Self::Syntax(problem) => (*problem).into(),
-        }
-    }
-}
-
-/// Goes over the bytes of one value.
-fn advance(bytes: &[u8], nest: &mut Nest) -> Progress {
-    let mut at = 0;
-    if nest.escaped && !bytes.is_empty() {
-        nest.escaped = false;
-        at = 1;
-    }
-    loop {
-        while nest.in_string {
-            let Some(found) = memchr3(b'"', b'\\', b'\n', &bytes[at..]) else { return Progress::More };
-            at += found + 1;
-            match bytes[at - 1] {
-                b'"' => nest.in_string = false,
-                b'\\' if at == bytes.len() => {
-                    nest.escaped = true;
-                    return Progress::More;
-                }
-                b'\\' => at += 1,
-                _ => return Progress::Broken,
-            }
-        }
-        if nest.depth == 0 && at > 0 {
-            return Progress::Ends(at);
-        }
-        loop {
-            let Some(byte) = bytes.get(at) else { return Progress::More };
-            at += 1;
-            match byte {
-                b'"' => {
-                    nest.in_string = true;
-                    break;
-                }
-                b'{' | b'[' => {
-                    nest.depth += 1;
-                    nest.deepest = nest.deepest.max(nest.depth);
-                }
-                b'}' | b']' => {
-                    nest.depth -= 1;
-                    if nest.depth == 0 {
-                        return Progress::Ends(at);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// `{` and the first key of an element, as they are written.
-fn start_of(element: &[u8]) -> Option<Vec<u8>> {
-    let open = memchr(b'"', element)?;
-    let close = open + 1 + memchr(b'"', &element[open + 1..])?;
-    let is_start = element[0] == b'{' && element[1..open].iter().all(u8::is_ascii_whitespace) && close < 64;
-    is_start.then(|| element[..=close].to_vec())
 }
 
 #[cfg(test)]

@@ -33,9 +33,23 @@ fn session_credentials_lose_their_secrets_and_keep_their_id() {
 #[test]
 fn names_are_known_whatever_their_letters() {
     for name in [
-        "password", "PASSWORD", "MasterUserPassword", "master_user_password", "new-password", "oldPassword", "userData",
-        "SecretString", "secretBinary", "clientSecret", "privateKey", "authToken", "secretKey", "plaintext", "token",
-        "pass\\u0077ord", "\\u0070assword",
+        "password",
+        "PASSWORD",
+        "MasterUserPassword",
+        "master_user_password",
+        "new-password",
+        "oldPassword",
+        "userData",
+        "SecretString",
+        "secretBinary",
+        "clientSecret",
+        "privateKey",
+        "authToken",
+        "secretKey",
+        "plaintext",
+        "token",
+        "pass\\u0077ord",
+        "\\u0070assword",
     ] {
         check(&format!(r#"{{"a":{{"{name}":"hunter2"}}}}"#), &["hunter2"], &["\"a\""]);
     }
@@ -77,7 +91,11 @@ fn environment_variables_keep_their_names() {
     );
     check(r#"{"environment":[{"name":"DB","value":"s3cr"}]}"#, &["s3cr"], &["\"DB\""]);
     check(r#"{"environmentVariablesOverride":[{"name":"DB","value":"s3cr","type":"PLAINTEXT"}]}"#, &["s3cr"], &["DB"]);
-    check(r#"{"environment":{"image":"i","environmentVariables":[{"name":"DB","value":"s3cr"}]}}"#, &["s3cr"], &["\"i\""]);
+    check(
+        r#"{"environment":{"image":"i","environmentVariables":[{"name":"DB","value":"s3cr"}]}}"#,
+        &["s3cr"],
+        &["\"i\""],
+    );
 }
 
 #[test]

@@ -198,7 +198,8 @@ mod tests {
         assert!(reason("{\"schema\":").contains("JSON"));
         let lines = read(&format!("{DEPLOYMENT}\nnonsense\n{PIPELINE}\n{{\"schema\":\"chang"));
         assert_eq!(lines.iter().filter(|line| line.is_ok()).count(), 2);
-        let positions: Vec<&str> = lines.iter().filter_map(|line| Some(line.as_ref().err()?.position.as_str())).collect();
+        let positions: Vec<&str> =
+            lines.iter().filter_map(|line| Some(line.as_ref().err()?.position.as_str())).collect();
         assert_eq!(positions, ["line 2", "line 4"]);
     }
 

@@ -135,7 +135,7 @@ fn read_file(found: Found, redactor: &Redactor, sink: &Sink) -> Result<(), Error
         if bytes >= 4 * 1024 * 1024 || unit.records.len() + unit.rejected.len() >= PART_RECORDS {
             bytes = 0;
             let (key, etag, part) = (unit.key.clone(), unit.etag.clone(), unit.part + 1);
-            let next = Unit { key, etag, day, part, ..Unit::default() };
+            let next = Unit { key, etag, part, day, ..Unit::default() };
             sink.send_blocking(std::mem::replace(&mut unit, next))?;
         }
     }

@@ -6,7 +6,9 @@ use super::*;
 use crate::testing::{Known, collect, collector, run_at, shared};
 
 fn line(id: &str) -> String {
-    format!(r#"{{"schema":"changetrail.deployment/1","id":"{id}","pipeline":"p","recorded_at":"2026-10-01T10:00:00Z"}}"#)
+    format!(
+        r#"{{"schema":"changetrail.deployment/1","id":"{id}","pipeline":"p","recorded_at":"2026-10-01T10:00:00Z"}}"#
+    )
 }
 
 async fn units(base: &Path, path: &str, run: &Run) -> Vec<Unit> {

@@ -17,8 +17,9 @@ owned as (
     left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
 ),
 placed as (
-    select o.*, coalesce(mapped.environment, o.environment, usual.environment, '') as kind
+    select o.*, coalesce(mapped.environment, named.environment, usual.environment, '') as kind
     from owned o
+    left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
     left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
     left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
 )
@@ -118,8 +119,9 @@ owned as (
 select
     o.pipeline, o.owner_service as service, o.revision, o.current, o.changed_by,
     o.changed_at, o.changed_until, o.stage, o.stage_order,
-    coalesce(mapped.environment, o.environment, usual.environment, '') as environment,
+    coalesce(mapped.environment, named.environment, usual.environment, '') as environment,
     o.trigger, o.approvals_required, o.approvers, o.requester_can_approve, o.can_bypass
 from owned o
+left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
 left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
 left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''));

@@ -32,7 +32,7 @@ every as (
         who.actor_type, who.actor_name, who.actor_role, who.session_name, who.session_key, who.session_started, who.source_identity,
         who.invoked_by, who.console, who.channel, who.user_agent,
         place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object,
-        place.run_ids, place.correlation_ids, place.starts_operation, place.operation_role, place.part_of, place.on_behalf_of, place.diffs
+        place.run_ids, place.correlation_ids, place.starts_operation, place.operation_plan, place.operation_role, place.part_of, place.on_behalf_of, place.diffs
     from merged
 )
 select left(sha256(system || chr(31) || change_key), 32) as change_id, *

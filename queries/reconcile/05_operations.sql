@@ -8,6 +8,15 @@ with started as (
     -- a plan is no change, but it names the role
     select * from event where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
+planned as (
+    -- the stack of a plan is known from where the plan was written
+    select s.* replace (coalesce(w.starts_operation, s.starts_operation) as starts_operation)
+    from started s
+    left join (
+        select operation_plan, any_value(starts_operation order by occurred_at) as starts_operation
+        from started where category = 'evidence' and operation_plan is not null group by operation_plan
+    ) w on s.category = 'change' and w.operation_plan = s.operation_plan
+),
 with_role as (
     select
         source, record_id, category, system, account, occurred_at, starts_operation,
@@ -15,7 +24,7 @@ with_role as (
             partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row
         )) as acts_with,
         actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
-    from started
+    from planned
 )
 select w.* exclude (actor_type, actor_role, session_name, source_identity, invoked_by, console), a.appearance_id, a.actor_kind, a.actor
 from with_role w

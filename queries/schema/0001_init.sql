@@ -130,6 +130,7 @@ create table event (
     run_ids          varchar[],              -- run ids that the provider vouches for
     correlation_ids  varchar[],
     starts_operation varchar,                -- stack or deployment that this begins to change
+    operation_plan   varchar,                -- the plan (change set) that it writes or executes
     operation_role   varchar,                -- the role that the operation will act with
     part_of          varchar,                -- stack or deployment on whose behalf it was done, where the record says so
     on_behalf_of     varchar   check (on_behalf_of in ('initiator', 'caller')), -- of whoever started an operation; of the caller whose identity the record keeps

@@ -19,10 +19,7 @@ Examples:
   changetrail audit --fail-on medium       … or medium
   changetrail audit --fail-on-open -q      exit 1 as long as anything at that level is open";
 
-const VERDICTS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/queries/audit/verdicts.sql"
-));
+const VERDICTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/verdicts.sql"));
 
 /// Collect, reconcile and sum up: the nightly job
 ///
@@ -73,40 +70,18 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     if !complete {
         return Ok(ExitStatus::Incomplete);
     }
-    let findings = if args.fail_on_open {
-        &outcome.open_findings
-    } else {
-        &outcome.new_findings
-    };
-    Ok(if flagged(findings, args.fail_on) {
-        ExitStatus::Findings
-    } else {
-        ExitStatus::Clean
-    })
+    let findings = if args.fail_on_open { &outcome.open_findings } else { &outcome.new_findings };
+    Ok(if flagged(findings, args.fail_on) { ExitStatus::Findings } else { ExitStatus::Clean })
 }
 
 /// Collects and reconciles. Also says whether everything was read.
-pub(super) fn judge(
-    config: &Config,
-    store: &Path,
-    context: &Context,
-) -> anyhow::Result<(bool, Outcome)> {
+pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow::Result<(bool, Outcome)> {
     let wait = context.writer_wait();
-    let options = collect::Options {
-        sources: Vec::new(),
-        since: None,
-        now: context.now,
-        wait,
-    };
+    let options = collect::Options { sources: Vec::new(), since: None, now: context.now, wait };
     let collected = collect::run(config, store, &options, &context.printer)?;
     super::collect::tell(&collected, context);
     let complete = collected.complete();
-    let options = reconcile::Options {
-        now: context.now,
-        rebuild: false,
-        complete,
-        wait,
-    };
+    let options = reconcile::Options { now: context.now, rebuild: false, complete, wait };
     let outcome = reconcile::run(config, store, &options, &context.printer)?;
     super::reconcile::tell(&outcome, context);
     Ok((complete, outcome))
@@ -120,12 +95,7 @@ pub(super) fn sum_up(config: &Config, store: &Path, context: &Context) -> anyhow
     let options = context.printer.table_options();
     writeln!(out, "{}", context.printer.heading("Summary"))?;
     let mut table = sink(Format::Table, &mut out, options.clone());
-    report::run(
-        &db,
-        catalog.get("summary")?,
-        &Filters::default(),
-        table.as_mut(),
-    )?;
+    report::run(&db, catalog.get("summary")?, &Filters::default(), table.as_mut())?;
     drop(table);
     writeln!(out, "\n{}", context.printer.heading("Verdicts"))?;
     let mut table = sink(Format::Table, &mut out, options);
@@ -138,9 +108,7 @@ pub(super) fn sum_up(config: &Config, store: &Path, context: &Context) -> anyhow
 fn flagged(findings: &[(String, u64)], fail_on: FailOn) -> bool {
     // A severity that is not known counts as the worst.
     let severity = |text: &str| Severity::parse(text).unwrap_or(Severity::High);
-    findings
-        .iter()
-        .any(|(text, count)| *count > 0 && fail_on.counts(severity(text)))
+    findings.iter().any(|(text, count)| *count > 0 && fail_on.counts(severity(text)))
 }
 
 #[cfg(test)]

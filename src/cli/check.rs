@@ -18,14 +18,8 @@ Examples:
   changetrail check
   changetrail --config /etc/changetrail/changetrail.toml check";
 
-const CLOCK: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/queries/audit/clock.sql"
-));
-const POLLS: &str = include_str!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/queries/audit/polls.sql"
-));
+const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
+const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
 
 /// Check configuration, store, sources and clock
 ///
@@ -52,12 +46,7 @@ struct Item {
 
 impl Item {
     fn new(level: Level, what: impl Into<String>, finding: impl Into<String>) -> Self {
-        Self {
-            level,
-            what: what.into(),
-            finding: finding.into(),
-            hint: None,
-        }
+        Self { level, what: what.into(), finding: finding.into(), hint: None }
     }
 
     fn hint(mut self, hint: Option<String>) -> Self {
@@ -70,19 +59,10 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     let mut items = Vec::new();
     match Config::load(context.global.config.as_deref()) {
         Ok(config) => {
-            items.push(Item::new(
-                Level::Ok,
-                "configuration",
-                config.path().display().to_string(),
-            ));
+            items.push(Item::new(Level::Ok, "configuration", config.path().display().to_string()));
             let warnings = config.warnings.iter();
             items.extend(warnings.map(|warning| Item::new(Level::Warn, "configuration", warning)));
-            items.extend(
-                config
-                    .sources
-                    .iter()
-                    .map(|source| check_source(source, &config)),
-            );
+            items.extend(config.sources.iter().map(|source| check_source(source, &config)));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
                 check_polls(&config, &db, context.now, &mut items);
             }
@@ -97,11 +77,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     }
     print(&items, context)?;
     let failed = items.iter().any(|item| item.level == Level::Fail);
-    Ok(if failed {
-        ExitStatus::Incomplete
-    } else {
-        ExitStatus::Clean
-    })
+    Ok(if failed { ExitStatus::Incomplete } else { ExitStatus::Clean })
 }
 
 fn check_source(source: &Source, config: &Config) -> Item {
@@ -118,16 +94,11 @@ fn check_source(source: &Source, config: &Config) -> Item {
                 Item::new(Level::Ok, what, format!("reads {}", path.display()))
             } else {
                 let finding = format!("{} does not exist", path.display());
-                Item::new(Level::Fail, what, finding).hint(Some(
-                    "relative paths start at the folder of the configuration".to_owned(),
-                ))
+                Item::new(Level::Fail, what, finding)
+                    .hint(Some("relative paths start at the folder of the configuration".to_owned()))
             }
         }
-        None => Item::new(
-            Level::Ok,
-            what,
-            format!("{} is configured", source.connector),
-        ),
+        None => Item::new(Level::Ok, what, format!("{} is configured", source.connector)),
     }
 }
 
@@ -140,10 +111,7 @@ fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<
             Some(db)
         }
         Err(error @ store::Error::Missing { .. }) => {
-            items.push(
-                Item::new(Level::Warn, "store", format!("{place} is not there yet"))
-                    .hint(error.hint()),
-            );
+            items.push(Item::new(Level::Warn, "store", format!("{place} is not there yet")).hint(error.hint()));
             None
         }
         Err(error) => {
@@ -163,9 +131,7 @@ fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) 
     };
     for source in &config.sources {
         let what = format!("source {}", source.name);
-        let poll = polls
-            .iter()
-            .find(|poll| poll.first() == Some(&Value::Text(source.name.clone())));
+        let poll = polls.iter().find(|poll| poll.first() == Some(&Value::Text(source.name.clone())));
         let Some(Value::Time(read)) = poll.and_then(|poll| poll.get(1)) else {
             let finding = "was never read to its end";
             let hint = format!("`changetrail collect --source {}` reads it", source.name);
@@ -181,23 +147,13 @@ fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) 
             Some(kept) if *read + kept < now => Item::new(
                 Level::Fail,
                 what,
-                format!(
-                    "{finding}; the system keeps {} days, so there is a gap",
-                    kept.as_hours() / 24
-                ),
+                format!("{finding}; the system keeps {} days, so there is a gap", kept.as_hours() / 24),
             )
-            .hint(Some(
-                "look for what is missing in a copy of the system's log; poll every day".to_owned(),
-            )),
-            Some(kept) if *read + kept / 2 < now => Item::new(
-                Level::Warn,
-                what,
-                format!(
-                    "{finding}; the system keeps only {} days",
-                    kept.as_hours() / 24
-                ),
-            )
-            .hint(Some("poll it every day".to_owned())),
+            .hint(Some("look for what is missing in a copy of the system's log; poll every day".to_owned())),
+            Some(kept) if *read + kept / 2 < now => {
+                Item::new(Level::Warn, what, format!("{finding}; the system keeps only {} days", kept.as_hours() / 24))
+                    .hint(Some("poll it every day".to_owned()))
+            }
             _ => Item::new(Level::Ok, what, finding),
         });
     }
@@ -218,20 +174,15 @@ fn seconds(time: Timestamp) -> Timestamp {
 /// The store was last written in the past, and not before this program was made.
 fn check_clock(db: &Db, now: Timestamp) -> Item {
     let fail = |finding: String| {
-        Item::new(Level::Fail, "clock", finding)
-            .hint(Some("set the clock of this machine (NTP)".to_owned()))
+        Item::new(Level::Fail, "clock", finding).hint(Some("set the clock of this machine (NTP)".to_owned()))
     };
     let made = program_made().unwrap_or(Timestamp::UNIX_EPOCH);
     match db.rows(CLOCK, &[]) {
         Ok((_, rows)) => match rows.first().and_then(|row| row.first()) {
-            Some(Value::Time(last)) if *last > now => fail(format!(
-                "it is {}, but the store was written at {last}",
-                seconds(now)
-            )),
-            _ if made > now => fail(format!(
-                "it is {}, but this program was made at {made}",
-                seconds(now)
-            )),
+            Some(Value::Time(last)) if *last > now => {
+                fail(format!("it is {}, but the store was written at {last}", seconds(now)))
+            }
+            _ if made > now => fail(format!("it is {}, but this program was made at {made}", seconds(now))),
             _ => Item::new(Level::Ok, "clock", seconds(now).to_string()),
         },
         Err(error) => Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()),
@@ -282,10 +233,7 @@ mod tests {
 
     #[test]
     fn retention_in_days() {
-        assert_eq!(
-            days("90 days of event history"),
-            Some(SignedDuration::from_hours(90 * 24))
-        );
+        assert_eq!(days("90 days of event history"), Some(SignedDuration::from_hours(90 * 24)));
         assert_eq!(days("as long as the files are kept"), None);
         assert_eq!(days("none"), None);
     }

@@ -35,28 +35,15 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
-    let since = args
-        .since
-        .as_deref()
-        .map(|text| parse_moment(text, context.now))
-        .transpose()?;
-    let options = Options {
-        sources: args.source,
-        since,
-        now: context.now,
-        wait: context.writer_wait(),
-    };
+    let since = args.since.as_deref().map(|text| parse_moment(text, context.now)).transpose()?;
+    let options = Options { sources: args.source, since, now: context.now, wait: context.writer_wait() };
     let store = context.store(&config);
     if args.dry_run {
         return plan(&config, &options, context);
     }
     let outcome = collect::run(&config, &store, &options, &context.printer)?;
     tell(&outcome, context);
-    Ok(if outcome.complete() {
-        ExitStatus::Clean
-    } else {
-        ExitStatus::Incomplete
-    })
+    Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
 fn plan(config: &Config, options: &Options, context: &Context) -> anyhow::Result<ExitStatus> {
@@ -83,16 +70,10 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
             ));
         }
         for unit in &source.incomplete {
-            context.printer.warning(&format!(
-                "{}: {unit} could not be read to its end",
-                source.source
-            ));
+            context.printer.warning(&format!("{}: {unit} could not be read to its end", source.source));
         }
         if let Some(error) = &source.error {
-            let failure = Failure {
-                name: source.source.clone(),
-                error: error.clone(),
-            };
+            let failure = Failure { name: source.source.clone(), error: error.clone() };
             context.printer.error(&failure, source.hint.as_deref());
         }
     }
@@ -106,15 +87,7 @@ struct Failure {
 }
 
 fn summary(source: &SourceOutcome) -> String {
-    let SourceOutcome {
-        source,
-        units,
-        seen,
-        stored,
-        duplicates,
-        quarantined,
-        ..
-    } = source;
+    let SourceOutcome { source, units, seen, stored, duplicates, quarantined, .. } = source;
     format!(
         "{source}: {units} units, {seen} records seen, {stored} stored, {duplicates} duplicates, {quarantined} set aside"
     )

@@ -21,19 +21,14 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(global: Global, printer: Printer) -> Self {
-        Self {
-            global,
-            printer,
-            now: Timestamp::now(),
-        }
+        Self { global, printer, now: Timestamp::now() }
     }
 
     /// The configuration, with what is odd about it said.
     pub(super) fn config(&self) -> Result<Config, config::Error> {
         let config = Config::load(self.global.config.as_deref())?;
         for warning in &config.warnings {
-            self.printer
-                .warning(&format!("{}: {warning}", config.path().display()));
+            self.printer.warning(&format!("{}: {warning}", config.path().display()));
         }
         Ok(config)
     }
@@ -48,10 +43,7 @@ impl Context {
 
     /// Where the store of this run is.
     pub(super) fn store(&self, config: &Config) -> PathBuf {
-        self.global
-            .store
-            .clone()
-            .unwrap_or_else(|| config.store_path())
+        self.global.store.clone().unwrap_or_else(|| config.store_path())
     }
 
     /// How long to wait for the store in order to read it.
@@ -89,11 +81,7 @@ pub(super) struct Usage {
 
 impl Usage {
     pub(super) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
-        .into()
+        Self { message: message.into(), hint: hint.into() }.into()
     }
 }
 
@@ -121,8 +109,7 @@ pub(super) fn operator() -> anyhow::Result<String> {
     if let Some(name) = name {
         return Ok(name);
     }
-    user_number()
-        .ok_or_else(|| Usage::error("it is not known who runs this", "set the variable LOGNAME"))
+    user_number().ok_or_else(|| Usage::error("it is not known who runs this", "set the variable LOGNAME"))
 }
 
 /// The number of the user, where the system shows it.

@@ -33,14 +33,9 @@ Examples:
 pub(super) struct Args {}
 
 pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
-    let folder = tempfile::Builder::new()
-        .prefix("changetrail-demo-")
-        .tempdir()
-        .context("making a temporary folder")?
-        .keep();
-    SAMPLE
-        .extract(&folder)
-        .with_context(|| format!("writing the sample to {}", folder.display()))?;
+    let folder =
+        tempfile::Builder::new().prefix("changetrail-demo-").tempdir().context("making a temporary folder")?.keep();
+    SAMPLE.extract(&folder).with_context(|| format!("writing the sample to {}", folder.display()))?;
     let config_path = folder.join("changetrail.toml");
     let config = Config::load(Some(&config_path))?;
     let store = context.store(&config);
@@ -49,14 +44,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     let reports = folder.join("reports");
     let catalog = Catalog::load(&config.extend_queries)?;
     let db = Db::open(&store, Access::Read, context.reader_wait())?;
-    write_all(
-        &db,
-        &catalog,
-        &reports,
-        Format::Csv,
-        &Filters::default(),
-        FailOn::Never,
-    )?;
+    write_all(&db, &catalog, &reports, Format::Csv, &Filters::default(), FailOn::Never)?;
     say_where(&folder, &store, &reports, context)?;
     Ok(ExitStatus::Clean)
 }
@@ -69,11 +57,12 @@ fn say_where(folder: &Path, store: &Path, reports: &Path, context: &Context) -> 
     writeln!(out, "reports  {}", reports.display())?;
     writeln!(out, "\nGo on with, for example:")?;
     let config = folder.join("changetrail.toml");
-    writeln!(
-        out,
-        "  changetrail --config {} report manual-changes",
-        config.display()
-    )?;
+    // As it was called: it need not be on the PATH.
+    let program = std::env::args_os().next().unwrap_or_else(|| "changetrail".into());
+    let program = program.display();
+    for command in ["report manual-changes", "explain CHANGE_ID"] {
+        writeln!(out, "  {program} --config {} {command}", config.display())?;
+    }
     out.flush()?;
     Ok(())
 }

@@ -34,17 +34,15 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let (db, _) = context.open()?;
     db.sandbox()?;
-    let mut files: Vec<_> = SECTIONS
-        .files()
-        .filter(|file| file.path().extension().is_some_and(|e| e == "sql"))
-        .collect();
+    let mut files: Vec<_> =
+        SECTIONS.files().filter(|file| file.path().extension().is_some_and(|e| e == "sql")).collect();
     files.sort_by_key(|file| file.path());
     let mut out = context.printer.stdout();
     for (index, file) in files.iter().enumerate() {
         let sql = file.contents_utf8().unwrap_or_default();
-        let header = header::parse(sql)
-            .with_context(|| format!("reading the header of {}", file.path().display()))?;
-        let (columns, rows) = section(&db, sql, &args.id)?;
+        let header = header::parse(sql).with_context(|| format!("reading the header of {}", file.path().display()))?;
+        let (columns, rows) = section(&db, sql, &args.id)
+            .with_context(|| format!("explaining the change: {}", header.title.to_lowercase()))?;
         if index == 0 && rows.is_empty() {
             return Err(Usage::error(
                 format!("there is no change `{}`", args.id),
@@ -76,20 +74,12 @@ fn write_section(
     match rows {
         [] => writeln!(out, "  none")?,
         [row] => {
-            let width = columns
-                .iter()
-                .map(|column| column.name.chars().count())
-                .max()
-                .unwrap_or(0);
+            let width = columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
             for (column, cell) in columns.iter().zip(row) {
                 let name = inert(&column.name);
                 for (index, line) in lines(cell).enumerate() {
                     let name = if index == 0 { &*name } else { "" };
-                    writeln!(
-                        out,
-                        "{}",
-                        format!("  {name:width$}  {}", inert(&line)).trim_end()
-                    )?;
+                    writeln!(out, "{}", format!("  {name:width$}  {}", inert(&line)).trim_end())?;
                 }
             }
         }
@@ -115,10 +105,7 @@ fn lines(cell: &Value) -> impl Iterator<Item = String> {
         Value::Time(value) => value.to_string(),
         Value::Text(text) => text.clone(),
     };
-    let json = text
-        .starts_with(['{', '['])
-        .then(|| serde_json::from_str::<serde_json::Value>(&text).ok())
-        .flatten();
+    let json = text.starts_with(['{', '[']).then(|| serde_json::from_str::<serde_json::Value>(&text).ok()).flatten();
     let lines = match json.and_then(|json| serde_json::to_string_pretty(&json).ok()) {
         Some(pretty) if text.len() > 100 => pretty.lines().map(str::to_owned).collect(),
         _ => vec![text],
@@ -142,10 +129,7 @@ mod tests {
 
     #[test]
     fn sections() {
-        let column = |name: &str| Column {
-            name: name.to_owned(),
-            kind: Kind::Text,
-        };
+        let column = |name: &str| Column { name: name.to_owned(), kind: Kind::Text };
         let columns = [column("actor"), column("n")];
         let row = vec![Value::Text("al\u{1b}ice".to_owned()), Value::Int(1)];
         let check = |rows: &[Vec<Value>], expected: &str| {
@@ -154,13 +138,7 @@ mod tests {
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         };
         check(&[], "  none\n");
-        check(
-            std::slice::from_ref(&row),
-            "  actor  al\\u{1b}ice\n  n      1\n",
-        );
-        check(
-            &[row.clone(), row],
-            "actor        n\n────────────────\nal\\u{1b}ice  1\nal\\u{1b}ice  1\n",
-        );
+        check(std::slice::from_ref(&row), "  actor  al\\u{1b}ice\n  n      1\n");
+        check(&[row.clone(), row], "actor        n\n────────────────\nal\\u{1b}ice  1\nal\\u{1b}ice  1\n");
     }
 }

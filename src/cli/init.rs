@@ -25,11 +25,7 @@ Examples:
 pub(super) struct Args {}
 
 pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
-    let path = context
-        .global
-        .config
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("changetrail.toml"));
+    let path = context.global.config.clone().unwrap_or_else(|| PathBuf::from("changetrail.toml"));
     write(&path)?;
     context.printer.note(&format!(
         "wrote {}: name your sources, services and people in it, then run `changetrail check`",
@@ -43,15 +39,11 @@ fn write(path: &Path) -> anyhow::Result<()> {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let message = format!("{} is there already", path.display());
-            return Err(Usage::error(
-                message,
-                "edit it, or name another file with --config",
-            ));
+            return Err(Usage::error(message, "edit it, or name another file with --config"));
         }
         Err(error) => return Err(error).with_context(|| format!("writing {}", path.display())),
     };
-    file.write_all(TEMPLATE.as_bytes())
-        .with_context(|| format!("writing {}", path.display()))
+    file.write_all(TEMPLATE.as_bytes()).with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]
@@ -70,18 +62,11 @@ mod tests {
     fn so_is_everything_that_it_comments_out() {
         // A comment that is one keyword and an equals sign, or a table header, is an example of the configuration.
         let is_example = |text: &str| {
-            text.starts_with("[[")
-                || text
-                    .split_once(" = ")
-                    .is_some_and(|(key, _)| !key.trim().contains(' '))
+            text.starts_with("[[") || text.split_once(" = ").is_some_and(|(key, _)| !key.trim().contains(' '))
         };
         let uncommented: Vec<&str> = TEMPLATE
             .lines()
-            .map(|line| {
-                line.strip_prefix("# ")
-                    .filter(|text| is_example(text))
-                    .unwrap_or(line)
-            })
+            .map(|line| line.strip_prefix("# ").filter(|text| is_example(text)).unwrap_or(line))
             .collect();
         Config::parse(Path::new("changetrail.toml"), &uncommented.join("\n")).unwrap();
     }

@@ -67,13 +67,7 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 
     /// How messages on stderr are written
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "FORMAT",
-        default_value_t
-    )]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) log_format: LogFormat,
 
     /// When to use colour; auto heeds `NO_COLOR`
@@ -107,11 +101,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; nothing is left to do if they cannot be printed.
-            let status = if error.use_stderr() {
-                ExitStatus::Incomplete
-            } else {
-                ExitStatus::Clean
-            };
+            let status = if error.use_stderr() { ExitStatus::Incomplete } else { ExitStatus::Clean };
             let _ = error.print();
             return status.into();
         }
@@ -123,9 +113,7 @@ pub fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_broken_pipe(error.as_ref()) => ExitStatus::Clean,
         Err(error) => {
-            context
-                .printer
-                .error(error.as_ref(), hint_of(&error).as_deref());
+            context.printer.error(error.as_ref(), hint_of(&error).as_deref());
             ExitStatus::Incomplete
         }
     };

@@ -38,31 +38,20 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let sql = match (&args.file, args.sql.as_deref()) {
-        (Some(file), _) => {
-            fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?
-        }
+        (Some(file), _) => fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?,
         (None, None | Some("-")) => {
             let mut sql = String::new();
-            io::stdin()
-                .read_to_string(&mut sql)
-                .context("reading the query from stdin")?;
+            io::stdin().read_to_string(&mut sql).context("reading the query from stdin")?;
             sql
         }
         (None, Some(sql)) => sql.to_owned(),
     };
     if sql.trim().is_empty() {
-        return Err(Usage::error(
-            "the query is empty",
-            "give SQL, for example `changetrail query \"from finding\"`",
-        ));
+        return Err(Usage::error("the query is empty", "give SQL, for example `changetrail query \"from finding\"`"));
     }
     let (db, _) = context.open()?;
     db.sandbox()?;
-    let mut sink = sink(
-        args.output,
-        context.printer.stdout(),
-        context.printer.table_options(),
-    );
+    let mut sink = sink(args.output, context.printer.stdout(), context.printer.table_options());
     db.stream(&sql, &[], sink.as_mut())?;
     Ok(ExitStatus::Clean)
 }

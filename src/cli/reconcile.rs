@@ -23,12 +23,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
-    let options = Options {
-        now: context.now,
-        rebuild: args.rebuild,
-        complete: false,
-        wait: context.writer_wait(),
-    };
+    let options = Options { now: context.now, rebuild: args.rebuild, complete: false, wait: context.writer_wait() };
     let outcome = reconcile::run(&config, &context.store(&config), &options, &context.printer)?;
     tell(&outcome, context);
     Ok(ExitStatus::Clean)
@@ -41,20 +36,11 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
     }
     let new = list(&outcome.new_findings);
     let open = list(&outcome.open_findings);
-    context
-        .printer
-        .note(&format!("findings: {open} open, of which new: {new}"));
+    context.printer.note(&format!("findings: {open} open, of which new: {new}"));
 }
 
 fn list(counts: &[(String, u64)]) -> String {
-    let parts: Vec<String> = counts
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(severity, count)| format!("{count} {severity}"))
-        .collect();
-    if parts.is_empty() {
-        "none".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    let parts: Vec<String> =
+        counts.iter().filter(|(_, count)| *count > 0).map(|(severity, count)| format!("{count} {severity}")).collect();
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }

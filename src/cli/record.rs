@@ -33,33 +33,15 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let mut input: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        let file =
-            File::open(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
+        let file = File::open(&args.file).with_context(|| format!("reading {}", args.file.display()))?;
         Box::new(BufReader::new(file))
     };
     let store = context.store(&config);
-    let outcome = record::append(
-        &store,
-        input.as_mut(),
-        &operator()?,
-        context.now,
-        context.writer_wait(),
-    )?;
+    let outcome = record::append(&store, input.as_mut(), &operator()?, context.now, context.writer_wait())?;
     for rejected in &outcome.rejected {
         context.printer.warning(&format!("refused: {rejected}"));
     }
-    let record::Outcome {
-        accepted,
-        duplicates,
-        rejected,
-    } = &outcome;
-    context.printer.note(&format!(
-        "{accepted} accepted, {duplicates} known already, {} refused",
-        rejected.len()
-    ));
-    Ok(if rejected.is_empty() {
-        ExitStatus::Clean
-    } else {
-        ExitStatus::Incomplete
-    })
+    let record::Outcome { accepted, duplicates, rejected } = &outcome;
+    context.printer.note(&format!("{accepted} accepted, {duplicates} known already, {} refused", rejected.len()));
+    Ok(if rejected.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }

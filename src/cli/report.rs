@@ -1,7 +1,7 @@
 //! `report`: one report, all reports, or which reports there are.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use clap::builder::PossibleValuesParser;
 use crate::error::ExitStatus;
 use crate::output::{Format, TableOptions, sink};
 use crate::report::{self, Catalog, Filters, Report, Watch};
-use crate::store::{Column, Db, Kind, Value};
+use crate::store::{Column, Db, Kind, RowSink, Value};
 use crate::time::parse_moment;
 
 use super::audit::FailOn;
@@ -69,11 +69,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
-    let moment = |text: &Option<String>| {
-        text.as_deref()
-            .map(|text| parse_moment(text, context.now))
-            .transpose()
-    };
+    let moment = |text: &Option<String>| text.as_deref().map(|text| parse_moment(text, context.now)).transpose();
     let filters = Filters {
         since: moment(&args.since)?,
         until: moment(&args.until)?,
@@ -89,65 +85,35 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let Some(name) = &args.name else {
         return match &args.out {
-            Some(out) if is_folder(out) => all(
-                out,
-                args.output.unwrap_or(Format::Csv),
-                &filters,
-                args.fail_on,
-                context,
-            ),
+            Some(out) if is_folder(out) => {
+                all(out, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context)
+            }
             _ => list(args, &filters, context),
         };
     };
     let (db, config) = context.open()?;
-    let catalog = Catalog::load(
-        &config
-            .map(|config| config.extend_queries)
-            .unwrap_or_default(),
-    )?;
+    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     let report = catalog.get(name)?;
-    let format = args
-        .output
-        .unwrap_or(if args.out.as_deref().is_some_and(is_folder) {
-            Format::Csv
-        } else {
-            Format::Table
-        });
+    let format =
+        args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
     db.sandbox()?;
     let outcome = match &args.out {
-        Some(out) => to_file(
-            &db,
-            report,
-            &filters,
-            format,
-            &file_for(out, report, format),
-        )?,
+        Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
         None => to_stdout(&db, report, &filters, format, context)?,
     };
     if args.fail_on != FailOn::Never && !outcome.has_severity {
-        return Err(report::Error::NoSeverity {
-            name: report.name.clone(),
-        }
-        .into());
+        return Err(report::Error::NoSeverity { name: report.name.clone() }.into());
     }
     Ok(outcome.status(args.fail_on))
 }
 
 /// Whether `--out` names a folder: one that exists, or a path that ends in a slash.
 fn is_folder(out: &Path) -> bool {
-    out.is_dir()
-        || out
-            .as_os_str()
-            .to_string_lossy()
-            .ends_with(['/', std::path::MAIN_SEPARATOR])
+    out.is_dir() || out.as_os_str().to_string_lossy().ends_with(['/', std::path::MAIN_SEPARATOR])
 }
 
 fn file_for(out: &Path, report: &Report, format: Format) -> PathBuf {
-    if is_folder(out) {
-        out.join(format!("{}.{}", report.name, format.extension()))
-    } else {
-        out.to_owned()
-    }
+    if is_folder(out) { out.join(format!("{}.{}", report.name, format.extension())) } else { out.to_owned() }
 }
 
 /// How bad what was written is.
@@ -158,10 +124,7 @@ struct Outcome {
 
 impl Outcome {
     fn of(rows: &Watch) -> Self {
-        Self {
-            has_severity: rows.has_severity(),
-            worst: rows.worst(),
-        }
+        Self { has_severity: rows.has_severity(), worst: rows.worst() }
     }
 
     fn status(&self, fail_on: FailOn) -> ExitStatus {
@@ -181,39 +144,52 @@ fn to_stdout(
 ) -> anyhow::Result<Outcome> {
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
-    let options = TableOptions {
-        columns,
-        ..context.printer.table_options()
-    };
+    let options = TableOptions { columns, ..context.printer.table_options() };
     let mut rows = Watch::new(report, sink(format, context.printer.stdout(), options));
     report::run(db, report, filters, &mut rows)?;
     if selected {
-        context
-            .printer
-            .note("a table shows the most important columns; `-o csv` has them all");
+        context.printer.note("a table shows the most important columns; `-o csv` has them all");
     }
     Ok(Outcome::of(&rows))
 }
 
-fn to_file(
-    db: &Db,
-    report: &Report,
-    filters: &Filters,
-    format: Format,
-    path: &Path,
-) -> anyhow::Result<Outcome> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("making the folder {}", folder.display()))?;
+/// Writes a report to a file, whole or not at all.
+fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<Outcome> {
+    let mut outcome = None;
+    write_whole(path, |file| {
+        let out = BufWriter::new(file);
+        let mut rows = Watch::new(report, sink(format, out, TableOptions::default()));
+        report::run(db, report, filters, &mut rows)?;
+        outcome = Some(Outcome::of(&rows));
+        Ok(())
+    })?;
+    outcome.context("the report was not written")
+}
+
+/// Writes a file beside its place first, so that nobody finds half of it; what is no regular file (a pipe, a device)
+/// is written to directly.
+fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let doing = || format!("writing {}", path.display());
+    if path.exists() && !path.is_file() {
+        let mut file = File::options().write(true).open(path).with_context(doing)?;
+        return write(&mut file).with_context(doing);
     }
-    let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-    let mut rows = Watch::new(
-        report,
-        sink(format, BufWriter::new(file), TableOptions::default()),
-    );
-    report::run(db, report, filters, &mut rows)
-        .with_context(|| format!("writing {}", path.display()))?;
-    Ok(Outcome::of(&rows))
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As readable as any new file: the umask still applies.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.prefix(".changetrail-").tempfile_in(folder).with_context(doing)?;
+    write(file.as_file_mut()).with_context(doing)?;
+    file.persist(path).with_context(doing)?;
+    Ok(())
 }
 
 /// Writes every report into a folder.
@@ -225,18 +201,10 @@ fn all(
     context: &Context,
 ) -> anyhow::Result<ExitStatus> {
     let (db, config) = context.open()?;
-    let catalog = Catalog::load(
-        &config
-            .map(|config| config.extend_queries)
-            .unwrap_or_default(),
-    )?;
+    let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     db.sandbox()?;
     let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
-    context.printer.note(&format!(
-        "{} reports in {}",
-        catalog.iter().count(),
-        folder.display()
-    ));
+    context.printer.note(&format!("{} reports in {}", catalog.iter().count(), folder.display()));
     Ok(status)
 }
 
@@ -249,8 +217,7 @@ pub(super) fn write_all(
     filters: &Filters,
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
-    fs::create_dir_all(folder)
-        .with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let mut status = ExitStatus::Clean;
     for report in catalog.iter() {
         let path = file_for(folder, report, format);
@@ -271,51 +238,33 @@ fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<Exi
         || filters.verdict.is_some()
         || args.fail_on != FailOn::Never;
     if asked {
-        return Err(Usage::error(
-            "no report is named",
-            "name one, or add `--out DIR` to write them all",
-        ));
+        return Err(Usage::error("no report is named", "name one, or add `--out DIR` to write them all"));
     }
     let extend = match context.config_if_any() {
-        Ok(config) => config
-            .map(|config| config.extend_queries)
-            .unwrap_or_default(),
+        Ok(config) => config.map(|config| config.extend_queries).unwrap_or_default(),
         // The built-in reports can be listed anywhere.
         Err(crate::config::Error::NotFound { .. }) => Vec::new(),
         Err(error) => return Err(error.into()),
     };
     let catalog = Catalog::load(&extend)?;
-    let out: Box<dyn Write> = match &args.out {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("writing {}", path.display()))?;
-            Box::new(BufWriter::new(file))
-        }
-        None => Box::new(context.printer.stdout()),
-    };
-    let mut table = sink(
-        args.output.unwrap_or(Format::Table),
-        out,
-        context.printer.table_options(),
-    );
-    let column = |name: &str| Column {
-        name: name.to_owned(),
-        kind: Kind::Text,
-    };
+    let format = args.output.unwrap_or(Format::Table);
+    if let Some(path) = &args.out {
+        write_whole(path, |file| write_list(&catalog, sink(format, BufWriter::new(file), TableOptions::default())))?;
+    } else {
+        let options = context.printer.table_options();
+        write_list(&catalog, sink(format, context.printer.stdout(), options))?;
+    }
+    Ok(ExitStatus::Clean)
+}
+
+fn write_list(catalog: &Catalog, mut table: Box<dyn RowSink + '_>) -> anyhow::Result<()> {
+    let column = |name: &str| Column { name: name.to_owned(), kind: Kind::Text };
     table.begin(&["report", "description", "options"].map(column))?;
     for report in catalog.iter() {
-        let options: Vec<String> = report
-            .header
-            .params
-            .iter()
-            .map(|param| format!("--{}", param.name))
-            .collect();
-        let cells = [
-            report.name.clone(),
-            report.header.description.clone(),
-            options.join(" "),
-        ];
+        let options: Vec<String> = report.header.params.iter().map(|param| format!("--{}", param.name)).collect();
+        let cells = [report.name.clone(), report.header.description.clone(), options.join(" ")];
         table.row(&cells.map(Value::Text))?;
     }
     table.end()?;
-    Ok(ExitStatus::Clean)
+    Ok(())
 }

@@ -14,30 +14,21 @@ pub enum Error {
     #[error("reading the configuration {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("configuration {}: {}", path.display(), list(problems))]
-    Invalid {
-        path: PathBuf,
-        problems: Vec<Problem>,
-    },
+    Invalid { path: PathBuf, problems: Vec<Problem> },
 }
 
 impl Hint for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { looked_in } => {
-                let places: Vec<_> = looked_in
-                    .iter()
-                    .map(|path| path.display().to_string())
-                    .collect();
+                let places: Vec<_> = looked_in.iter().map(|path| path.display().to_string()).collect();
                 Some(format!(
                     "`changetrail init` writes one here, --config FILE names another, `changetrail demo` needs none; looked for {}",
                     places.join(", ")
                 ))
             }
             Self::Read { source, path } if source.kind() == io::ErrorKind::NotFound => {
-                Some(format!(
-                    "check the path; `changetrail --config {} init` writes one there",
-                    path.display()
-                ))
+                Some(format!("check the path; `changetrail --config {} init` writes one there", path.display()))
             }
             Self::Read { .. } | Self::Invalid { .. } => None,
         }
@@ -80,21 +71,11 @@ pub(super) fn line_of(text: &str, offset: usize) -> usize {
 }
 
 /// What the parser said, in our words.
-pub(super) fn from_toml(
-    path: &Path,
-    text: &str,
-    error: &serde_path_to_error::Error<toml::de::Error>,
-) -> Error {
+pub(super) fn from_toml(path: &Path, text: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> Error {
     let line = error.inner().span().map(|span| line_of(text, span.start));
     let place = Place::of(error.path());
-    let problem = Problem {
-        line,
-        text: describe(error.inner().message(), &place),
-    };
-    Error::Invalid {
-        path: path.to_owned(),
-        problems: vec![problem],
-    }
+    let problem = Problem { line, text: describe(error.inner().message(), &place) };
+    Error::Invalid { path: path.to_owned(), problems: vec![problem] }
 }
 
 /// Where in the configuration: the table, and the key in it.
@@ -116,18 +97,11 @@ impl Place {
         let first = segments.next().unwrap_or_default();
         let rest: Vec<String> = segments.collect();
         match rest.split_first() {
-            None => Self {
-                table: "at top level".to_owned(),
-                key: first,
-            },
-            Some((index, keys)) if index.starts_with('[') => Self {
-                table: format!("in [[{first}]]"),
-                key: keys.concat_keys(),
-            },
-            Some(_) => Self {
-                table: format!("in [{first}]"),
-                key: rest.concat_keys(),
-            },
+            None => Self { table: "at top level".to_owned(), key: first },
+            Some((index, keys)) if index.starts_with('[') => {
+                Self { table: format!("in [[{first}]]"), key: keys.concat_keys() }
+            }
+            Some(_) => Self { table: format!("in [{first}]"), key: rest.concat_keys() },
         }
     }
 }
@@ -161,10 +135,7 @@ fn describe(message: &str, place: &Place) -> String {
     if message.starts_with("unknown variant")
         && let Some((unknown, known)) = words.split_first()
     {
-        return format!(
-            "`{unknown}` is no value of `{key}` {table}; known are {}",
-            known.join(", ")
-        );
+        return format!("`{unknown}` is no value of `{key}` {table}; known are {}", known.join(", "));
     }
     if message.starts_with("missing field")
         && let Some(missing) = words.first()

@@ -21,12 +21,8 @@ use toml::Spanned;
 
 use crate::error::nearest;
 pub use error::{Error, Problem};
-pub use tables::{
-    Automation, Exemption, Person, PipelineIdentity, Scope, Service, Standard, Waiver,
-};
-pub use values::{
-    Approvals, Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict,
-};
+pub use tables::{Automation, Exemption, Person, PipelineIdentity, Scope, Service, Standard, Waiver};
+pub use values::{Approvals, Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict};
 
 use error::line_of;
 use validate::Lines;
@@ -76,11 +72,7 @@ impl Source {
     /// What the connector gets to see; relative paths start at `base`.
     #[must_use]
     pub fn for_connector(&self, base: &Path) -> changetrail_connectors::Source {
-        changetrail_connectors::Source {
-            name: self.name.clone(),
-            params: self.params.clone(),
-            base: base.to_owned(),
-        }
+        changetrail_connectors::Source { name: self.name.clone(), params: self.params.clone(), base: base.to_owned() }
     }
 }
 
@@ -94,10 +86,7 @@ impl Config {
             Some(path) => path.to_owned(),
             None => Self::discover()?,
         };
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
         Self::parse(&path, &text)
     }
 
@@ -114,20 +103,14 @@ impl Config {
     /// # Errors
     /// It is wrong.
     pub fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let invalid = |problems| Error::Invalid {
-            path: path.to_owned(),
-            problems,
-        };
+        let invalid = |problems| Error::Invalid { path: path.to_owned(), problems };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let deserializer = toml::de::Deserializer::parse(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            invalid(vec![Problem {
-                line,
-                text: error.message().trim().replace('\n', "; "),
-            }])
+            invalid(vec![Problem { line, text: error.message().trim().replace('\n', "; ") }])
         })?;
-        let file: tables::File = serde_path_to_error::deserialize(deserializer)
-            .map_err(|error| error::from_toml(path, text, &error))?;
+        let file: tables::File =
+            serde_path_to_error::deserialize(deserializer).map_err(|error| error::from_toml(path, text, &error))?;
 
         let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let in_base = |paths: &[String]| paths.iter().map(|path| base.join(path)).collect();
@@ -140,10 +123,7 @@ impl Config {
                 Ok(more) => people.extend(more),
                 Err(error) => {
                     let line = Some(line_of(text, roster.span().start));
-                    problems.push(Problem {
-                        line,
-                        text: format!("`people`: {error}"),
-                    });
+                    problems.push(Problem { line, text: format!("`people`: {error}") });
                 }
             }
         }
@@ -231,10 +211,7 @@ struct Numbered<'a, T> {
 }
 
 fn numbered<T>(entries: &[T]) -> Vec<Numbered<'_, T>> {
-    (1..)
-        .zip(entries)
-        .map(|(position, entry)| Numbered { position, entry })
-        .collect()
+    (1..).zip(entries).map(|(position, entry)| Numbered { position, entry }).collect()
 }
 
 fn unspan<T>(text: &str, entries: Vec<Spanned<T>>, lines: &mut Vec<usize>) -> Vec<T> {
@@ -270,18 +247,14 @@ fn read_sources(
             None | Some("evidence") => Approvals::Evidence,
             Some("claimed") => Approvals::Claimed,
             Some(other) => {
-                problem(format!(
-                    "`{other}` is no value of `approvals` in [[source]]; known are evidence, claimed"
-                ));
+                problem(format!("`{other}` is no value of `approvals` in [[source]]; known are evidence, claimed"));
                 Approvals::Claimed
             }
         };
         for (key, value) in [("name", &name), ("connector", &connector)] {
             if value.is_none() {
                 let near = nearest(key, params.keys().map(String::as_str));
-                let near = near
-                    .map(|near| format!(" (is it `{near}`?)"))
-                    .unwrap_or_default();
+                let near = near.map(|near| format!(" (is it `{near}`?)")).unwrap_or_default();
                 problem(format!("key `{key}` is missing in [[source]]{near}"));
             }
         }

@@ -14,23 +14,17 @@ const COLUMNS: [&str; 3] = ["name", "roles", "identities"];
 
 /// Reads a roster; what is wrong with it is one line of text, with the line in that file.
 pub(super) fn read(path: &Path) -> Result<Vec<Person>, String> {
-    let bytes =
-        std::fs::read(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
     parse(&bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(bytes);
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
     for column in &header {
         if !COLUMNS.contains(&column) {
-            return Err(format!(
-                "line 1: {}",
-                unknown_key(column, &COLUMNS, "in the header")
-            ));
+            return Err(format!("line 1: {}", unknown_key(column, &COLUMNS, "in the header")));
         }
     }
     let column = |name: &str| header.iter().position(|column| column == name);
@@ -50,30 +44,19 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
             .map(|role| parse_role(role).map_err(|error| format!("line {line}: {error}")))
             .collect::<Result<_, _>>()?;
         let identities = parts(cell(identities)).map(str::to_owned).collect();
-        people.push(Person {
-            name: cell(name).to_owned(),
-            roles,
-            identities,
-        });
+        people.push(Person { name: cell(name).to_owned(), roles, identities });
     }
     Ok(people)
 }
 
 fn parts(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split(';')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
+    cell.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {
     let role = RoleName::deserialize(IntoDeserializer::<ValueError>::into_deserializer(text))
         .map_err(|_| format!("`{text}` is no role; known are senior, manager"))?;
-    Ok(Role {
-        role,
-        services: Vec::new(),
-        from: None,
-        to: None,
-    })
+    Ok(Role { role, services: Vec::new(), from: None, to: None })
 }
 
 #[cfg(test)]
@@ -95,23 +78,11 @@ mod tests {
     #[test]
     fn says_what_is_wrong_and_where() {
         let check = |text: &str, expected: &str| {
-            assert_eq!(parse(text.as_bytes()), Err(expected.to_owned()))
+            assert_eq!(parse(text.as_bytes()), Err(expected.to_owned()));
         };
-        check(
-            "name,role,identities\n",
-            "line 1: unknown key `role` in the header; did you mean `roles`?",
-        );
-        check(
-            "name,roles\n",
-            "line 1: the header must be name,roles,identities",
-        );
-        check(
-            "name,roles,identities\nA,senior,a\nB,boss,b\n",
-            "line 3: `boss` is no role; known are senior, manager",
-        );
-        check(
-            "name,roles,identities\n,senior,a\n",
-            "line 2: a person without a name",
-        );
+        check("name,role,identities\n", "line 1: unknown key `role` in the header; did you mean `roles`?");
+        check("name,roles\n", "line 1: the header must be name,roles,identities");
+        check("name,roles,identities\nA,senior,a\nB,boss,b\n", "line 3: `boss` is no role; known are senior, manager");
+        check("name,roles,identities\n,senior,a\n", "line 2: a person without a name");
     }
 }

@@ -47,9 +47,7 @@ pub(super) struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            path: "changetrail.duckdb".to_owned(),
-        }
+        Self { path: "changetrail.duckdb".to_owned() }
     }
 }
 

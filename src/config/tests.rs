@@ -10,10 +10,7 @@ fn refused(text: &str, expected: &str) {
         Ok(_) => panic!("accepted, instead of: {expected}\n{text}"),
         Err(error) => {
             let message = error.to_string();
-            assert!(
-                message.contains(expected),
-                "{message}\ninstead of\n{expected}"
-            );
+            assert!(message.contains(expected), "{message}\ninstead of\n{expected}");
         }
     }
 }
@@ -21,10 +18,7 @@ fn refused(text: &str, expected: &str) {
 /// The configuration is accepted, with a warning that holds `expected`.
 fn warned(text: &str, expected: &str) {
     let warnings = parse(text).unwrap().warnings;
-    assert!(
-        warnings.iter().any(|warning| warning.contains(expected)),
-        "{warnings:?}\ninstead of\n{expected}"
-    );
+    assert!(warnings.iter().any(|warning| warning.contains(expected)), "{warnings:?}\ninstead of\n{expected}");
 }
 
 const SERVICE: &str = "[[service]]\nname = \"register\"\n";
@@ -41,27 +35,16 @@ fn an_empty_file_has_the_defaults() {
 #[test]
 fn unknown_keys_name_the_nearest_and_the_line() {
     refused(
-        &format!(
-            "{SERVICE}[[scope]]\nservice = \"register\"\nenvironment = \"live\"\nacounts = [\"1\"]\n"
-        ),
+        &format!("{SERVICE}[[scope]]\nservice = \"register\"\nenvironment = \"live\"\nacounts = [\"1\"]\n"),
         "line 6: unknown key `acounts` in [[scope]]; did you mean `aws_accounts`?",
     );
-    refused(
-        "[standrad]\n",
-        "line 1: unknown key `standrad` at top level; did you mean `standard`?",
-    );
-    refused(
-        "[standard]\nskw = \"5m\"\n",
-        "line 2: unknown key `skw` in [standard]; did you mean `skew`?",
-    );
+    refused("[standrad]\n", "line 1: unknown key `standrad` at top level; did you mean `standard`?");
+    refused("[standard]\nskw = \"5m\"\n", "line 2: unknown key `skw` in [standard]; did you mean `skew`?");
     refused(
         "[[person]]\nname = \"A\"\nroles = [{ role = \"senior\", service = [] }]\n",
         "line 3: unknown key `service` in [[person]]; did you mean `services`?",
     );
-    refused(
-        "[store]\nzzz = 1\n",
-        "unknown key `zzz` in [store]; known are path",
-    );
+    refused("[store]\nzzz = 1\n", "unknown key `zzz` in [store]; known are path");
 }
 
 #[test]
@@ -82,32 +65,18 @@ fn wrong_values_say_what_is_known() {
         "[[person]]\nname = \"A\"\nroles = [\"boss\"]\n",
         "line 3: `boss` is no value of `roles[0]` in [[person]]; known are senior, manager",
     );
-    refused(
-        "[standard]\nskew = \"soon\"\n",
-        "line 2: `skew` in [standard]: `soon` is not a duration",
-    );
+    refused("[standard]\nskew = \"soon\"\n", "line 2: `skew` in [standard]: `soon` is not a duration");
     refused("[standard]\nskew = 5\n", "`5` is not a duration");
-    refused(
-        "[standard]\nmanual_means = \"x\"\n",
-        "known are trigger, approval, both",
-    );
+    refused("[standard]\nmanual_means = \"x\"\n", "known are trigger, approval, both");
     refused("[standard]\nname = \"iso\"\n", "unknown standard `iso`");
-    refused(
-        "[[waiver]]\nservice = \"a\"\n",
-        "line 1: key `control` is missing in [[waiver]]",
-    );
-    refused(
-        "[[service]]\nname = 5\n",
-        "line 2: `name` in [[service]]: invalid type: integer `5`",
-    );
+    refused("[[waiver]]\nservice = \"a\"\n", "line 1: key `control` is missing in [[waiver]]");
+    refused("[[service]]\nname = 5\n", "line 2: `name` in [[service]]: invalid type: integer `5`");
     refused("[[service]\n", "line 1: ");
 }
 
 #[test]
 fn sources_are_open_but_need_their_names() {
-    let config =
-        parse("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"aws\"\n")
-            .unwrap();
+    let config = parse("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"aws\"\n").unwrap();
     let source = &config.sources[0];
     assert!(source.is_path());
     assert_eq!(source.params.len(), 1);
@@ -116,40 +85,21 @@ fn sources_are_open_but_need_their_names() {
         "[[source]]\nname = \"aws\"\nconector = \"x\"\n",
         "line 1: key `connector` is missing in [[source]] (is it `conector`?)",
     );
-    refused(
-        "[[source]]\nname = \"a\"\nconnector = 5\n",
-        "`connector` in [[source]] must be text",
-    );
-    refused(
-        "[[source]]\nname = \"a\"\nconnector = \"x\"\napprovals = \"yes\"\n",
-        "known are evidence, claimed",
-    );
-    refused(
-        "[[source]]\nname = \"record\"\nconnector = \"x\"\n",
-        "this name is kept",
-    );
+    refused("[[source]]\nname = \"a\"\nconnector = 5\n", "`connector` in [[source]] must be text");
+    refused("[[source]]\nname = \"a\"\nconnector = \"x\"\napprovals = \"yes\"\n", "known are evidence, claimed");
+    refused("[[source]]\nname = \"record\"\nconnector = \"x\"\n", "this name is kept");
 }
 
 #[test]
 fn the_parts_are_checked_against_each_other() {
-    refused(
-        &format!("{SERVICE}{SERVICE}"),
-        "line 3: [[service]] `register` is there twice, first on line 1",
-    );
+    refused(&format!("{SERVICE}{SERVICE}"), "line 3: [[service]] `register` is there twice, first on line 1");
     refused(
         &format!("{SERVICE}[[scope]]\nservice = \"registre\"\nenvironment = \"live\"\n"),
         "line 3: [[scope]] names the service `registre`, which does not exist; did you mean `register`?",
     );
-    refused(
-        "[[automation]]\naws_roles = [\"a\"]\nreason = \"\"\n",
-        "[[automation]] without a reason",
-    );
-    refused(
-        "[[automation]]\nreason = \"r\"\n",
-        "[[automation]] declares no identity",
-    );
-    let exemption =
-        "[[exemption]]\nid = \"E\"\nreason = \"r\"\napproved_by = \"A\"\nrequested_by = \"B\"\n";
+    refused("[[automation]]\naws_roles = [\"a\"]\nreason = \"\"\n", "[[automation]] without a reason");
+    refused("[[automation]]\nreason = \"r\"\n", "[[automation]] declares no identity");
+    let exemption = "[[exemption]]\nid = \"E\"\nreason = \"r\"\napproved_by = \"A\"\nrequested_by = \"B\"\n";
     refused(
         &format!("{exemption}from = \"2026-01-01\"\nto = \"2026-01-02\"\n"),
         "[[exemption]] `E` would excuse everybody",
@@ -162,14 +112,8 @@ fn the_parts_are_checked_against_each_other() {
         &format!("{exemption}from = \"2026-01-02\"\nto = \"2026-01-03\"\nverdicts = [\"manul\"]\n"),
         "`manul` is no value of `verdicts[0]` in [[exemption]]; known are platform, released",
     );
-    refused(
-        &format!("{exemption}from = \"tomorrow\"\n"),
-        "`tomorrow` is not a time",
-    );
-    refused(
-        "people = \"none.csv\"\n",
-        "line 1: `people`: reading /base/none.csv",
-    );
+    refused(&format!("{exemption}from = \"tomorrow\"\n"), "`tomorrow` is not a time");
+    refused("people = \"none.csv\"\n", "line 1: `people`: reading /base/none.csv");
 }
 
 #[test]
@@ -189,14 +133,8 @@ fn what_can_be_worked_with_is_a_warning() {
         ),
         "did you mean `dev-auto`?",
     );
-    warned(
-        "[[pipeline_identity]]\npipeline = \"p\"\n",
-        "declares no identity",
-    );
-    warned(
-        "[[pipeline_identity]]\npipeline = \"p\"\nactors = [\"a\"]\n",
-        "no [[service]] lists the pipeline `p`",
-    );
+    warned("[[pipeline_identity]]\npipeline = \"p\"\n", "declares no identity");
+    warned("[[pipeline_identity]]\npipeline = \"p\"\nactors = [\"a\"]\n", "no [[service]] lists the pipeline `p`");
     warned(
         "[[person]]\nname = \"A\"\nidentities = [\"x\"]\n[[person]]\nname = \"B\"\nidentities = [\"X\"]\n",
         "the identity `X` belongs to `A` and to `B`",

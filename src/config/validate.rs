@@ -46,20 +46,11 @@ pub(super) struct Findings {
 
 impl Findings {
     fn problem(&mut self, line: Option<&usize>, text: impl Into<String>) {
-        self.problems.push(Problem {
-            line: line.copied(),
-            text: text.into(),
-        });
+        self.problems.push(Problem { line: line.copied(), text: text.into() });
     }
 
     fn warning(&mut self, line: Option<&usize>, text: impl Into<String>) {
-        self.warnings.push(
-            Problem {
-                line: line.copied(),
-                text: text.into(),
-            }
-            .to_string(),
-        );
+        self.warnings.push(Problem { line: line.copied(), text: text.into() }.to_string());
     }
 }
 
@@ -68,10 +59,7 @@ pub(super) fn validate(config: &Config, lines: &Lines) -> Findings {
     let mut found = Findings::default();
     if config.standard.name != "ofq-00005" {
         let name = &config.standard.name;
-        found.problem(
-            None,
-            format!("unknown standard `{name}` in [standard]; known is ofq-00005"),
-        );
+        found.problem(None, format!("unknown standard `{name}` in [standard]; known is ofq-00005"));
     }
     sources(config, lines, &mut found);
     let names = config.services.iter().map(|service| service.name.as_str());
@@ -85,12 +73,7 @@ pub(super) fn validate(config: &Config, lines: &Lines) -> Findings {
     found
 }
 
-fn unique<'a>(
-    names: impl Iterator<Item = &'a str>,
-    lines: &[usize],
-    table: &str,
-    found: &mut Findings,
-) {
+fn unique<'a>(names: impl Iterator<Item = &'a str>, lines: &[usize], table: &str, found: &mut Findings) {
     let mut first: HashMap<&str, usize> = HashMap::new();
     for (index, name) in names.enumerate() {
         let line = lines.get(index);
@@ -110,8 +93,7 @@ fn sources(config: &Config, lines: &Lines, found: &mut Findings) {
     unique(names, &lines.source, "source", found);
     for (source, line) in config.sources.iter().zip(&lines.source) {
         if source.name == "record" {
-            let text =
-                "[[source]] `record`: this name is kept for what `changetrail record` appends";
+            let text = "[[source]] `record`: this name is kept for what `changetrail record` appends";
             found.problem(Some(line), text);
         }
     }
@@ -131,9 +113,7 @@ fn unknown_service(config: &Config, service: &str, table: &str) -> Option<String
         Some(name) => format!("did you mean `{name}`?"),
         None => "add a [[service]] with this name".to_owned(),
     };
-    Some(format!(
-        "[[{table}]] names the service `{service}`, which does not exist; {meant}"
-    ))
+    Some(format!("[[{table}]] names the service `{service}`, which does not exist; {meant}"))
 }
 
 fn scopes(config: &Config, lines: &Lines, found: &mut Findings) {
@@ -149,30 +129,23 @@ fn scopes(config: &Config, lines: &Lines, found: &mut Findings) {
 fn scope_keys(config: &Config, scope: &Scope, line: Option<&usize>, found: &mut Findings) {
     let service = &scope.service;
     if scope.keys().iter().all(|(_, values)| values.is_none()) {
-        let text =
-            format!("[[scope]] of `{service}` has no key that narrows it: it matches every change");
+        let text = format!("[[scope]] of `{service}` has no key that narrows it: it matches every change");
         found.warning(line, text);
     }
     for (key, values) in scope.keys() {
         if values.is_some_and(Vec::is_empty) {
-            found.warning(
-                line,
-                format!("[[scope]] of `{service}`: `{key}` is empty, so it matches nothing"),
-            );
+            found.warning(line, format!("[[scope]] of `{service}`: `{key}` is empty, so it matches nothing"));
         }
     }
     for account in scope.aws_accounts.iter().flatten() {
         if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-            let text =
-                format!("[[scope]] of `{service}`: `{account}` is no AWS account id (12 digits)");
+            let text = format!("[[scope]] of `{service}`: `{account}` is no AWS account id (12 digits)");
             found.warning(line, text);
         }
     }
     for source in scope.sources.iter().flatten() {
         if source != "record" && !config.sources.iter().any(|known| known.name == *source) {
-            let text = format!(
-                "[[scope]] of `{service}` names the source `{source}`, which does not exist"
-            );
+            let text = format!("[[scope]] of `{service}` names the source `{source}`, which does not exist");
             found.warning(line, text);
         }
     }
@@ -190,18 +163,11 @@ fn pipeline_identities(config: &Config, lines: &Lines, found: &mut Findings) {
             &identity.actors,
         ];
         if keys.iter().all(|values| values.is_empty()) {
-            let text = format!(
-                "[[pipeline_identity]] of `{pipeline}` declares no identity, so it matches nothing"
-            );
+            let text = format!("[[pipeline_identity]] of `{pipeline}` declares no identity, so it matches nothing");
             found.warning(line, text);
         }
-        if !config
-            .services
-            .iter()
-            .any(|service| service.pipelines.contains(pipeline))
-        {
-            let text =
-                format!("[[pipeline_identity]]: no [[service]] lists the pipeline `{pipeline}`");
+        if !config.services.iter().any(|service| service.pipelines.contains(pipeline)) {
+            let text = format!("[[pipeline_identity]]: no [[service]] lists the pipeline `{pipeline}`");
             found.warning(line, text);
         }
     }
@@ -213,20 +179,12 @@ fn known_control(control: &str, table: &str, line: Option<&usize>, found: &mut F
             Some(known) => format!("did you mean `{known}`?"),
             None => format!("known are {}", CONTROLS.join(", ")),
         };
-        let text = format!(
-            "[[{table}]] names the control `{control}`, which the standard does not have; {meant}"
-        );
+        let text = format!("[[{table}]] names the control `{control}`, which the standard does not have; {meant}");
         found.warning(line, text);
     }
 }
 
-fn in_order(
-    from: Option<Moment>,
-    to: Option<Moment>,
-    what: &str,
-    line: Option<&usize>,
-    found: &mut Findings,
-) {
+fn in_order(from: Option<Moment>, to: Option<Moment>, what: &str, line: Option<&usize>, found: &mut Findings) {
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
     {
@@ -246,10 +204,7 @@ fn waivers(config: &Config, lines: &Lines, found: &mut Findings) {
             found.problem(line, "[[waiver]] without a reason");
         }
         if waiver.approved_by.is_none() {
-            found.warning(
-                line,
-                "[[waiver]] without `approved_by`: nobody approved it, so it is not valid",
-            );
+            found.warning(line, "[[waiver]] without `approved_by`: nobody approved it, so it is not valid");
         }
         in_order(waiver.from, waiver.to, "[[waiver]]", line, found);
     }
@@ -258,29 +213,16 @@ fn waivers(config: &Config, lines: &Lines, found: &mut Findings) {
 fn automations(config: &Config, lines: &Lines, found: &mut Findings) {
     for (index, automation) in config.automations.iter().enumerate() {
         let line = lines.automation.get(index);
-        let keys = [
-            &automation.aws_roles,
-            &automation.aws_users,
-            &automation.azure_app_ids,
-            &automation.actors,
-        ];
+        let keys = [&automation.aws_roles, &automation.aws_users, &automation.azure_app_ids, &automation.actors];
         if keys.iter().all(|values| values.is_empty()) {
-            let text = "[[automation]] declares no identity; it needs one of aws_roles, aws_users, azure_app_ids, actors";
+            let text =
+                "[[automation]] declares no identity; it needs one of aws_roles, aws_users, azure_app_ids, actors";
             found.problem(line, text);
         }
         if automation.reason.trim().is_empty() {
-            found.problem(
-                line,
-                "[[automation]] without a reason: say why it may change things without a release",
-            );
+            found.problem(line, "[[automation]] without a reason: say why it may change things without a release");
         }
-        in_order(
-            automation.from,
-            automation.to,
-            "[[automation]]",
-            line,
-            found,
-        );
+        in_order(automation.from, automation.to, "[[automation]]", line, found);
     }
 }
 
@@ -295,27 +237,18 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
             found.problem(line, "a [[person]] without a name");
         }
         if !names.insert(name.to_lowercase()) {
-            let text = format!(
-                "two people are named `{name}`: it is not clear which of them `approved_by` means"
-            );
+            let text = format!("two people are named `{name}`: it is not clear which of them `approved_by` means");
             found.warning(line, text);
         }
         for identity in &person.identities {
             let owner = owners.insert(identity.to_lowercase(), name);
             if let Some(owner) = owner.filter(|owner| *owner != name) {
-                let text =
-                    format!("the identity `{identity}` belongs to `{owner}` and to `{name}`");
+                let text = format!("the identity `{identity}` belongs to `{owner}` and to `{name}`");
                 found.warning(line, text);
             }
         }
         for role in &person.roles {
-            in_order(
-                role.from,
-                role.to,
-                &format!("a role of [[person]] `{name}`"),
-                line,
-                found,
-            );
+            in_order(role.from, role.to, &format!("a role of [[person]] `{name}`"), line, found);
             for service in &role.services {
                 if let Some(text) = unknown_service(config, service, "person") {
                     found.warning(line, text);
@@ -326,30 +259,19 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
 }
 
 fn exemptions(config: &Config, lines: &Lines, found: &mut Findings) {
-    let ids = config
-        .exemptions
-        .iter()
-        .map(|exemption| exemption.id.as_str());
+    let ids = config.exemptions.iter().map(|exemption| exemption.id.as_str());
     unique(ids, &lines.exemption, "exemption", found);
     for (index, exemption) in config.exemptions.iter().enumerate() {
         let line = lines.exemption.get(index);
         let what = format!("[[exemption]] `{}`", exemption.id);
-        if exemption.service.is_none()
-            && exemption.environment.is_none()
-            && exemption.actors.is_empty()
-        {
-            let text = format!(
-                "{what} would excuse everybody; it needs one of service, environment, actors"
-            );
+        if exemption.service.is_none() && exemption.environment.is_none() && exemption.actors.is_empty() {
+            let text = format!("{what} would excuse everybody; it needs one of service, environment, actors");
             found.problem(line, text);
         }
         if exemption.reason.trim().is_empty() {
             found.problem(line, format!("{what} without a reason"));
         }
-        for (key, value) in [
-            ("approved_by", &exemption.approved_by),
-            ("requested_by", &exemption.requested_by),
-        ] {
+        for (key, value) in [("approved_by", &exemption.approved_by), ("requested_by", &exemption.requested_by)] {
             if value.is_none() {
                 found.warning(line, format!("{what} without `{key}` is not valid"));
             }

@@ -21,9 +21,7 @@ impl<'de> Deserialize<'de> for Moment {
             other => other.to_string(),
         };
         parse_absolute(&text).map(Self).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{text}` is not a time: write for example \"2026-11-03T09:30:00Z\""
-            ))
+            de::Error::custom(format!("`{text}` is not a time: write for example \"2026-11-03T09:30:00Z\""))
         })
     }
 }
@@ -153,26 +151,11 @@ impl<'de> Deserialize<'de> for Role {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Role, E> {
                 let role = RoleName::deserialize(de::value::StrDeserializer::new(text))?;
-                Ok(Role {
-                    role,
-                    services: Vec::new(),
-                    from: None,
-                    to: None,
-                })
+                Ok(Role { role, services: Vec::new(), from: None, to: None })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Role, A::Error> {
-                let RoleTable {
-                    role,
-                    services,
-                    from,
-                    to,
-                } = RoleTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Role {
-                    role,
-                    services,
-                    from,
-                    to,
-                })
+                let RoleTable { role, services, from, to } = RoleTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Role { role, services, from, to })
             }
         }
         deserializer.deserialize_any(RoleVisitor)

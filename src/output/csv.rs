@@ -14,18 +14,14 @@ pub(super) struct Csv<W: Write> {
 
 impl<W: Write> Csv<W> {
     pub(super) fn new(writer: W) -> Self {
-        let writer = csv::WriterBuilder::new()
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(writer);
+        let writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(writer);
         Self { writer }
     }
 }
 
 impl<W: Write> RowSink for Csv<W> {
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
-        let names = columns
-            .iter()
-            .map(|column| neutral(&column.name).into_owned());
+        let names = columns.iter().map(|column| neutral(&column.name).into_owned());
         self.writer.write_record(names).map_err(into_io)
     }
 
@@ -79,14 +75,8 @@ mod tests {
 
     #[test]
     fn formulas_are_neutralised() {
-        check(
-            vec![cell("=HYPERLINK(\"http://x\")")],
-            "\"'=HYPERLINK(\"\"http://x\"\")\"",
-        );
-        check(
-            vec![cell("+1"), cell("-1"), cell("@x"), cell("\tx")],
-            "'+1,'-1,'@x,'\tx",
-        );
+        check(vec![cell("=HYPERLINK(\"http://x\")")], "\"'=HYPERLINK(\"\"http://x\"\")\"");
+        check(vec![cell("+1"), cell("-1"), cell("@x"), cell("\tx")], "'+1,'-1,'@x,'\tx");
         check(vec![cell("\r=x")], "\"'\r=x\"");
         check(vec![cell("a=b"), cell("x-y")], "a=b,x-y");
     }
@@ -94,14 +84,8 @@ mod tests {
     #[test]
     fn kinds_of_cells() {
         let time = Value::Time("2026-10-01T13:00:00.5Z".parse().unwrap());
-        check(
-            vec![Value::Null, Value::Bool(true), Value::Int(-5), time],
-            ",true,-5,2026-10-01T13:00:00.5Z",
-        );
-        check(
-            vec![cell("a,b"), cell("two\nlines"), cell("q\"q")],
-            "\"a,b\",\"two\nlines\",\"q\"\"q\"",
-        );
+        check(vec![Value::Null, Value::Bool(true), Value::Int(-5), time], ",true,-5,2026-10-01T13:00:00.5Z");
+        check(vec![cell("a,b"), cell("two\nlines"), cell("q\"q")], "\"a,b\",\"two\nlines\",\"q\"\"q\"");
     }
 
     #[test]

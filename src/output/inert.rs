@@ -45,10 +45,7 @@ mod tests {
     fn what_a_terminal_would_act_on_is_shown() {
         let check = |text: &str, expected: &str| assert_eq!(inert(text), expected);
         check("plain, 日本, Zoë", "plain, 日本, Zoë");
-        check(
-            "\u{1b}[31mred\u{1b}]0;title\u{7}",
-            "\\u{1b}[31mred\\u{1b}]0;title\\u{7}",
-        );
+        check("\u{1b}[31mred\u{1b}]0;title\u{7}", "\\u{1b}[31mred\\u{1b}]0;title\\u{7}");
         check("two\nlines\tand\r", "two\\nlines\\tand\\r");
         check("\u{9b}31m", "\\u{9b}31m");
         check("user\u{202e}nimda", "user\\u{202e}nimda");

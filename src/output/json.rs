@@ -14,12 +14,7 @@ pub(super) struct Json<W> {
 
 impl<W: Write> Json<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self {
-            writer,
-            keys: Vec::new(),
-            kinds: Vec::new(),
-            rows: 0,
-        }
+        Self { writer, keys: Vec::new(), kinds: Vec::new(), rows: 0 }
     }
 }
 
@@ -31,15 +26,13 @@ impl<W: Write> RowSink for Json<W> {
     }
 
     fn row(&mut self, cells: &[Value]) -> io::Result<()> {
-        self.writer
-            .write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
+        self.writer.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         write_object(&mut self.writer, &self.keys, &self.kinds, cells)
     }
 
     fn end(&mut self) -> io::Result<()> {
-        self.writer
-            .write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?;
+        self.writer.write_all(if self.rows == 0 { b"]\n" } else { b"\n]\n" })?;
         self.writer.flush()
     }
 }

@@ -42,11 +42,7 @@ impl Format {
 }
 
 /// Writes rows to `writer` in a format.
-pub fn sink<'a>(
-    format: Format,
-    writer: impl Write + 'a,
-    options: TableOptions,
-) -> Box<dyn RowSink + 'a> {
+pub fn sink<'a>(format: Format, writer: impl Write + 'a, options: TableOptions) -> Box<dyn RowSink + 'a> {
     match format {
         Format::Table => Box::new(table::Table::new(writer, options)),
         Format::Csv => Box::new(csv::Csv::new(writer)),
@@ -83,12 +79,7 @@ fn keys(columns: &[Column]) -> Vec<String> {
 }
 
 /// One row as a JSON object, keys in the order of the columns.
-fn write_object(
-    writer: &mut impl Write,
-    keys: &[String],
-    kinds: &[Kind],
-    cells: &[Value],
-) -> std::io::Result<()> {
+fn write_object(writer: &mut impl Write, keys: &[String], kinds: &[Kind], cells: &[Value]) -> std::io::Result<()> {
     writer.write_all(b"{")?;
     for (index, ((key, kind), cell)) in keys.iter().zip(kinds).zip(cells).enumerate() {
         if index > 0 {
@@ -109,10 +100,7 @@ fn write_json(writer: &mut impl Write, kind: Kind, cell: &Value) -> std::io::Res
         // Not-a-number and infinity become null.
         Value::Float(value) => serde_json::to_writer(writer, value)?,
         Value::Time(value) => serde_json::to_writer(writer, &value.to_string())?,
-        Value::Text(value) => match (
-            kind,
-            serde_json::from_str::<&serde_json::value::RawValue>(value),
-        ) {
+        Value::Text(value) => match (kind, serde_json::from_str::<&serde_json::value::RawValue>(value)) {
             // Lists and structs; numbers too large for 64 bits.
             (Kind::Json | Kind::Number, Ok(raw)) => serde_json::to_writer(writer, raw)?,
             _ => serde_json::to_writer(writer, value)?,
@@ -134,13 +122,8 @@ mod tests {
     ) -> String {
         let mut bytes = Vec::new();
         let mut sink = sink(format, &mut bytes, options);
-        let columns: Vec<Column> = columns
-            .iter()
-            .map(|(name, kind)| Column {
-                name: (*name).to_owned(),
-                kind: *kind,
-            })
-            .collect();
+        let columns: Vec<Column> =
+            columns.iter().map(|(name, kind)| Column { name: (*name).to_owned(), kind: *kind }).collect();
         sink.begin(&columns).unwrap();
         for row in rows {
             sink.row(row).unwrap();
@@ -154,12 +137,7 @@ mod tests {
         Value::Text(text.to_owned())
     }
 
-    const COLUMNS: [(&str, Kind); 4] = [
-        ("a", Kind::Text),
-        ("n", Kind::Number),
-        ("t", Kind::Time),
-        ("j", Kind::Json),
-    ];
+    const COLUMNS: [(&str, Kind); 4] = [("a", Kind::Text), ("n", Kind::Number), ("t", Kind::Time), ("j", Kind::Json)];
 
     fn row() -> Vec<Value> {
         vec![
@@ -175,32 +153,18 @@ mod tests {
         let expected = "[\n{\"a\":\"x\\\"\\u001b\",\"n\":-5,\"t\":\"2026-10-01T13:00:00Z\",\"j\":[1,{\"k\":null}]},\n\
                         {\"a\":null,\"n\":null,\"t\":null,\"j\":null}\n]\n";
         let rows = [row(), vec![Value::Null; 4]];
-        assert_eq!(
-            render(Format::Json, TableOptions::default(), &COLUMNS, &rows),
-            expected
-        );
-        assert_eq!(
-            render(Format::Json, TableOptions::default(), &COLUMNS, &[]),
-            "[]\n"
-        );
+        assert_eq!(render(Format::Json, TableOptions::default(), &COLUMNS, &rows), expected);
+        assert_eq!(render(Format::Json, TableOptions::default(), &COLUMNS, &[]), "[]\n");
     }
 
     #[test]
     fn ndjson_is_one_object_per_line() {
-        let written = render(
-            Format::Ndjson,
-            TableOptions::default(),
-            &COLUMNS,
-            &[row(), row()],
-        );
+        let written = render(Format::Ndjson, TableOptions::default(), &COLUMNS, &[row(), row()]);
         assert_eq!(written.lines().count(), 2);
         for line in written.lines() {
             serde_json::from_str::<serde_json::Value>(line).unwrap();
         }
-        assert_eq!(
-            render(Format::Ndjson, TableOptions::default(), &COLUMNS, &[]),
-            ""
-        );
+        assert_eq!(render(Format::Ndjson, TableOptions::default(), &COLUMNS, &[]), "");
     }
 
     #[test]

@@ -13,11 +13,7 @@ pub(super) struct Ndjson<W> {
 
 impl<W: Write> Ndjson<W> {
     pub(super) fn new(writer: W) -> Self {
-        Self {
-            writer,
-            keys: Vec::new(),
-            kinds: Vec::new(),
-        }
+        Self { writer, keys: Vec::new(), kinds: Vec::new() }
     }
 }
 

@@ -7,8 +7,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle,
-    TableStyle, Width,
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
 };
 
 use super::{inert, text};
@@ -47,14 +46,7 @@ pub(super) struct Table<W: Write> {
 
 impl<W: Write> Table<W> {
     pub(super) fn new(writer: W, options: TableOptions) -> Self {
-        Self {
-            writer,
-            options,
-            columns: Vec::new(),
-            shown: Vec::new(),
-            rows: Vec::new(),
-            portions: 0,
-        }
+        Self { writer, options, columns: Vec::new(), shown: Vec::new(), rows: Vec::new(), portions: 0 }
     }
 
     fn draw(&mut self) -> io::Result<()> {
@@ -62,8 +54,7 @@ impl<W: Write> Table<W> {
             writeln!(self.writer)?;
         }
         let widths = self.widths();
-        let single =
-            self.portions == 0 && self.rows.len() == 1 && self.columns.len() > ROW_AS_TABLE;
+        let single = self.portions == 0 && self.rows.len() == 1 && self.columns.len() > ROW_AS_TABLE;
         if single || !self.fits(&widths) {
             self.draw_lines()?;
         } else {
@@ -85,25 +76,16 @@ impl<W: Write> Table<W> {
 
     /// Whether the columns can stand side by side without becoming too narrow to read.
     fn fits(&self, widths: &[usize]) -> bool {
-        let needed: usize = widths
-            .iter()
-            .map(|width| width.min(&NARROW) + usize::from(GAP))
-            .sum();
-        self.options
-            .width
-            .is_none_or(|width| needed <= usize::from(width))
+        let needed: usize = widths.iter().map(|width| width.min(&NARROW) + usize::from(GAP)).sum();
+        self.options.width.is_none_or(|width| needed <= usize::from(width))
     }
 
     fn draw_table(&mut self, widths: &[usize]) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
-        table
-            .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')))
-            .force_no_tty();
+        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─'))).force_no_tty();
         match self.options.width {
             Some(width) => {
-                table
-                    .set_width(width)
-                    .set_content_arrangement(ContentArrangement::Dynamic);
+                table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
             }
             None => {
                 table.set_content_arrangement(ContentArrangement::Disabled);
@@ -113,15 +95,10 @@ impl<W: Write> Table<W> {
             table.enforce_styling();
         }
         table.set_header(
-            self.columns
-                .iter()
-                .map(|column| Cell::new(inert(&column.name)).add_attribute(Attribute::Bold)),
+            self.columns.iter().map(|column| Cell::new(inert(&column.name)).add_attribute(Attribute::Bold)),
         );
         for row in &self.rows {
-            let cells = row
-                .iter()
-                .zip(&self.columns)
-                .map(|(cell, column)| paint(cell, &column.name));
+            let cells = row.iter().zip(&self.columns).map(|(cell, column)| paint(cell, &column.name));
             table.add_row(cells);
         }
         for ((index, column), width) in self.columns.iter().enumerate().zip(widths) {
@@ -145,23 +122,14 @@ impl<W: Write> Table<W> {
     }
 
     fn draw_lines(&mut self) -> io::Result<()> {
-        let width = self
-            .columns
-            .iter()
-            .map(|column| column.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let width = self.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
         for (index, row) in self.rows.iter().enumerate() {
             if self.rows.len() > 1 {
                 writeln!(self.writer, "── {} ──", self.portions * PORTION + index + 1)?;
             }
             for (cell, column) in row.iter().zip(&self.columns) {
                 let name = inert(&column.name);
-                writeln!(
-                    self.writer,
-                    "{}",
-                    format!("{name:width$}  {cell}").trim_end()
-                )?;
+                writeln!(self.writer, "{}", format!("{name:width$}  {cell}").trim_end())?;
             }
         }
         Ok(())
@@ -176,11 +144,7 @@ impl<W: Write> RowSink for Table<W> {
         if self.shown.is_empty() {
             self.shown = (0..columns.len()).collect();
         }
-        self.columns = self
-            .shown
-            .iter()
-            .map(|index| columns[*index].clone())
-            .collect();
+        self.columns = self.shown.iter().map(|index| columns[*index].clone()).collect();
         Ok(())
     }
 
@@ -189,19 +153,11 @@ impl<W: Write> RowSink for Table<W> {
         let show = |index: &usize| {
             let cell = text(&cells[*index]);
             let cell = inert(&cell);
-            if limited {
-                cut(&cell)
-            } else {
-                cell.into_owned()
-            }
+            if limited { cut(&cell) } else { cell.into_owned() }
         };
         let row = self.shown.iter().map(show).collect();
         self.rows.push(row);
-        if self.rows.len() == PORTION {
-            self.draw()
-        } else {
-            Ok(())
-        }
+        if self.rows.len() == PORTION { self.draw() } else { Ok(()) }
     }
 
     fn end(&mut self) -> io::Result<()> {
@@ -222,19 +178,12 @@ fn cut(cell: &str) -> String {
 /// A cell with the colour of what it says: how bad a verdict, a severity or a result is.
 fn paint(text: &str, column: &str) -> Cell {
     let cell = Cell::new(text);
-    if !matches!(
-        column,
-        "verdict" | "severity" | "result" | "status" | "state"
-    ) {
+    if !matches!(column, "verdict" | "severity" | "result" | "status" | "state") {
         return cell;
     }
     match text {
-        "manual" | "unapproved" | "unrecorded" | "unattributed" | "high" | "fail" | "open" => {
-            cell.fg(Color::Red)
-        }
-        "nonconforming" | "medium" | "no-evidence" | "provisional" | "warn" => {
-            cell.fg(Color::Yellow)
-        }
+        "manual" | "unapproved" | "unrecorded" | "unattributed" | "high" | "fail" | "open" => cell.fg(Color::Red),
+        "nonconforming" | "medium" | "no-evidence" | "provisional" | "warn" => cell.fg(Color::Yellow),
         "released" | "pass" | "resolved" | "ok" => cell.fg(Color::Green),
         "exempted" => cell.fg(Color::Cyan),
         _ => cell,
@@ -247,17 +196,8 @@ mod tests {
     use super::super::tests::{cell, render};
     use super::*;
 
-    fn draw(
-        width: Option<u16>,
-        color: bool,
-        columns: &[(&str, Kind)],
-        rows: &[Vec<Value>],
-    ) -> String {
-        let options = TableOptions {
-            width,
-            color,
-            columns: Vec::new(),
-        };
+    fn draw(width: Option<u16>, color: bool, columns: &[(&str, Kind)], rows: &[Vec<Value>]) -> String {
+        let options = TableOptions { width, color, columns: Vec::new() };
         render(Format::Table, options, columns, rows)
     }
 
@@ -265,10 +205,7 @@ mod tests {
 
     #[test]
     fn a_small_table() {
-        let rows = [
-            vec![cell("manual"), Value::Int(3)],
-            vec![cell("released"), Value::Int(12)],
-        ];
+        let rows = [vec![cell("manual"), Value::Int(3)], vec![cell("released"), Value::Int(12)]];
         let expected = "verdict    n\n──────────────\nmanual     3\nreleased  12\n";
         assert_eq!(draw(None, false, &TWO, &rows), expected);
     }
@@ -285,20 +222,14 @@ mod tests {
         assert!(!plain.contains('\u{1b}'), "{plain:?}");
         assert!(plain.contains("\\u{1b}[31mx"));
         let colored = draw(None, true, &TWO, &rows);
-        assert!(
-            colored.contains('\u{1b}') && colored.contains("\\u{1b}[31mx"),
-            "{colored:?}"
-        );
+        assert!(colored.contains('\u{1b}') && colored.contains("\\u{1b}[31mx"), "{colored:?}");
     }
 
     #[test]
     fn long_cells_stay_within_the_terminal() {
         let rows = [vec![cell(&"word ".repeat(100)), Value::Int(1)]];
         let drawn = draw(Some(60), false, &TWO, &rows);
-        assert!(
-            drawn.lines().all(|line| line.chars().count() <= 60),
-            "{drawn}"
-        );
+        assert!(drawn.lines().all(|line| line.chars().count() <= 60), "{drawn}");
         assert!(drawn.contains('…'));
     }
 
@@ -307,10 +238,7 @@ mod tests {
         let columns: Vec<_> = (0..9).map(|_| ("some-column", Kind::Text)).collect();
         let row = vec![cell("some-value"); 9];
         let drawn = draw(Some(80), false, &columns, &[row.clone(), row.clone()]);
-        assert!(
-            drawn.starts_with("── 1 ──\nsome-column  some-value\n"),
-            "{drawn}"
-        );
+        assert!(drawn.starts_with("── 1 ──\nsome-column  some-value\n"), "{drawn}");
         let single = draw(None, false, &columns, std::slice::from_ref(&row));
         assert!(single.starts_with("some-column  some-value\n"), "{single}");
         let wide = draw(None, false, &columns, &[row.clone(), row]);
@@ -319,16 +247,8 @@ mod tests {
 
     #[test]
     fn chosen_columns_in_their_order() {
-        let options = TableOptions {
-            columns: vec!["n".into(), "verdict".into(), "gone".into()],
-            ..Default::default()
-        };
-        let drawn = render(
-            Format::Table,
-            options,
-            &TWO,
-            &[vec![cell("manual"), Value::Int(3)]],
-        );
+        let options = TableOptions { columns: vec!["n".into(), "verdict".into(), "gone".into()], ..Default::default() };
+        let drawn = render(Format::Table, options, &TWO, &[vec![cell("manual"), Value::Int(3)]]);
         assert!(drawn.starts_with("n  verdict\n"), "{drawn}");
     }
 

@@ -31,19 +31,14 @@ impl Catalog {
     /// # Errors
     /// A folder or file cannot be read, a header is wrong, or a name is there twice.
     pub fn load(folders: &[PathBuf]) -> Result<Self, Error> {
-        let mut catalog = Self {
-            reports: BTreeMap::new(),
-        };
+        let mut catalog = Self { reports: BTreeMap::new() };
         for file in REPORTS.files() {
             let sql = file.contents_utf8().unwrap_or_default();
             catalog.add(file.path(), sql, file.path().display().to_string())?;
         }
         for folder in folders {
             let folder = folder.join("reports");
-            let read = |source| Error::Read {
-                path: folder.clone(),
-                source,
-            };
+            let read = |source| Error::Read { path: folder.clone(), source };
             let mut paths = Vec::new();
             for entry in std::fs::read_dir(&folder).map_err(read)? {
                 paths.push(entry.map_err(read)?.path());
@@ -51,10 +46,8 @@ impl Catalog {
             paths.sort();
             for path in paths {
                 if path.extension().is_some_and(|extension| extension == "sql") {
-                    let sql = std::fs::read_to_string(&path).map_err(|source| Error::Read {
-                        path: path.clone(),
-                        source,
-                    })?;
+                    let sql =
+                        std::fs::read_to_string(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
                     catalog.add(&path, &sql, path.display().to_string())?;
                 }
             }
@@ -69,29 +62,15 @@ impl Catalog {
         if path.extension().is_none_or(|extension| extension != "sql") {
             return Ok(());
         }
-        let header = header::parse(sql).map_err(|source| Error::Header {
-            place: place.clone(),
-            source,
-        })?;
-        if let Some(param) = header
-            .params
-            .iter()
-            .find(|param| !OPTIONS.contains(&param.name.as_str()))
-        {
-            return Err(Error::Param {
-                place,
-                param: param.name.clone(),
-            });
+        let header = header::parse(sql).map_err(|source| Error::Header { place: place.clone(), source })?;
+        if let Some(param) = header.params.iter().find(|param| !OPTIONS.contains(&param.name.as_str())) {
+            return Err(Error::Param { place, param: param.name.clone() });
         }
         let name = name.to_owned();
         if self.reports.contains_key(&name) {
             return Err(Error::Twice { name, place });
         }
-        let report = Report {
-            name: name.clone(),
-            header,
-            sql: sql.to_owned(),
-        };
+        let report = Report { name: name.clone(), header, sql: sql.to_owned() };
         self.reports.insert(name, report);
         Ok(())
     }
@@ -101,10 +80,9 @@ impl Catalog {
     /// # Errors
     /// There is none.
     pub fn get(&self, name: &str) -> Result<&Report, Error> {
-        self.reports.get(name).ok_or_else(|| Error::Unknown {
-            name: name.to_owned(),
-            known: self.reports.keys().cloned().collect(),
-        })
+        self.reports
+            .get(name)
+            .ok_or_else(|| Error::Unknown { name: name.to_owned(), known: self.reports.keys().cloned().collect() })
     }
 
     /// All reports, by name.
@@ -134,11 +112,7 @@ mod tests {
         assert_eq!(load().unwrap().get("mine").unwrap().header.title, "Mine");
         let unknown = load().unwrap().get("mien").unwrap_err();
         assert!(unknown.hint().unwrap().contains("did you mean `mine`?"));
-        std::fs::write(
-            reports.join("mine.sql"),
-            "-- title: Mine\n-- param: team text optional\nselect 1",
-        )
-        .unwrap();
+        std::fs::write(reports.join("mine.sql"), "-- title: Mine\n-- param: team text optional\nselect 1").unwrap();
         assert!(matches!(load(), Err(Error::Param { .. })));
         std::fs::write(reports.join("mine.sql"), "select 1").unwrap();
         assert!(matches!(load(), Err(Error::Header { .. })));

@@ -62,14 +62,7 @@ pub struct HeaderError {
     pub text: String,
 }
 
-const KEYS: [&str; 6] = [
-    "title",
-    "description",
-    "severity",
-    "controls",
-    "table",
-    "param",
-];
+const KEYS: [&str; 6] = ["title", "description", "severity", "controls", "table", "param"];
 const TYPES: [&str; 2] = ["timestamp", "text"];
 
 /// Reads the header of a query.
@@ -84,30 +77,21 @@ pub fn parse(sql: &str) -> Result<Header, HeaderError> {
             "title" => header.title = value,
             "description" => header.description = value,
             "severity" => {
-                let unknown = || {
-                    wrong(format!(
-                        "`{value}` is no severity; known are low, medium, high"
-                    ))
-                };
+                let unknown = || wrong(format!("`{value}` is no severity; known are low, medium, high"));
                 header.severity = Some(Severity::parse(&value).ok_or_else(unknown)?);
             }
             "controls" => header.controls = list(&value),
             "table" => header.table = list(&value),
             "param" => header.params.push(param(&value).map_err(wrong)?),
             unknown => {
-                let meant = nearest(unknown, KEYS).map_or_else(
-                    || format!("known are {}", KEYS.join(", ")),
-                    |key| format!("did you mean `{key}`?"),
-                );
+                let meant = nearest(unknown, KEYS)
+                    .map_or_else(|| format!("known are {}", KEYS.join(", ")), |key| format!("did you mean `{key}`?"));
                 return Err(wrong(format!("unknown key `{unknown}`; {meant}")));
             }
         }
     }
     if header.title.is_empty() {
-        return Err(HeaderError {
-            line: 1,
-            text: "there is no `-- title: …`".to_owned(),
-        });
+        return Err(HeaderError { line: 1, text: "there is no `-- title: …`".to_owned() });
     }
     Ok(header)
 }
@@ -127,10 +111,7 @@ fn entries(sql: &str) -> Result<Vec<(usize, String, String)>, HeaderError> {
             continue;
         }
         let Some((key, value)) = comment.split_once(':') else {
-            return Err(HeaderError {
-                line,
-                text: format!("`{}` is not `-- key: value`", text.trim()),
-            });
+            return Err(HeaderError { line, text: format!("`{}` is not `-- key: value`", text.trim()) });
         };
         entries.push((line, key.trim().to_owned(), value.trim().to_owned()));
     }
@@ -138,12 +119,7 @@ fn entries(sql: &str) -> Result<Vec<(usize, String, String)>, HeaderError> {
 }
 
 fn list(value: &str) -> Vec<String> {
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
+    value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn param(value: &str) -> Result<Param, String> {
@@ -152,20 +128,14 @@ fn param(value: &str) -> Result<Param, String> {
         return Err(format!("`{value}` is not `name type optional|required`"));
     };
     if !TYPES.contains(&kind) {
-        return Err(format!(
-            "`{kind}` is no type of parameter; known are {}",
-            TYPES.join(", ")
-        ));
+        return Err(format!("`{kind}` is no type of parameter; known are {}", TYPES.join(", ")));
     }
     let required = match need {
         "required" => true,
         "optional" => false,
         other => return Err(format!("`{other}` is neither `optional` nor `required`")),
     };
-    Ok(Param {
-        name: name.to_owned(),
-        required,
-    })
+    Ok(Param { name: name.to_owned(), required })
 }
 
 #[cfg(test)]
@@ -185,58 +155,21 @@ mod tests {
         assert_eq!(header.severity, Some(Severity::High));
         assert_eq!(header.controls, ["OFQ-00005/automated", "SOC2 CC8.1"]);
         assert_eq!(header.table, ["a", "b"]);
-        let param = |name: &str, required| Param {
-            name: name.to_owned(),
-            required,
-        };
-        assert_eq!(
-            header.params,
-            [param("since", false), param("change_id", true)]
-        );
+        let param = |name: &str, required| Param { name: name.to_owned(), required };
+        assert_eq!(header.params, [param("since", false), param("change_id", true)]);
     }
 
     #[test]
     fn wrong_headers() {
         let check = |sql: &str, line: usize, text: &str| {
-            assert_eq!(
-                parse(sql),
-                Err(HeaderError {
-                    line,
-                    text: text.to_owned()
-                }),
-                "{sql}"
-            );
+            assert_eq!(parse(sql), Err(HeaderError { line, text: text.to_owned() }), "{sql}");
         };
         check("select 1", 1, "there is no `-- title: …`");
-        check(
-            "-- title: x\n-- severty: high\n",
-            2,
-            "unknown key `severty`; did you mean `severity`?",
-        );
-        check(
-            "-- title: x\n-- severity: huge\n",
-            2,
-            "`huge` is no severity; known are low, medium, high",
-        );
-        check(
-            "-- some words\n",
-            1,
-            "`-- some words` is not `-- key: value`",
-        );
-        check(
-            "-- param: since timestamp\n",
-            1,
-            "`since timestamp` is not `name type optional|required`",
-        );
-        check(
-            "-- param: since date optional\n",
-            1,
-            "`date` is no type of parameter; known are timestamp, text",
-        );
-        check(
-            "-- param: since text maybe\n",
-            1,
-            "`maybe` is neither `optional` nor `required`",
-        );
+        check("-- title: x\n-- severty: high\n", 2, "unknown key `severty`; did you mean `severity`?");
+        check("-- title: x\n-- severity: huge\n", 2, "`huge` is no severity; known are low, medium, high");
+        check("-- some words\n", 1, "`-- some words` is not `-- key: value`");
+        check("-- param: since timestamp\n", 1, "`since timestamp` is not `name type optional|required`");
+        check("-- param: since date optional\n", 1, "`date` is no type of parameter; known are timestamp, text");
+        check("-- param: since text maybe\n", 1, "`maybe` is neither `optional` nor `required`");
     }
 }

@@ -55,48 +55,23 @@ impl Filters {
 ///
 /// # Errors
 /// A filter was given that the report does not declare, a needed one was not, or the query failed.
-pub fn run(
-    db: &Db,
-    report: &Report,
-    filters: &Filters,
-    sink: &mut dyn RowSink,
-) -> Result<u64, Error> {
+pub fn run(db: &Db, report: &Report, filters: &Filters, sink: &mut dyn RowSink) -> Result<u64, Error> {
     let params = parameters(report, filters)?;
-    db.stream(&report.sql, &params, sink)
-        .map_err(|source| Error::Store {
-            name: report.name.clone(),
-            source,
-        })
+    db.stream(&report.sql, &params, sink).map_err(|source| Error::Store { name: report.name.clone(), source })
 }
 
 fn parameters(report: &Report, filters: &Filters) -> Result<Vec<(&'static str, Value)>, Error> {
     let mut params = Vec::new();
     for (option, value) in filters.values() {
-        let declared = report
-            .header
-            .params
-            .iter()
-            .find(|param| param.name == option);
+        let declared = report.header.params.iter().find(|param| param.name == option);
         match (declared, value) {
             (None, Value::Null) => {}
             (None, _) => {
-                let takes = report
-                    .header
-                    .params
-                    .iter()
-                    .map(|param| format!("--{}", param.name))
-                    .collect();
-                return Err(Error::Option {
-                    name: report.name.clone(),
-                    option,
-                    takes,
-                });
+                let takes = report.header.params.iter().map(|param| format!("--{}", param.name)).collect();
+                return Err(Error::Option { name: report.name.clone(), option, takes });
             }
             (Some(param), Value::Null) if param.required => {
-                return Err(Error::Needed {
-                    name: report.name.clone(),
-                    option: param.name.clone(),
-                });
+                return Err(Error::Needed { name: report.name.clone(), option: param.name.clone() });
             }
             (Some(_), value) => params.push((option, value)),
         }
@@ -120,12 +95,7 @@ impl<'a> Watch<'a> {
     /// Watches the rows of a report on their way to `sink`.
     #[must_use]
     pub fn new(report: &Report, sink: Box<dyn RowSink + 'a>) -> Self {
-        Self {
-            sink,
-            of_report: report.header.severity,
-            places: HashMap::new(),
-            worst: None,
-        }
+        Self { sink, of_report: report.header.severity, places: HashMap::new(), worst: None }
     }
 
     /// Whether the rows have a severity at all, known once they have begun.
@@ -147,13 +117,10 @@ impl<'a> Watch<'a> {
         };
         if self.places.contains_key("severity") {
             let is_open = text("status").is_none_or(|status| status == "open");
-            return text("severity")
-                .filter(|_| is_open)
-                .and_then(Severity::parse);
+            return text("severity").filter(|_| is_open).and_then(Severity::parse);
         }
         let live = matches!(text("environment"), None | Some("" | "live"));
-        let never_high =
-            text("state") == Some("provisional") || text("verdict") == Some("nonconforming");
+        let never_high = text("state") == Some("provisional") || text("verdict") == Some("nonconforming");
         Some(match self.of_report? {
             Severity::High if live && !never_high => Severity::High,
             Severity::High => Severity::Medium,
@@ -165,11 +132,7 @@ impl<'a> Watch<'a> {
 
 impl RowSink for Watch<'_> {
     fn begin(&mut self, columns: &[Column]) -> io::Result<()> {
-        self.places = columns
-            .iter()
-            .enumerate()
-            .map(|(place, column)| (column.name.clone(), place))
-            .collect();
+        self.places = columns.iter().enumerate().map(|(place, column)| (column.name.clone(), place)).collect();
         self.sink.begin(columns)
     }
 
@@ -192,39 +155,18 @@ mod tests {
     use crate::store::Kind;
 
     fn report(sql: &str) -> Report {
-        Report {
-            name: "r".to_owned(),
-            header: header::parse(sql).unwrap(),
-            sql: sql.to_owned(),
-        }
+        Report { name: "r".to_owned(), header: header::parse(sql).unwrap(), sql: sql.to_owned() }
     }
 
     #[test]
     fn only_declared_parameters_are_bound() {
-        let report = report(
-            "-- title: x\n-- param: since timestamp optional\n-- param: service text required\n",
-        );
+        let report = report("-- title: x\n-- param: since timestamp optional\n-- param: service text required\n");
         let none = Filters::default();
-        assert!(matches!(
-            parameters(&report, &none),
-            Err(Error::Needed { .. })
-        ));
-        let service = Filters {
-            service: Some("s".to_owned()),
-            ..Filters::default()
-        };
+        assert!(matches!(parameters(&report, &none), Err(Error::Needed { .. })));
+        let service = Filters { service: Some("s".to_owned()), ..Filters::default() };
         let bound = parameters(&report, &service).unwrap();
-        assert_eq!(
-            bound,
-            [
-                ("since", Value::Null),
-                ("service", Value::Text("s".to_owned()))
-            ]
-        );
-        let verdict = Filters {
-            verdict: Some("manual".to_owned()),
-            ..service
-        };
+        assert_eq!(bound, [("since", Value::Null), ("service", Value::Text("s".to_owned()))]);
+        let verdict = Filters { verdict: Some("manual".to_owned()), ..service };
         let error = parameters(&report, &verdict).unwrap_err();
         assert_eq!(error.to_string(), "report `r` does not take --verdict");
         assert_eq!(error.hint().unwrap(), "it takes --since, --service");
@@ -235,21 +177,10 @@ mod tests {
     fn check(header: &str, cells: &[(&str, &str)], expected: Option<Severity>) {
         let report = report(header);
         let mut written = Vec::new();
-        let mut rows = Watch::new(
-            &report,
-            sink(Format::Csv, &mut written, TableOptions::default()),
-        );
-        let columns: Vec<Column> = cells
-            .iter()
-            .map(|(name, _)| Column {
-                name: (*name).to_owned(),
-                kind: Kind::Text,
-            })
-            .collect();
-        let row: Vec<Value> = cells
-            .iter()
-            .map(|(_, text)| Value::Text((*text).to_owned()))
-            .collect();
+        let mut rows = Watch::new(&report, sink(Format::Csv, &mut written, TableOptions::default()));
+        let columns: Vec<Column> =
+            cells.iter().map(|(name, _)| Column { name: (*name).to_owned(), kind: Kind::Text }).collect();
+        let row: Vec<Value> = cells.iter().map(|(_, text)| Value::Text((*text).to_owned())).collect();
         rows.begin(&columns).unwrap();
         assert_eq!(rows.worst(), None);
         rows.row(&row).unwrap();
@@ -260,33 +191,13 @@ mod tests {
     fn how_bad_rows_are() {
         let high = "-- title: x\n-- severity: high\n";
         check(high, &[("a", "b")], Some(Severity::High));
-        check(
-            high,
-            &[("environment", "live"), ("state", "final")],
-            Some(Severity::High),
-        );
-        check(
-            high,
-            &[("environment", ""), ("state", "provisional")],
-            Some(Severity::Medium),
-        );
+        check(high, &[("environment", "live"), ("state", "final")], Some(Severity::High));
+        check(high, &[("environment", ""), ("state", "provisional")], Some(Severity::Medium));
         check(high, &[("environment", "dev")], Some(Severity::Medium));
-        check(
-            high,
-            &[("verdict", "nonconforming")],
-            Some(Severity::Medium),
-        );
+        check(high, &[("verdict", "nonconforming")], Some(Severity::Medium));
         check(high, &[("severity", "low")], Some(Severity::Low));
-        check(
-            "-- title: x\n",
-            &[("severity", "medium")],
-            Some(Severity::Medium),
-        );
-        check(
-            "-- title: x\n",
-            &[("severity", "high"), ("status", "resolved")],
-            None,
-        );
+        check("-- title: x\n", &[("severity", "medium")], Some(Severity::Medium));
+        check("-- title: x\n", &[("severity", "high"), ("status", "resolved")], None);
         check("-- title: x\n", &[("a", "b")], None);
     }
 }

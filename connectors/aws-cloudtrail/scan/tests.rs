@@ -26,9 +26,8 @@ fn scan_by(text: &[u8], step: usize, limit: usize) -> Vec<Seen> {
     let mut scanner = Scanner::new(Drip(text, step), limit);
     let mut seen = Vec::new();
     while let Some(item) = scanner.next() {
-        let text = |range: &Range<usize>, scanner: &Scanner<_>| {
-            String::from_utf8_lossy(scanner.bytes(range)).into_owned()
-        };
+        let text =
+            |range: &Range<usize>, scanner: &Scanner<_>| String::from_utf8_lossy(scanner.bytes(range)).into_owned();
         seen.push(match item {
             Item::Element(range) => {
                 let element = text(&range, &scanner);

@@ -1,0 +1,8 @@
+//! The tests of the whole program: the command and the library with all their real parts, on data that lies in a folder of
+//! its own. One binary, because each one links `DuckDB`.
+//!
+//! Rules are tested in `cases/` (data, no Rust); the other files are about what a whole run does.
+
+mod support;
+
+mod cases;
