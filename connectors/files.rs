@@ -247,7 +247,11 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn day_in(key: &str) -> Option<Date> {
     let parts: Vec<&str> = key.split('/').collect();
     parts.windows(3).find_map(|window| {
-        let number = |text: &str, digits| (text.len() == digits).then(|| text.parse::<i16>().ok()).flatten();
+        let number = |text: &str, digits| {
+            // Storage accounts write `y=2026/m=10/d=02`.
+            let (_, text) = text.split_once('=').unwrap_or(("", text));
+            (text.len() == digits).then(|| text.parse::<i16>().ok()).flatten()
+        };
         let (year, month, day) = (number(window[0], 4)?, number(window[1], 2)?, number(window[2], 2)?);
         civil::Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
     })
@@ -311,6 +315,7 @@ mod tests {
     fn the_day_of_delivery_is_in_the_path() {
         let day = day_in("AWSLogs/1/CloudTrail/eu-west-2/2026/10/02/x.json.gz").expect("a day");
         assert_eq!(day, civil::date(2026, 10, 2));
+        assert_eq!(day_in("resourceId=/s/y=2026/m=10/d=02/h=13/m=00/PT1H.json"), civil::Date::new(2026, 10, 2).ok());
         assert_eq!(day_in("a/2026/13/02/x"), None);
         assert_eq!(day_in("x.json"), None);
     }

@@ -21,6 +21,8 @@ mod testing;
 
 #[path = "aws-cloudtrail/mod.rs"]
 pub mod aws_cloudtrail;
+#[path = "azure-activity-log/mod.rs"]
+pub mod azure_activity_log;
 #[path = "release-log/mod.rs"]
 pub mod release_log;
 

@@ -16,9 +16,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudtrail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
+use jiff::Timestamp;
 
 use super::limiter::Limiter;
-use super::regions;
+use super::{regions, windows};
 use crate::Error;
 
 /// Events on a full page.
@@ -170,11 +171,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// One page; `first` and `last` are seconds, both included.
+    /// One page of what happened from `start` to before `end`.
     pub(super) async fn page(
         &self,
         filter: Filter,
-        (first, last): (i64, i64),
+        (start, end): (Timestamp, Timestamp),
         token: Option<&str>,
     ) -> Result<Page, Error> {
         let (key, value) = filter.attribute();
@@ -184,8 +185,8 @@ impl Caller {
             .client
             .lookup_events()
             .lookup_attributes(attribute)
-            .start_time(DateTime::from_secs(first))
-            .end_time(DateTime::from_secs(last))
+            .start_time(date_time(start))
+            .end_time(date_time(windows::last_moment(end)))
             .max_results(50)
             .set_next_token(token.map(str::to_owned));
         let pace = self.limiter.pace();
@@ -220,6 +221,10 @@ impl Caller {
     pub(super) fn bad(&self, problem: String) -> Error {
         self.context.bad(problem)
     }
+}
+
+fn date_time(time: Timestamp) -> DateTime {
+    DateTime::from_nanos(time.as_nanosecond()).unwrap_or_else(|_| DateTime::from_secs(time.as_second()))
 }
 
 /// What a failed request means for the next one.

@@ -203,24 +203,22 @@ impl Stream {
     /// Reads one window whole.
     async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error> {
         let mut hours = Hours::new(&self.name, start, end);
-        let mut pieces = vec![windows::seconds(start, end)];
-        while let Some((first, last)) = pieces.pop() {
-            let asked = Timestamp::from_second(first).unwrap_or(start);
+        let mut pieces = vec![(start, end)];
+        while let Some((from, to)) = pieces.pop() {
             let (mut token, mut tokens): (Option<String>, _) = (None, HashSet::new());
             loop {
-                let page = self.caller.page(self.filter, (first, last), token.as_deref()).await?;
+                let page = self.caller.page(self.filter, (from, to), token.as_deref()).await?;
                 if token.is_none() && page.token.is_none() && page.events.len() >= PAGE {
-                    if first < last {
-                        let middle = first + (last - first) / 2;
-                        pieces.extend([(first, middle), (middle + 1, last)]);
+                    if let Some(halves) = windows::halves(from, to) {
+                        pieces.extend(halves);
                         break;
                     }
                     let reason = "one second has a full page of events and the API gives no further page";
-                    tracing::warn!(stream = %self.name, second = %asked, "{reason}");
-                    hours.incomplete(asked, reason);
+                    tracing::warn!(stream = %self.name, second = %from, "{reason}");
+                    hours.incomplete(from, reason);
                 }
                 for event in &page.events {
-                    hours.add(event, asked, &run.redactor);
+                    hours.add(event, from, &run.redactor);
                 }
                 for unit in hours.overflow() {
                     sink.send(unit).await?;

@@ -18,7 +18,9 @@ mod regions;
 mod scan;
 mod windows;
 
-pub(crate) use classify::time_of;
+pub(crate) use classify::{Outcome, time_of};
+pub(crate) use path::PathCollector;
+pub(crate) use reader::Format;
 
 use std::sync::LazyLock;
 
@@ -53,9 +55,18 @@ impl Connector for AwsCloudTrail {
         if let Some(key) = LOOKUP_KEYS.iter().find(|key| params.has(key)) {
             return Err(params.bad(key, "it cannot be given together with `path`"));
         }
-        Ok(Box::new(path::PathCollector { root: source.base.join(path) }))
+        Ok(Box::new(PathCollector { root: source.base.join(path), format: &LOG }))
     }
 }
 
 /// What belongs to `LookupEvents`.
 const LOOKUP_KEYS: &[&str] = &["regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];
+
+/// Log files; digests and insights lie beside them.
+static LOG: Format = Format {
+    is_wanted: |name| [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending)),
+    is_log: |key| {
+        !key.split('/').any(|part| matches!(part, "CloudTrail-Digest" | "CloudTrail-Insight" | "CloudTrail-Aggregated"))
+    },
+    classify: classify::classify,
+};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use super::reader::{self, Limits};
+use super::reader::{self, Format, Limits};
 use crate::files::{Found, Walk};
 use crate::{Collector, Error, Redactor, Run, Sink, Unit};
 
@@ -22,8 +22,9 @@ const AHEAD: usize = 8;
 
 /// A source with `path`.
 #[derive(Debug)]
-pub(super) struct PathCollector {
-    pub(super) root: PathBuf,
+pub(crate) struct PathCollector {
+    pub(crate) root: PathBuf,
+    pub(crate) format: &'static Format,
 }
 
 /// One file to be read, and where its parts go.
@@ -35,8 +36,8 @@ struct Job {
 #[async_trait]
 impl Collector for PathCollector {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let (root, run, sink) = (self.root.clone(), run.clone(), sink.clone());
-        let task = tokio::task::spawn_blocking(move || collect(&root, &run, &sink));
+        let (root, format, run, sink) = (self.root.clone(), self.format, run.clone(), sink.clone());
+        let task = tokio::task::spawn_blocking(move || collect(&root, format, &run, &sink));
         task.await.map_err(|source| Error::Worker { source: source.into() })?
     }
 
@@ -49,12 +50,8 @@ impl Collector for PathCollector {
     }
 }
 
-fn is_wanted(name: &str) -> bool {
-    [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending))
-}
-
-fn collect(root: &std::path::Path, run: &Run, sink: &Sink) -> Result<(), Error> {
-    let mut walk = Walk::new(root, is_wanted)?;
+fn collect(root: &std::path::Path, format: &'static Format, run: &Run, sink: &Sink) -> Result<(), Error> {
+    let mut walk = Walk::new(root, format.is_wanted)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let (job_sender, jobs) = sync_channel::<Job>(0);
     let jobs = Arc::new(Mutex::new(jobs));
@@ -63,7 +60,7 @@ fn collect(root: &std::path::Path, run: &Run, sink: &Sink) -> Result<(), Error> 
     let result = std::thread::scope(|scope| {
         for _ in 0..threads {
             let (jobs, redactor) = (Arc::clone(&jobs), Arc::clone(&run.redactor));
-            scope.spawn(move || work(&jobs, &redactor));
+            scope.spawn(move || work(&jobs, format, &redactor));
         }
         drop(jobs);
         let walker = scope.spawn(|| {
@@ -112,23 +109,28 @@ fn dispatch(
 }
 
 /// Reads files until there are no more.
-fn work(jobs: &Mutex<Receiver<Job>>, redactor: &Redactor) {
+fn work(jobs: &Mutex<Receiver<Job>>, format: &Format, redactor: &Redactor) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { found, parts }) = job else { return };
         // An error means that nobody listens; the next job, if there is one, will tell.
-        let _ = read_file(found, redactor, &mut |unit| parts.send(unit).map_err(|_| Error::WriterStopped));
+        let _ = read_file(found, format, redactor, &mut |unit| parts.send(unit).map_err(|_| Error::WriterStopped));
     }
 }
 
-fn read_file(found: Found, redactor: &Redactor, emit: &mut dyn FnMut(Unit) -> Result<(), Error>) -> Result<(), Error> {
+fn read_file(
+    found: Found,
+    format: &Format,
+    redactor: &Redactor,
+    emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
+) -> Result<(), Error> {
     let day = reader::day(&found.key, found.modified);
     let unit = Unit { key: found.key, etag: found.etag, day, ..Unit::default() };
     if let Some(problem) = found.problem {
         return emit(reader::unreadable(unit, problem));
     }
     match File::open(&found.path) {
-        Ok(file) => reader::read(file, unit, Limits::default(), redactor, emit),
+        Ok(file) => reader::read(file, unit, format, Limits::default(), redactor, emit),
         Err(error) => emit(reader::unreadable(unit, format!("cannot read the file: {error}"))),
     }
 }

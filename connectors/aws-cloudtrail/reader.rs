@@ -7,7 +7,7 @@ use std::io::Read;
 
 use jiff::civil::Date;
 
-use super::classify::{Outcome, classify};
+use super::classify::Outcome;
 use super::scan::{Item, Scanner};
 use crate::files::Content;
 use crate::{Error, Redactor, Rejected, Unit};
@@ -18,6 +18,17 @@ const PART_BYTES: usize = 4 * 1024 * 1024;
 const PART_RECORDS: usize = 5_000;
 /// Bytes of a rejected element that are kept.
 const REJECTED_BYTES: usize = 64 * 1024;
+
+/// What differs between the log files of one system and another.
+#[derive(Debug)]
+pub(crate) struct Format {
+    /// Whether a file of this name (in lower case) is looked at.
+    pub(crate) is_wanted: fn(&str) -> bool,
+    /// Whether the file of this key holds records; others are counted only.
+    pub(crate) is_log: fn(&str) -> bool,
+    /// What becomes of an element.
+    pub(crate) classify: fn(&[u8], u64, &Redactor) -> Outcome,
+}
 
 /// What one file may cost.
 #[derive(Debug, Clone, Copy)]
@@ -104,11 +115,12 @@ impl<'a> Parts<'a> {
 pub(crate) fn read(
     input: impl Read,
     unit: Unit,
+    format: &Format,
     limits: Limits,
     redactor: &Redactor,
     emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let is_log = is_log(&unit.key);
+    let is_log = (format.is_log)(&unit.key);
     let mut parts = Parts::new(unit, emit);
     let content = match Content::new(input, limits.inflated) {
         Ok(content) => content,
@@ -126,7 +138,7 @@ pub(crate) fn read(
         let index = scanner.index();
         match item {
             Item::Element(range) => {
-                let outcome = classify(scanner.bytes(&range), index, redactor);
+                let outcome = (format.classify)(scanner.bytes(&range), index, redactor);
                 let range = if matches!(outcome, Outcome::Rejected(_)) { scanner.reject(range) } else { range };
                 parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
             }
@@ -159,11 +171,6 @@ pub(crate) fn unreadable(unit: Unit, problem: String) -> Unit {
 /// Reads are too many for a text each: only what is set aside says where it was.
 fn format_position(index: u64) -> String {
     format!("record {index}")
-}
-
-/// Digests and insights lie beside the log files.
-fn is_log(key: &str) -> bool {
-    !key.split('/').any(|part| matches!(part, "CloudTrail-Digest" | "CloudTrail-Insight" | "CloudTrail-Aggregated"))
 }
 
 /// Day of the path, else of the file.

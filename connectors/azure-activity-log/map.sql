@@ -106,7 +106,7 @@ judged as (
             -- the token says what it is; a name in it, or consent to act for one, is a person's
             when token_type = 'app' or managed_identity is not null then 'application'
             when token_type = 'user' or upn is not null or scope is not null then 'person'
-            when app_id is not null and caller not like '%@%' then 'application'
+            when n.app_id is not null and caller not like '%@%' then 'application'
             when caller like '%@%' then 'person'
             when caller ilike 'microsoft.%' or caller in ('Azure Policy', 'System') then 'service'
             -- an object id without a token: a machine, but which is not known

@@ -171,7 +171,7 @@ fn the_hash_is_keyed_and_of_the_received_bytes() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_text_makes_it_panic(text in r#"(\{|\}|\[|\]|"|\\|:|,|password|token|ü|\\u00|a|1| ){0,60}"#) {

@@ -2,7 +2,7 @@
 insert into event
 select
     $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, m.occurred_at,
-    coalesce(m.change_key, $source || ':' || m.record_id), coalesce(m.owner, true),
+    coalesce(m.change_key, $source || ':' || m.record_id), m.copy_key, coalesce(m.owner, true),
     coalesce(m.category, 'change'), coalesce(m.outcome, 'succeeded'), m.error,
     coalesce(m.actor_type, case when m.actor_name is null then 'unknown' else 'person' end),
     m.actor_name, m.actor_role, m.session_name, m.session_key, m.session_started, m.source_identity, m.invoked_by,
@@ -13,7 +13,7 @@ select
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,
-        null::boolean as owner, null::varchar as category, null::varchar as outcome, null::varchar as error,
+        null::varchar as copy_key, null::boolean as owner, null::varchar as category, null::varchar as outcome, null::varchar as error,
         null::varchar as actor_type, null::varchar as actor_name, null::varchar as actor_role, null::varchar as session_name,
         null::varchar as session_key, null::timestamp as session_started, null::varchar as source_identity,
         null::varchar as invoked_by, null::boolean as console, null::varchar as channel, null::varchar as user_agent,

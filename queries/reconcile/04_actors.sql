@@ -4,28 +4,42 @@
 -- What several records tell of one change is one: copies in several accounts or sources, beginning and end of an
 -- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
 -- the resource says where it was, a copy that names the caller says who it was.
-create or replace temporary table told_again as
-select system, change_key from event where category = 'change' group by system, change_key having count(*) > 1;
 
-create or replace table change_event as
+-- A copy without the provider's key (exports leave it out) joins the change of a fuller source that is about the same
+-- and nearest in time.
+create or replace temporary table moved as
+select e.source, e.record_id, arg_min(f.change_key, (abs(epoch_us(f.occurred_at) - epoch_us(e.occurred_at)), f.change_key)) as change_key
+from event e
+join event f using (system, copy_key)
+where e.category = 'change' and f.category = 'change' and e.change_key = e.copy_key and f.change_key <> f.copy_key
+group by e.source, e.record_id;
+
+create or replace temporary view told as
+select e.* replace (coalesce(m.change_key, e.change_key) as change_key)
+from event e
+left join moved m using (source, record_id)
+where e.category = 'change';
+
+create or replace temporary table told_again as
+select system, change_key from told group by system, change_key having count(*) > 1;
+
+create or replace temporary table told_once as
 with
 merged as (
     select
         e.system, e.change_key, e.category,
         min(e.occurred_at) as occurred_at,
         case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
-        arg_min(e, (e.outcome = 'pending', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
-        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
-    from event e
+        arg_min(e, (e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
+        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
+    from told e
     join told_again using (system, change_key)
-    where e.category = 'change'
     group by e.system, e.change_key, e.category
 ),
 -- a record that already stands for a whole change, and changes put together from several
 every as (
-    select e.* from event e
-    where e.category = 'change'
-      and not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
+    select e.* from told e
+    where not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
     union all by name
     select
         place.source, system, place.record_id, place.raw_hash, occurred_at, change_key, place.owner, category, outcome, place.error,
@@ -36,8 +50,14 @@ every as (
     from merged
 )
 select left(sha256(system || chr(31) || change_key), 32) as change_id, *
-from every
-where outcome in ('succeeded', 'failed');
+from every;
+
+create or replace table change_event as
+from told_once where outcome in ('succeeded', 'failed');
+
+-- Begun, and no end seen: not a change yet.
+create or replace table pending_event as
+from told_once where outcome = 'pending';
 
 -- Every distinct way in which an actor shows itself: far fewer than changes.
 create or replace temporary table appearance as
@@ -114,7 +134,7 @@ select
     end as proven_name,
     -- all spellings under which the roster may know that person
     case
-        when root_type in ('person', 'user') then [lower(root_name), lower(last_name(root_name)), lower(root_session_names[1])]
+        when root_type in ('person', 'user') then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
         when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
         else []
     end as proven_spellings,

@@ -104,6 +104,7 @@ create table event (
     raw_hash         varchar   not null,
     occurred_at      timestamp not null,
     change_key       varchar   not null,     -- the provider's key; equal for copies of one change
+    copy_key         varchar,                -- finds the change where a copy lacks the provider's key (then equal to change_key)
     owner            boolean   not null,     -- this copy is of the account that owns the resource
     category         varchar   not null check (category in ('change', 'read', 'non-change', 'session', 'business', 'release-control', 'evidence')),
     outcome          varchar   not null check (outcome in ('succeeded', 'failed', 'pending')),

@@ -43,6 +43,12 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     }
     let outcome = collect::run(&config, &store, &options, &context.printer)?;
     tell(&outcome, context);
+    for source in outcome.sources.iter().filter(|source| source.quarantined > 0) {
+        context.printer.warning(&format!(
+            "{}: {} records could not be read and were set aside; `changetrail report coverage` counts them",
+            source.source, source.quarantined
+        ));
+    }
     Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
@@ -63,12 +69,6 @@ fn plan(config: &Config, options: &Options, context: &Context) -> anyhow::Result
 pub(super) fn tell(outcome: &Outcome, context: &Context) {
     for source in &outcome.sources {
         context.printer.note(&summary(source));
-        if source.quarantined > 0 {
-            context.printer.warning(&format!(
-                "{}: {} records could not be read and were set aside; `changetrail report coverage` counts them",
-                source.source, source.quarantined
-            ));
-        }
         for unit in &source.incomplete {
             context.printer.warning(&format!("{}: {unit} could not be read to its end", source.source));
         }

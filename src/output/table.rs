@@ -17,8 +17,8 @@ use crate::store::{Column, Kind, RowSink, Value};
 const PORTION: usize = 1000;
 /// A single row with more columns than this is drawn as lines.
 const ROW_AS_TABLE: usize = 8;
-/// A column is not made narrower than this while there is another way.
-const NARROW: usize = 12;
+/// A word up to this length is never broken: times, verdicts, account numbers.
+const WHOLE_WORD: usize = 20;
 /// What is longer is cut, where the width is limited.
 const LONGEST: usize = 200;
 /// Space between columns.
@@ -53,34 +53,36 @@ impl<W: Write> Table<W> {
         if self.portions > 0 {
             writeln!(self.writer)?;
         }
-        let widths = self.widths();
+        let least = self.least_widths();
         let single = self.portions == 0 && self.rows.len() == 1 && self.columns.len() > ROW_AS_TABLE;
-        if single || !self.fits(&widths) {
+        if single || !self.fits(&least) {
             self.draw_lines()?;
         } else {
-            self.draw_table(&widths)?;
+            self.draw_table(&least)?;
         }
         self.rows.clear();
         self.portions += 1;
         Ok(())
     }
 
-    /// The widest cell of each column.
-    fn widths(&self) -> Vec<usize> {
-        let widest = |(index, column): (usize, &Column)| {
-            let cells = self.rows.iter().map(|row| row[index].chars().count());
-            cells.max().unwrap_or(0).max(column.name.chars().count())
+    /// The least width of each column: its longest word, as far as words are kept whole.
+    fn least_widths(&self) -> Vec<u16> {
+        let longest_word = |text: &str| text.split(' ').map(|word| word.chars().count()).max().unwrap_or(0);
+        let least = |(index, column): (usize, &Column)| {
+            let cells = self.rows.iter().map(|row| longest_word(&row[index]));
+            let least = cells.max().unwrap_or(0).max(longest_word(&column.name));
+            u16::try_from(least.min(WHOLE_WORD)).unwrap_or(u16::MAX)
         };
-        self.columns.iter().enumerate().map(widest).collect()
+        self.columns.iter().enumerate().map(least).collect()
     }
 
-    /// Whether the columns can stand side by side without becoming too narrow to read.
-    fn fits(&self, widths: &[usize]) -> bool {
-        let needed: usize = widths.iter().map(|width| width.min(&NARROW) + usize::from(GAP)).sum();
+    /// Whether the columns can stand side by side.
+    fn fits(&self, least: &[u16]) -> bool {
+        let needed: usize = least.iter().map(|width| usize::from(width + GAP)).sum();
         self.options.width.is_none_or(|width| needed <= usize::from(width))
     }
 
-    fn draw_table(&mut self, widths: &[usize]) -> io::Result<()> {
+    fn draw_table(&mut self, least: &[u16]) -> io::Result<()> {
         let mut table = comfy_table::Table::new();
         table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─'))).force_no_tty();
         match self.options.width {
@@ -101,7 +103,7 @@ impl<W: Write> Table<W> {
             let cells = row.iter().zip(&self.columns).map(|(cell, column)| paint(cell, &column.name));
             table.add_row(cells);
         }
-        for ((index, column), width) in self.columns.iter().enumerate().zip(widths) {
+        for ((index, column), least) in self.columns.iter().enumerate().zip(least) {
             let Some(drawn) = table.column_mut(index) else {
                 continue;
             };
@@ -109,9 +111,7 @@ impl<W: Write> Table<W> {
             if column.kind == Kind::Number {
                 drawn.set_cell_alignment(CellAlignment::Right);
             }
-            // Short cells (times, verdicts) are not broken; the long ones share what is left.
             if self.options.width.is_some() {
-                let least = u16::try_from(*width.min(&NARROW)).unwrap_or(u16::MAX);
                 drawn.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least + GAP)));
             }
         }
@@ -231,6 +231,16 @@ mod tests {
         let drawn = draw(Some(60), false, &TWO, &rows);
         assert!(drawn.lines().all(|line| line.chars().count() <= 60), "{drawn}");
         assert!(drawn.contains('…'));
+    }
+
+    #[test]
+    fn words_are_kept_whole() {
+        let columns = [("at", Kind::Time), ("why", Kind::Text)];
+        let row = vec![cell("2026-11-03T09:30:00Z"), cell("a person's change is never linked to a release")];
+        let drawn = draw(Some(40), false, &columns, &[row.clone(), row.clone()]);
+        assert!(drawn.contains("2026-11-03T09:30:00Z  a person's"), "{drawn}");
+        let lines = draw(Some(25), false, &columns, &[row.clone(), row]);
+        assert!(lines.starts_with("── 1 ──\nat   2026-11-03T09:30:00Z\n"), "{lines}");
     }
 
     #[test]

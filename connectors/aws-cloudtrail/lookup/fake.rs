@@ -16,8 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(super) struct Ask {
     pub(super) region: String,
     pub(super) filter: String,
-    pub(super) start: i64,
-    pub(super) end: i64,
+    pub(super) start: f64,
+    pub(super) end: f64,
     pub(super) token: Option<String>,
 }
 
@@ -117,8 +117,7 @@ fn ask(head: &str, body: &str) -> Ask {
     let body: Value = serde_json::from_str(body).expect("a JSON body");
     let attribute = &body["LookupAttributes"][0];
     let filter = format!("{}={}", text(&attribute["AttributeKey"]), text(&attribute["AttributeValue"]));
-    #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
-    let second = |value: &Value| value.as_f64().expect("a time") as i64;
+    let second = |value: &Value| value.as_f64().expect("a time");
     let (start, end) = (second(&body["StartTime"]), second(&body["EndTime"]));
     Ask { region, filter, start, end, token: body["NextToken"].as_str().map(str::to_owned) }
 }
@@ -127,7 +126,7 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 
-/// An event that changes something, at a second.
+/// An event that changes something, at a second; an emulator may give fractions.
 pub(super) fn event(id: &str, second: i64) -> Value {
     let time = jiff::Timestamp::from_second(second).expect("a time").to_string();
     let record = json!({
@@ -162,10 +161,10 @@ pub(super) fn unpaged(events: &[Value], ask: &Ask) -> Answer {
 }
 
 fn matching(events: &[Value], ask: &Ask) -> Vec<Value> {
-    let second = |event: &Value| event["EventTime"].as_i64().expect("a time");
+    let second = |event: &Value| event["EventTime"].as_f64().expect("a time");
     let wanted = |event: &&Value| (ask.start..=ask.end).contains(&second(event)) && ask.filter == "ReadOnly=false";
     let mut found: Vec<Value> = events.iter().filter(wanted).cloned().collect();
-    found.sort_by_key(|event| std::cmp::Reverse(second(event)));
+    found.sort_by(|a, b| second(b).total_cmp(&second(a)));
     found
 }
 
