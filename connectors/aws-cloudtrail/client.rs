@@ -79,39 +79,50 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The account of the credentials themselves.
-    pub(super) async fn own(base: &SdkConfig) -> Result<Self, Error> {
+    /// The account of the credentials themselves; the first region that answers tells.
+    pub(super) async fn own(base: &SdkConfig, regions: &[String]) -> Result<Self, Error> {
         let config = patient(base);
-        let client = aws_sdk_sts::Client::new(&config);
-        let region = base.region().map(ToString::to_string).unwrap_or_default();
-        let context = Context { target: format!("AWS STS in {region}"), region, role: None };
-        let identity = match client.get_caller_identity().send().await {
-            Ok(identity) => identity,
-            Err(error) => return Err(context.explain("sts:GetCallerIdentity", error).into_error(1)),
-        };
-        let id = identity.account.ok_or_else(|| context.bad("the caller's account is missing".into()))?;
-        Ok(Self { id, role: None, config })
+        let mut unreachable = None;
+        for region in regions {
+            let config = config.to_builder().region(Region::new(region.clone())).build();
+            let context = Context { target: format!("AWS STS in {region}"), region: region.clone(), role: None };
+            match aws_sdk_sts::Client::new(&config).get_caller_identity().send().await {
+                Ok(identity) => {
+                    let id = identity.account.ok_or_else(|| context.bad("the caller's account is missing".into()))?;
+                    return Ok(Self { id, role: None, config });
+                }
+                Err(error) => match context.explain("sts:GetCallerIdentity", error).into_error(1) {
+                    error @ Error::Unreachable { .. } => unreachable = unreachable.or(Some(error)),
+                    error => return Err(error),
+                },
+            }
+        }
+        Err(unreachable.unwrap_or_else(|| Error::BadResponse {
+            target: "AWS STS".into(),
+            problem: "there is no region to ask".into(),
+            source: None,
+        }))
     }
 
     /// The account of a role.
-    pub(super) async fn of_role(base: &SdkConfig, role: &Role) -> Self {
-        let config = patient(base);
-        let provider = AssumeRoleProvider::builder(&role.arn).session_name("changetrail").configure(&config);
-        let provider = SharedCredentialsProvider::new(provider.build().await);
-        let config = config.into_builder().credentials_provider(provider).build();
-        Self { id: role.account.clone(), role: Some(role.arn.clone()), config }
+    pub(super) fn of_role(base: &SdkConfig, role: &Role) -> Self {
+        Self { id: role.account.clone(), role: Some(role.arn.clone()), config: patient(base) }
     }
 
-    /// Asks one region of it.
-    pub(super) fn caller(&self, region: &str, limiter: Arc<Limiter>) -> Caller {
-        let region_of_client = Region::new(region.to_owned());
-        let config = aws_sdk_cloudtrail::config::Builder::from(&self.config).region(region_of_client).build();
+    /// Asks one region of it. A role is assumed in that region, so that one that is down stops no other.
+    pub(super) async fn caller(&self, region: &str, limiter: Arc<Limiter>) -> Caller {
+        let mut config = self.config.to_builder().region(Region::new(region.to_owned())).build();
+        if let Some(role) = &self.role {
+            let provider = AssumeRoleProvider::builder(role).session_name("changetrail").configure(&config);
+            let provider = SharedCredentialsProvider::new(provider.build().await);
+            config = config.into_builder().credentials_provider(provider).build();
+        }
         let context = Context {
             target: format!("CloudTrail in {region} of account {}", self.id),
             region: region.to_owned(),
             role: self.role.clone(),
         };
-        Caller { client: aws_sdk_cloudtrail::Client::from_conf(config), limiter, context }
+        Caller { client: aws_sdk_cloudtrail::Client::new(&config), limiter, context }
     }
 }
 

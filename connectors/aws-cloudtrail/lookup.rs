@@ -76,24 +76,26 @@ impl LookupCollector {
     async fn collect_with(&self, base: &SdkConfig, run: &Run, sink: &Sink) -> Result<(), Error> {
         let (mut failed, mut accounts) = (BTreeMap::new(), Vec::new());
         if self.roles.is_empty() {
-            accounts.push(Account::own(base).await?);
+            accounts.push(Account::own(base, &self.regions).await?);
         }
         for role in &self.roles {
-            accounts.push(Account::of_role(base, role).await);
+            accounts.push(Account::of_role(base, role));
         }
         let permits = Arc::new(Semaphore::new(self.streams_at_once));
         let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
-        for (account, region) in accounts.iter().flat_map(|account| self.regions.iter().map(move |r| (account, r))) {
-            let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))));
-            let place = format!("{}/{region}", account.id);
-            for filter in Filter::ALL {
-                let name = format!("{place}/{}", filter.name());
-                let stream = Stream { name, filter, caller: Arc::clone(&caller) };
-                let (permits, run, sink, place) = (Arc::clone(&permits), run.clone(), sink.clone(), place.clone());
-                tasks.spawn(async move {
-                    let _permit = permits.acquire_owned().await;
-                    (place, stream.read(&run, &sink).await)
-                });
+        for account in &accounts {
+            for region in &self.regions {
+                let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))).await);
+                let place = format!("{}/{region}", account.id);
+                for filter in Filter::ALL {
+                    let name = format!("{place}/{}", filter.name());
+                    let stream = Stream { name, filter, caller: Arc::clone(&caller) };
+                    let (permits, run, sink, place) = (Arc::clone(&permits), run.clone(), sink.clone(), place.clone());
+                    tasks.spawn(async move {
+                        let _permit = permits.acquire_owned().await;
+                        (place, stream.read(&run, &sink).await)
+                    });
+                }
             }
         }
         while let Some(ended) = tasks.join_next().await {

@@ -101,6 +101,7 @@ select
     who.invokedBy as invoked_by,
     lower(coalesce(t.sessionCredentialFromConsole, '')) = 'true' as console,
     case
+        when category <> 'change' then 'unknown'
         when lower(coalesce(t.sessionCredentialFromConsole, '')) = 'true' then 'console'
         when contains(agent, 'exec-env/CloudShell') or contains(agent, 'AWS-CloudShell') then 'console'
         when regexp_matches(agent, '(Terraform|terraform-provider-aws|OpenTofu|Pulumi|pulumi|aws-cdk|Ansible|HashiCorp-terraform-exec)/|Pulumi') then 'iac'
@@ -115,6 +116,7 @@ select
     left(agent, 512) as user_agent,
     service || ':' || name as action,
     case
+        when category <> 'change' then 'other'
         when class_operation is not null then class_operation
         when service = 'iam' or regexp_matches(name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
         when service = 'codedeploy' and name = 'CreateDeployment' then 'deploy'
@@ -123,14 +125,15 @@ select
         when regexp_matches(name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Tag|Untag|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover)') then 'update'
         else 'other'
     end as operation,
-    coalesce(
+    -- what was touched is looked for only where something was
+    case when category = 'change' then coalesce(
         (list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null))[1],
         nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
         service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
         nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
         service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey)"\s*:\s*"([^"\\]+)"', 1), ''),
         service || ':' || coalesce(account, '')
-    ) as resource,
+    ) end as resource,
     account,
     t.awsRegion as region,
     -- stacks: who starts an operation, and what is done on its behalf

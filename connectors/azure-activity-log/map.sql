@@ -188,5 +188,9 @@ select
     coalesce(resource, '/subscriptions/' || subscription, '/') as resource,
     subscription,
     resource_group,
-    case when correlation_id <> '' then [correlation_id] end as correlation_ids
+    case when correlation_id <> '' then [correlation_id] end as correlation_ids,
+    -- what a template deployment makes has its correlation id, and its caller
+    case when resource_type = 'microsoft.resources/deployments' and verb = 'write' then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
+    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') then '/correlation/' || nullif(correlation_id, '') end as part_of,
+    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') and correlation_id <> '' then 'caller' end as on_behalf_of
 from who;

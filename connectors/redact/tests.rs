@@ -70,6 +70,7 @@ fn what_is_no_secret_stays_as_it_is() {
         r#"{"accessKeyId":"AKIA", "nextToken":"abc","clientToken":"def", "n":123456789012345678901234567890.10}"#,
         r#"{"password":null,"passwordReset":true,"hasPassword":false,"requireLowercaseCharacters":true}"#,
         r#"{"password":"HIDDEN_DUE_TO_SECURITY_REASONS","userData":"<sensitiveDataRemoved>"}"#,
+        r#"{"responseElements":{"subjectFromWebIdentityToken":"repo:org/app:environment:prod"}}"#,
         r#"{"eventSource":"secretsmanager.amazonaws.com","requestParameters":{"secretId":"db"}}"#,
         r#"{"environment":"live","stages":[{"environment":"dev"}]}"#,
         r#"{"environment":{"type":"LINUX_CONTAINER","image":"aws/codebuild"}}"#,

@@ -1,5 +1,5 @@
 -- title: Releases considered
--- description: Deployments of this service and environment around that time, and why each was taken or refused.
+-- description: Deployments of this service and environment that ran then, else the last before and the first after, and why each was taken or refused.
 -- param: change_id text required  A change_id or record_id
 with chosen as (
     select change_id from change where change_id = $change_id or record_id = $change_id
@@ -8,11 +8,11 @@ with chosen as (
 )
 , near as (
     select t.*, d.deployment_id, d.pipeline as deployment_pipeline, d.outcome as deployment_outcome, d.started_at, d.finished_at, d.window_start, d.window_end, d.ran,
-           abs(epoch(d.started_at) - epoch(t.held_at)) as distance
+           coalesce(t.held_at between d.window_start and d.window_end, false) as inside,
+           row_number() over (partition by t.change_id, d.started_at <= t.held_at order by abs(epoch(d.started_at) - epoch(t.held_at)), d.deployment_id) as distance
     from chosen
     join attributed t using (change_id)
-    join deployment d on d.service = t.service and d.environment = t.environment
-    where d.started_at is null or abs(epoch(d.started_at) - epoch(t.held_at)) <= 172800
+    join deployment d on d.service = t.service and d.environment = t.environment and d.started_at is not null
 )
 select
     n.deployment_id, n.deployment_pipeline as pipeline, n.deployment_outcome as outcome, n.started_at, n.finished_at,
@@ -24,14 +24,15 @@ select
         when c.denied = 'subject-undeclared' then 'refused: the federation subject is not declared for the pipeline'
         when c.denied = 'other-identity' then 'refused: this pipeline does not use that identity'
         when c.deployment_id is not null then 'not taken: another one fits better'
-        when n.actor_kind = 'person' then 'refused: a person''s change is never linked to a pipeline''s release'
         when not n.ran then 'refused: it never ran'
         when n.held_at < n.window_start then 'refused: it started later'
         when n.held_at > n.window_end then 'refused: it had ended'
+        when n.actor_kind = 'person' then 'refused: a person''s change is never linked to a pipeline''s release'
+        when n.actor_kind = 'unknown' then 'refused: who it was is not known'
         else 'refused: nothing declares this identity for a pipeline'
     end as decision
 from near n
 left join candidate c on c.change_id = n.change_id and c.deployment_id = n.deployment_id
 left join link l on l.change_id = n.change_id and l.deployment_id = n.deployment_id
-order by l.deployment_id is null, c.deployment_id is null, n.distance, n.deployment_id
-limit 12;
+where n.inside or n.distance = 1
+order by l.deployment_id is null, c.deployment_id is null, not n.inside, n.started_at, n.deployment_id;

@@ -29,6 +29,7 @@ merged as (
     select
         e.system, e.change_key, e.category,
         min(e.occurred_at) as occurred_at,
+        case when bool_or(e.outcome = 'pending') then max(e.occurred_at) filter (where e.outcome <> 'pending') end as ended_at,
         case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
         arg_min(e, (e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
         arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
@@ -38,11 +39,11 @@ merged as (
 ),
 -- a record that already stands for a whole change, and changes put together from several
 every as (
-    select e.* from told e
+    select e.*, null::timestamp as ended_at from told e
     where not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
     union all by name
     select
-        place.source, system, place.record_id, place.raw_hash, occurred_at, change_key, place.owner, category, outcome, place.error,
+        place.source, system, place.record_id, place.raw_hash, occurred_at, ended_at, change_key, place.owner, category, outcome, place.error,
         who.actor_type, who.actor_name, who.actor_role, who.session_name, who.session_key, who.session_started, who.source_identity,
         who.invoked_by, who.console, who.channel, who.user_agent,
         place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object,

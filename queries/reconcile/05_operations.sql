@@ -3,7 +3,8 @@
 -- Operations with the role that they act with: as named, else as the change set or an earlier operation of the stack named it.
 create or replace temporary table operation as
 with started as (
-    select * exclude (change_id) from change_event where starts_operation is not null and outcome = 'succeeded'
+    -- one that failed at its end had done something by then
+    select * exclude (change_id) from change_event where starts_operation is not null and (outcome = 'succeeded' or ended_at is not null)
     union all by name
     -- a plan is no change, but it names the role
     select * from event where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
@@ -19,7 +20,7 @@ planned as (
 ),
 with_role as (
     select
-        source, record_id, category, system, account, occurred_at, starts_operation,
+        source, record_id, category, system, account, occurred_at, ended_at, starts_operation,
         role_key(last_value(operation_role ignore nulls) over (
             partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row
         )) as acts_with,
@@ -54,9 +55,11 @@ spread as (
 candidate as (
     select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack, ch.on_behalf_of, o.* exclude (hour)
     from child ch
-    join spread o on o.system = ch.system and o.account = ch.account and o.hour = ch.hour
+    join spread o on o.system = ch.system and o.account is not distinct from ch.account and o.hour = ch.hour
     cross join config_standard c
     where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
+      -- where an operation's end was seen its work lies before, and is its caller's: a correlation id can be chosen
+      and (o.ended_at is null or (ch.occurred_at <= o.ended_at + c.skew and o.actor_name is not distinct from ch.actor_name))
       and (
           o.starts_operation = ch.part_of
           or (ch.on_behalf_of = 'initiator' and o.acts_with = ch.role)

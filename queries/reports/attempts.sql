@@ -1,5 +1,6 @@
 -- title: Attempts
 -- description: Changes that were tried and failed; kept, never judged.
+-- table: occurred_at, service, environment, actor, action, resource, error
 -- param: since timestamp optional  From here (inclusive)
 -- param: until timestamp optional  Up to here (exclusive)
 -- param: environment text optional  Only this environment

@@ -1,5 +1,6 @@
 -- title: Changes
 -- description: Every change, who made it, and the verdict on it.
+-- table: occurred_at, service, environment, actor, action, verdict, reason, change_id
 -- param: since timestamp optional  From here (inclusive)
 -- param: until timestamp optional  Up to here (exclusive)
 -- param: environment text optional  Only this environment

@@ -12,6 +12,7 @@ told as (
     select r.source, coalesce(r.occurred_at::date, u.day) as day,
            case
                when e.record_id is null and s.record_id is not null then 'session'
+               when e.record_id is null and v.record_id is not null then 'copy'    -- another text of the same record counts
                when e.record_id is null then 'non-change'
                when e.category = 'change' and p.change_id is not null then 'pending'
                when e.category = 'change' and c.change_id is null then 'copy'
@@ -21,6 +22,7 @@ told as (
     from raw_record r
     left join (select source, unit, min(day) as day from unit_count group by all) u on u.source = r.source and u.unit = r.unit
     left join event e on e.source = r.source and e.record_id = r.record_id and e.raw_hash = r.hash
+    left join (select distinct source, record_id from event) v on v.source = r.source and v.record_id = r.record_id
     left join change_event c on c.source = e.source and c.record_id = e.record_id and c.raw_hash = e.raw_hash
     left join pending_event p on p.source = e.source and p.record_id = e.record_id and p.raw_hash = e.raw_hash
     left join (select distinct source, record_id from session) s on s.source = r.source and s.record_id = r.record_id

@@ -1,5 +1,6 @@
 -- title: Manual changes
 -- description: Changes that a person made outside any release.
+-- table: occurred_at, service, environment, actor, action, resource, reason, change_id
 -- severity: high
 -- controls: OFQ-00005/automated, SOC2 CC8.1, ISO27001 A.8.32
 -- param: since timestamp optional  From here (inclusive)

@@ -1,5 +1,6 @@
 -- title: Releases
 -- description: Every live deployment in the release log, who asked for it and approved it, and how it stands against the controls.
+-- table: deployment_id, started_at, outcome, requested_by, approved_by, changes, two_stage_authorisation, prod_approval, proven_in_preprod, repeatable
 -- param: since timestamp optional  Started from here (inclusive)
 -- param: until timestamp optional  Started up to here (exclusive)
 -- param: service text optional  Only this service

@@ -1,5 +1,6 @@
 -- title: Unapproved changes
 -- description: Changes of releases that were not authorised, or do not conform otherwise.
+-- table: occurred_at, service, environment, actor, action, resource, reason, change_id
 -- severity: high
 -- controls: OFQ-00005/two-stage-authorisation, OFQ-00005/prod-approval
 -- param: since timestamp optional  From here (inclusive)

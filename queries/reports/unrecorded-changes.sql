@@ -1,5 +1,6 @@
 -- title: Unrecorded changes
 -- description: Changes by machine identities that no recorded release explains.
+-- table: occurred_at, service, environment, actor, action, resource, reason, change_id
 -- severity: high
 -- controls: OFQ-00005/recorded
 -- param: since timestamp optional  From here (inclusive)

@@ -29,11 +29,15 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
         Some(Value::Int(batch)) if !options.rebuild => *batch,
         _ => 0,
     };
+    // A view and a script take no parameters.
+    let quoted = source.replace('\'', "''");
     if through == 0 {
-        db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &source.replace('\'', "''")))?;
+        db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
     }
     params.push(("after_batch", Value::Int(through)));
-    db.run("raw records", sql!("map/raw.sql"), &params)?;
+    db.run("replaced records", sql!("map/replaced.sql"), &params)?;
+    let view = sql!("map/raw.sql").replace("{source}", &quoted).replace("{after_batch}", &through.to_string());
+    db.batch("raw records", &view)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     if rows.first().and_then(|row| row.first()) != Some(&Value::Int(0)) {
         forget(db, &params)?;

@@ -63,11 +63,15 @@ impl Error {
                 "wait for it to end, or give --wait a longer time; the store allows one writer or many readers".into(),
             ),
             Self::Foreign { .. } => Some("give --store another path".into()),
-            Self::Query { .. } => {
+            Self::Query { source } if source.to_string().contains("Catalog Error") => {
                 Some("`changetrail query \"from duckdb_tables() select table_name\"` lists the tables".into())
             }
-            Self::Parameter { .. } | Self::Open { .. } | Self::Folder { .. } | Self::Statement { .. } => None,
-            Self::Output { .. } => None,
+            Self::Query { .. }
+            | Self::Parameter { .. }
+            | Self::Open { .. }
+            | Self::Folder { .. }
+            | Self::Statement { .. }
+            | Self::Output { .. } => None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! An AWS of two operations on the loopback: `LookupEvents` (AWS JSON 1.1) and `GetCallerIdentity` (query protocol).
+//! An AWS on the loopback: `LookupEvents` (AWS JSON 1.1), `GetCallerIdentity` and a denied `AssumeRole` (query protocol).
 //!
 //! It filters and orders events as AWS does, newest first; whatever else a test needs, it changes in the answer.
 
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::time::SystemTimeSource;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,6 +65,7 @@ pub(super) fn config(url: &str) -> SdkConfig {
         .region(Region::from_static("eu-west-2"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(url)
+        .time_source(SystemTimeSource::new())
         .build()
 }
 
@@ -72,6 +74,8 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, answer: Arc<Han
     while let Some((head, body)) = request(&mut stream, &mut received).await {
         let (status, text) = if body.contains("Action=GetCallerIdentity") {
             (200, IDENTITY.to_owned())
+        } else if body.contains("Action=AssumeRole") {
+            (403, DENIED.to_owned())
         } else {
             let ask = ask(&head, &body);
             let before = {
@@ -167,6 +171,9 @@ fn matching(events: &[Value], ask: &Ask) -> Vec<Value> {
     found.sort_by(|a, b| second(b).total_cmp(&second(a)));
     found
 }
+
+const DENIED: &str = "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error><Type>Sender</Type>\
+    <Code>AccessDenied</Code><Message>not authorized to perform sts:AssumeRole</Message></Error></ErrorResponse>";
 
 const IDENTITY: &str = "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
     <GetCallerIdentityResult><Arn>arn:aws:iam::111122223333:user/audit</Arn><UserId>AIDA</UserId>\

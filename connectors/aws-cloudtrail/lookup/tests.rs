@@ -320,6 +320,18 @@ async fn no_credentials_are_told_apart_from_no_network() {
     assert!(error.hint().expect("a hint").contains("AWS_ACCESS_KEY_ID"));
 }
 
+#[tokio::test]
+async fn a_role_that_may_not_be_assumed_is_named() {
+    let fake = Fake::start(|_, _| page(&[], None)).await;
+    let mut collector = collector(&["eu-west-2"]);
+    collector.roles.push(Role::parse("arn:aws:iam::444455556666:role/audit").expect("a role"));
+    let base = fake.config();
+    let (units, result) = collect_by(async |sink: Sink| collector.collect_with(&base, &run_at(NOW), &sink).await).await;
+    let error = result.expect_err("an error");
+    assert!(error.to_string().contains("sts:AssumeRole of arn:aws:iam::444455556666:role/audit"), "{error:?}");
+    assert!(units.is_empty() && fake.asked().is_empty());
+}
+
 fn failing_credentials() -> aws_credential_types::provider::SharedCredentialsProvider {
     use aws_credential_types::credential_fn::provide_credentials_fn;
     use aws_credential_types::provider::SharedCredentialsProvider;
