@@ -31,6 +31,17 @@ macro_rules! rules {
 
 rules! {
     actors: "actors",
+    approvals: "approvals",
+    findings: "findings",
+    links: "links",
+    mapping: "mapping",
+    operations: "operations",
+    pipelines: "pipelines",
+    proof: "proof",
+    release_log: "release-log",
+    scopes: "scopes",
+    states: "states",
+    verdicts: "verdicts",
 }
 
 #[test]

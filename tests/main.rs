@@ -6,3 +6,6 @@
 mod support;
 
 mod cases;
+mod idempotence;
+mod sample;
+mod scenarios;

@@ -7,12 +7,13 @@ with chosen as (
     select left(sha256(e.system || chr(31) || e.change_key), 32) from event e where e.record_id = $change_id and e.category = 'change'
 )
 select
-    e.actor_type as declared_as, e.actor_name as declared_name, e.actor_role as role, e.session_name, e.session_key, e.session_started,
-    e.source_identity, e.invoked_by, e.console as console_flag, e.user_agent,
-    a.root_type as evidence_leads_to, a.subject, p.provider,
-    p.pipeline as declared_for_pipeline, p.pipeline_valid as subject_fits,
-    a.actor_kind, a.actor, a.actor_basis, a.actor_reason
+    own.actor_type as declared_as, own.actor_name as declared_name, own.actor_role as role, own.session_name, own.session_key, own.session_started,
+    own.source_identity, own.invoked_by, own.console as console_flag, e.user_agent,
+    a.root_type as evidence_leads_to, a.subject, a.provider, a.pipeline as declared_for_pipeline, a.pipeline_valid as subject_fits,
+    t.actor_kind, t.actor, t.actor_basis, t.actor_reason
 from chosen
-join change_event e using (change_id)
-join attributed a using (change_id)
-left join actor p on p.appearance_id = a.appearance_id;
+join attributed t using (change_id)
+join change_event c using (change_id)
+join event e on e.source = c.source and e.record_id = c.record_id and e.raw_hash = c.raw_hash
+join actor own on own.appearance_id = t.own_appearance_id
+join actor a on a.appearance_id = t.appearance_id;

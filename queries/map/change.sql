@@ -4,6 +4,10 @@ select
     $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, m.occurred_at,
     coalesce(m.change_key, $source || ':' || m.record_id), m.copy_key, coalesce(m.owner, true),
     coalesce(m.category, 'change'), coalesce(m.outcome, 'succeeded'), m.error,
+    appearance(
+        coalesce(m.system, $system), coalesce(m.actor_type, case when m.actor_name is null then 'unknown' else 'person' end), m.actor_name,
+        m.actor_role, m.session_name, m.session_key, m.session_started, m.source_identity, m.invoked_by, coalesce(m.console, false)
+    ),
     coalesce(m.actor_type, case when m.actor_name is null then 'unknown' else 'person' end),
     m.actor_name, m.actor_role, m.session_name, m.session_key, m.session_started, m.source_identity, m.invoked_by,
     coalesce(m.console, false), coalesce(m.channel, 'unknown'), m.user_agent,
@@ -23,7 +27,9 @@ from (
         null::varchar as operation_plan, null::varchar as operation_role, null::varchar as part_of, null::varchar as on_behalf_of, null::varchar as diffs
     where false
     union all by name
-    (from mapping)
+    (
+{mapping}
+    )
 ) m
 join raw using (record_id)
 where m.occurred_at is not null and nullif(m.action, '') is not null;

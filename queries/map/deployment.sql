@@ -19,7 +19,9 @@ from (
         null::varchar[] as roles, null::varchar[] as subjects, null::varchar as url
     where false
     union all by name
-    (from mapping)
+    (
+{mapping}
+    )
 ) m
 join raw using (record_id)
 where m.deployment_id is not null and m.pipeline is not null and m.stage is not null

@@ -7,7 +7,9 @@ select $source, raw.unit, raw.position::varchar, 'map',
            else 'unknown outcome ' || coalesce(m.outcome, '(none)') || '; one of succeeded, partial, failed, cancelled, rejected, running'
        end,
        raw.raw_hash, coalesce(raw.occurred_at, $now)::date, 0, raw.record
-from mapping m
+from (
+{mapping}
+) m
 join raw using (record_id)
 where m.deployment_id is null or m.pipeline is null or m.stage is null
    or m.outcome is null or m.outcome not in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');

@@ -11,7 +11,9 @@ from (
         null::boolean as requester_can_approve, null::boolean as can_bypass
     where false
     union all by name
-    (from mapping)
+    (
+{mapping}
+    )
 ) m
 join raw using (record_id)
 where m.pipeline is not null and m.stage is not null;

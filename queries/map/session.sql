@@ -13,7 +13,9 @@ from (
         null::varchar as tag_run_id, null::varchar as source_identity, null::varchar as shared_key
     where false
     union all by name
-    (from mapping)
+    (
+{mapping}
+    )
 ) m
 join raw using (record_id)
 where coalesce(m.occurred_at, raw.occurred_at) is not null;

@@ -23,11 +23,12 @@ where e.category = 'change';
 create or replace temporary table told_again as
 select system, change_key from told group by system, change_key having count(*) > 1;
 
-create or replace temporary table told_once as
+-- Each change once, with the ways in which it was told.
+create or replace table told_change as
 with
 merged as (
     select
-        e.system, e.change_key, e.category,
+        e.system, e.change_key,
         min(e.occurred_at) as occurred_at,
         case when bool_or(e.outcome = 'pending') then max(e.occurred_at) filter (where e.outcome <> 'pending') end as ended_at,
         case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
@@ -35,40 +36,42 @@ merged as (
         arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
     from told e
     join told_again using (system, change_key)
-    group by e.system, e.change_key, e.category
-),
--- a record that already stands for a whole change, and changes put together from several
-every as (
-    select e.*, null::timestamp as ended_at from told e
-    where not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
-    union all by name
-    select
-        place.source, system, place.record_id, place.raw_hash, occurred_at, ended_at, change_key, place.owner, category, outcome, place.error,
-        who.actor_type, who.actor_name, who.actor_role, who.session_name, who.session_key, who.session_started, who.source_identity,
-        who.invoked_by, who.console, who.channel, who.user_agent,
-        place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object,
-        place.run_ids, place.correlation_ids, place.starts_operation, place.operation_plan, place.operation_role, place.part_of, place.on_behalf_of, place.diffs
-    from merged
+    group by e.system, e.change_key
 )
-select left(sha256(system || chr(31) || change_key), 32) as change_id, *
-from every;
+-- a record that already stands for a whole change
+select
+    left(sha256(system || chr(31) || change_key), 32) as change_id,
+    system, change_key, occurred_at, null::timestamp as ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
+    action, operation, resource, account, region, subscription, resource_group, object, run_ids, correlation_ids,
+    starts_operation, operation_plan, operation_role, part_of, on_behalf_of
+from told e
+where not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
+union all
+-- and changes put together from several
+select
+    left(sha256(system || chr(31) || change_key), 32),
+    system, change_key, occurred_at, ended_at, outcome, place.source, place.record_id, place.raw_hash, place.error, who.appearance_id, who.channel,
+    place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object, place.run_ids, place.correlation_ids,
+    place.starts_operation, place.operation_plan, place.operation_role, place.part_of, place.on_behalf_of
+from merged;
 
-create or replace table change_event as
-from told_once where outcome in ('succeeded', 'failed');
+create or replace view change_event as
+select * from told_change where outcome in ('succeeded', 'failed');
 
 -- Begun, and no end seen: not a change yet.
-create or replace table pending_event as
-from told_once where outcome = 'pending';
+create or replace view pending_event as
+select * from told_change where outcome = 'pending';
 
--- Every distinct way in which an actor shows itself: far fewer than changes.
+-- Every distinct way in which an actor shows itself: far fewer than changes. Plans show theirs too.
 create or replace temporary table appearance as
 select
-    row_number() over () as appearance_id, *
-from (
-    select distinct
-        system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
-    from change_event
-);
+    appearance_id,
+    any_value(system) as system, any_value(actor_type) as actor_type, any_value(actor_name) as actor_name, any_value(actor_role) as actor_role,
+    any_value(session_name) as session_name, any_value(session_key) as session_key, any_value(session_started) as session_started,
+    any_value(source_identity) as source_identity, any_value(invoked_by) as invoked_by, any_value(console) as console
+from event
+where category = 'change'
+group by appearance_id;
 
 create or replace temporary table appearance_session as
 with

@@ -4,10 +4,14 @@
 create or replace temporary table operation as
 with started as (
     -- one that failed at its end had done something by then
-    select * exclude (change_id) from change_event where starts_operation is not null and (outcome = 'succeeded' or ended_at is not null)
-    union all by name
+    select source, record_id, 'change' as category, system, account, occurred_at, ended_at, starts_operation, operation_plan, operation_role, appearance_id
+    from change_event
+    where starts_operation is not null and (outcome = 'succeeded' or ended_at is not null)
+    union all
     -- a plan is no change, but it names the role
-    select * from event where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
+    select source, record_id, category, system, account, occurred_at, null, starts_operation, operation_plan, operation_role, null
+    from event
+    where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
 planned as (
     -- the stack of a plan is known from where the plan was written
@@ -20,21 +24,15 @@ planned as (
 ),
 with_role as (
     select
-        source, record_id, category, system, account, occurred_at, ended_at, starts_operation,
+        * exclude (operation_plan, operation_role),
         role_key(last_value(operation_role ignore nulls) over (
             partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row
-        )) as acts_with,
-        actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+        )) as acts_with
     from planned
 )
-select w.* exclude (actor_type, actor_role, session_name, source_identity, invoked_by, console), a.appearance_id, a.actor_kind, a.actor
+select w.*, a.actor_kind, a.actor, a.actor_name, a.session_key, a.session_started
 from with_role w
-join actor a
-  on a.system = w.system and a.actor_type = w.actor_type and a.actor_name is not distinct from w.actor_name
- and a.actor_role is not distinct from w.actor_role and a.session_name is not distinct from w.session_name
- and a.session_key is not distinct from w.session_key and a.session_started is not distinct from w.session_started
- and a.source_identity is not distinct from w.source_identity and a.invoked_by is not distinct from w.invoked_by
- and a.console = w.console
+join actor a using (appearance_id)
 where w.category = 'change';
 
 -- Each change done on behalf of an operation, with the operation that it belongs to: the latest one on its stack,
@@ -42,10 +40,11 @@ where w.category = 'change';
 create or replace table initiated as
 with
 child as (
-    select change_id, system, account, occurred_at, part_of, on_behalf_of, role_key(actor_role) as role, actor_name, session_key, session_started,
-           date_trunc('hour', occurred_at) as hour
-    from change_event
-    where on_behalf_of is not null
+    select e.change_id, e.system, e.account, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
+           date_trunc('hour', e.occurred_at) as hour
+    from change_event e
+    join actor a using (appearance_id)
+    where e.on_behalf_of is not null
 ),
 -- operations, spread over the hours in which their work may still be going on
 spread as (

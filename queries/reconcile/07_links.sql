@@ -2,48 +2,44 @@
 
 -- Each change with the actor that counts: the initiator of its operation, else its own.
 create or replace table attributed as
+with shown as (
+    select
+        e.change_id,
+        coalesce(i.operation_started_at, e.occurred_at) as held_at,      -- the time that a release's window must hold
+        e.appearance_id as own_appearance_id,
+        coalesce(i.initiator_id, e.appearance_id) as appearance_id,
+        case
+            when i.other_initiators is not null then 'several-initiators'
+            when e.on_behalf_of = 'initiator' and i.change_id is null then 'initiator-unseen'
+        end as open_question,
+        e.run_ids
+    from change_event e
+    left join initiated i using (change_id)
+)
 select
-    e.change_id, e.occurred_at,
-    coalesce(i.operation_started_at, e.occurred_at) as held_at,      -- the time that a release's window must hold
-    s.service, s.environment,
-    coalesce(i.initiator_id, own.appearance_id) as appearance_id,
-    own.appearance_id as own_appearance_id,
-    case when i.other_initiators is not null then 'unknown' else a.actor_kind end as actor_kind,
-    case when i.other_initiators is not null then '' else a.actor end as actor,
-    case when i.other_initiators is not null then 'claimed' else a.actor_basis end as actor_basis,
-    case
-        when i.other_initiators is not null then 'several-initiators'
-        when e.on_behalf_of = 'initiator' and i.change_id is null then 'initiator-unseen'
-        else a.actor_reason
-    end as actor_reason,
-    a.person_id, a.pipeline, a.pipeline_valid, a.automation, a.named_by_release, a.root_type, a.console, a.root_key, a.roles, a.subject,
-    a.actor_role, a.actor_name, a.actor_type,
-    list_concat(a.proven_run_ids, [lower(x) for x in coalesce(e.run_ids, [])]) as proven_run_ids,
-    a.session_names,
-    [lower(x) for x in coalesce(e.correlation_ids, [])] as correlation_ids,
-    i.operation, i.operation_record, i.other_initiators,
-    e.action, e.outcome
-from change_event e
-join actor own
-  on own.system = e.system and own.actor_type = e.actor_type and own.actor_name is not distinct from e.actor_name
- and own.actor_role is not distinct from e.actor_role and own.session_name is not distinct from e.session_name
- and own.session_key is not distinct from e.session_key and own.session_started is not distinct from e.session_started
- and own.source_identity is not distinct from e.source_identity and own.invoked_by is not distinct from e.invoked_by
- and own.console = e.console
-left join initiated i using (change_id)
-join actor a on a.appearance_id = coalesce(i.initiator_id, own.appearance_id)
+    t.change_id, t.held_at, s.service, s.environment, t.appearance_id, t.own_appearance_id,
+    -- where more than one may have started it, or nobody saw who did, the role says nothing of who it was
+    case when open_question is not null then 'unknown' else a.actor_kind end as actor_kind,
+    case open_question when 'several-initiators' then '' when 'initiator-unseen' then lower(coalesce(a.actor_role, a.actor_name, '')) else a.actor end as actor,
+    case when open_question is not null then 'claimed' else a.actor_basis end as actor_basis,
+    coalesce(open_question, a.actor_reason) as actor_reason,
+    -- run ids that the provider vouches for: of the sessions, and of the change itself
+    case when len(t.run_ids) > 0 then list_concat(a.proven_run_ids, [lower(x) for x in t.run_ids]) else a.proven_run_ids end as proven_run_ids
+from shown t
+join actor a on a.appearance_id = t.appearance_id
 join change_scope s using (change_id);
-
--- A service that acts for an initiator whom nobody saw: the role says nothing of who it was.
-update attributed set actor_kind = 'unknown', actor_basis = 'claimed', actor = lower(coalesce(actor_role, actor_name, ''))
-where actor_reason = 'initiator-unseen';
 
 -- Only machines are explained by a release; a person's change is never linked to one.
 create or replace table candidate as
 with
 machine as (
-    select * from attributed
-    where outcome = 'succeeded' and service <> '' and (actor_kind = 'pipeline' or (actor_kind = 'workload' and named_by_release))
+    select t.change_id, t.held_at, t.service, t.environment, t.appearance_id, t.proven_run_ids,
+           a.pipeline, a.pipeline_valid, a.root_type, a.console, a.roles, a.subject, a.actor_role, a.actor_type, a.session_names,
+           [lower(x) for x in coalesce(e.correlation_ids, [])] as correlation_ids
+    from attributed t
+    join change_event e using (change_id)
+    join actor a on a.appearance_id = t.appearance_id
+    where e.outcome = 'succeeded' and t.service <> '' and (t.actor_kind = 'pipeline' or (t.actor_kind = 'workload' and a.named_by_release))
 ),
 windows as (
     select deployment_id, service, environment, pipeline, started_at, window_start, window_end, roles, app_ids, subjects,

@@ -52,29 +52,31 @@ known_run as (
 ),
 base as (
     select
-        a.*,
+        t.change_id, e.occurred_at, t.service, t.environment, t.actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
+        x.actor_name, x.actor_role, x.console, x.pipeline_valid, x.named_by_release, x.automation, x.person_id, x.pipeline, x.root_key,
         l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
-        coalesce(st.failed_controls, []) as failed_controls,
-        coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
-        d.release_id, d.service as deployment_service, d.environment as deployment_environment, d.requested_by,
+        st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
+        d.release_id,
         -- an automation covers the actions that it names, until its end
         case
-            when a.automation is null then true
-            else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: a.action glob g)) > 0)
-                 and coalesce(a.occurred_at < make_utc(au.to), true) and coalesce(a.occurred_at >= make_utc(au.from), true)
+            when x.automation is null then true
+            else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
+                 and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
         end as automation_covers,
         k.change_id is not null as run_known
-    from attributed a
+    from attributed t
+    join change_event e using (change_id)
+    join actor x on x.appearance_id = t.appearance_id
     left join known_run k using (change_id)
     left join link l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
     left join deployment_standing st on st.deployment_id = l.deployment_id
-    left join config_automation au on au.position = a.automation
-    where a.outcome = 'succeeded'
+    left join config_automation au on au.position = x.automation
+    where e.outcome = 'succeeded'
 ),
 unlinked as (
     select
-        *,
+        * replace (coalesce(failed_controls, []) as failed_controls),
         case
             when deployment_id is not null then null
             when actor_kind = 'person' then 'manual'
@@ -114,11 +116,12 @@ covered as (
               and (len(x.controls) = 0 or list_has_all(x.controls, u.failed_controls))
               and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when u.unauthorised then 'unapproved' else 'nonconforming' end))
      end
-    where u.actor_kind <> 'platform' and (u.deployment_id is null or len(u.failed_controls) > 0)
+    where not (u.actor_kind = 'platform' and u.automation_covers) and (u.deployment_id is null or len(u.failed_controls) > 0)
     group by u.change_id
 )
 select
-    u.*,
+    u.change_id, u.service, u.environment, u.actor, u.actor_kind, u.actor_basis, u.deployment_id, u.release_id, u.link_tier, u.link_key, u.ambiguous,
+    u.failed_controls, u.person_id, u.pipeline, u.root_key,
     case
         when u.actor_kind = 'platform' and u.automation_covers then 'platform'
         when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released'

@@ -109,6 +109,7 @@ create table event (
     category         varchar   not null check (category in ('change', 'read', 'non-change', 'session', 'business', 'release-control', 'evidence')),
     outcome          varchar   not null check (outcome in ('succeeded', 'failed', 'pending')),
     error            varchar,
+    appearance_id    uhugeint  not null,     -- stands for the ten columns in which an actor shows itself, system to console
     actor_type       varchar   not null check (actor_type in ('person', 'root', 'user', 'role', 'application', 'service', 'workload', 'account', 'unknown')),
     actor_name       varchar,                -- as the system names it
     actor_role       varchar,                -- the role or application that acts

@@ -25,3 +25,8 @@ create or replace temporary macro last_name(x) as list_last(string_split(x, '/')
 -- A credential's beginning and the event that issued it may be a moment apart: seconds to look in.
 create or replace temporary macro epoch_second(t) as epoch_us(t) // 1000000;
 create or replace temporary macro seconds_around(t) as generate_series(epoch_us(t) // 1000000 - 2, epoch_us(t) // 1000000 + 2);
+
+-- One number for all the ways in which an actor shows itself in a record; null and empty differ.
+create or replace temporary macro appearance(system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console) as
+    md5_number(concat_ws(chr(31), system, actor_type, coalesce(actor_name, chr(30)), coalesce(actor_role, chr(30)), coalesce(session_name, chr(30)),
+        coalesce(session_key, chr(30)), coalesce(session_started::varchar, chr(30)), coalesce(source_identity, chr(30)), coalesce(invoked_by, chr(30)), console::varchar));

@@ -7,12 +7,28 @@ use sha2::{Digest, Sha256};
 use super::{Error, Options};
 use crate::store::{Db, Value, sql};
 
-/// The statements that take in one relation: with defaults, and what is set aside.
-const RELATIONS: &[(&str, &str, Option<&str>)] = &[
-    ("change", sql!("map/change.sql"), Some(sql!("map/change_rejected.sql"))),
-    ("session", sql!("map/session.sql"), None),
-    ("deployment", sql!("map/deployment.sql"), Some(sql!("map/deployment_rejected.sql"))),
-    ("pipeline_stage", sql!("map/pipeline_stage.sql"), None),
+/// How one relation is taken in. `{mapping}` stands for the connector's SELECT.
+struct Relation {
+    name: &'static str,
+    /// Takes the rows in, with defaults.
+    insert: &'static str,
+    /// Sets aside what cannot be such a row, with the reason.
+    reject: Option<&'static str>,
+}
+
+const RELATIONS: &[Relation] = &[
+    Relation {
+        name: "change",
+        insert: sql!("map/change.sql"),
+        reject: Some(sql!("map/change_rejected.sql")),
+    },
+    Relation { name: "session", insert: sql!("map/session.sql"), reject: None },
+    Relation {
+        name: "deployment",
+        insert: sql!("map/deployment.sql"),
+        reject: Some(sql!("map/deployment_rejected.sql")),
+    },
+    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None },
 ];
 
 pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Options) -> Result<(), Error> {
@@ -39,13 +55,17 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
     let view = sql!("map/raw.sql").replace("{source}", &quoted).replace("{after_batch}", &through.to_string());
     db.batch("raw records", &view)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
-    if rows.first().and_then(|row| row.first()) != Some(&Value::Int(0)) {
+    let records = match rows.first().and_then(|row| row.first()) {
+        Some(Value::Int(records)) => records.unsigned_abs(),
+        _ => 0,
+    };
+    if records > 0 {
         forget(db, &params)?;
         for (name, csv) in connector.tables() {
             load_table(db, name, csv)?;
         }
         for (relation, select) in statements(connector)? {
-            take_in(db, connector, relation, select, &params)?;
+            take_in(db, connector, relation, select, records, &params)?;
         }
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
@@ -65,20 +85,21 @@ fn take_in(
     connector: &dyn Connector,
     relation: &str,
     select: &str,
+    records: u64,
     params: &[(&str, Value)],
 ) -> Result<(), Error> {
     let name = &connector.spec().name;
     let unusable = |problem: String| Error::Mapping { connector: name.clone(), problem };
-    let Some((_, insert, rejected)) = RELATIONS.iter().find(|(known, ..)| *known == relation) else {
-        let known: Vec<&str> = RELATIONS.iter().map(|(known, ..)| *known).collect();
+    let Some(relation) = RELATIONS.iter().find(|known| known.name == relation) else {
+        let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
         return Err(unusable(format!("it emits `{relation}`; known relations: {}", known.join(", "))));
     };
-    let step = format!("mapping {name}/{relation}");
+    let step = format!("mapping {name}/{}", relation.name);
     let started = std::time::Instant::now();
-    db.batch(&step, &format!("create or replace temporary table mapping as\n{select}"))?;
-    db.run(&step, insert, params)?;
-    if let Some(rejected) = rejected {
-        db.run(&step, rejected, params)?;
+    let taken = db.run(&step, &relation.insert.replace("{mapping}", select), params)?;
+    // Mostly every record has become a row: then nothing is left to look at again.
+    if let Some(reject) = relation.reject.filter(|_| (taken as u64) < records) {
+        db.run(&step, &reject.replace("{mapping}", select), params)?;
     }
     tracing::debug!(step, elapsed = ?started.elapsed(), "mapped");
     Ok(())
@@ -108,8 +129,8 @@ fn version(connector: &dyn Connector) -> String {
         hash.update(name);
         hash.update(csv);
     }
-    for (_, insert, _) in RELATIONS {
-        hash.update(insert);
+    for relation in RELATIONS {
+        hash.update(relation.insert);
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

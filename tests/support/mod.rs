@@ -3,6 +3,7 @@
 pub(crate) mod place;
 pub(crate) mod shorthand;
 pub(crate) mod table;
+pub(crate) mod truth;
 
 use std::path::{Path, PathBuf};
 
