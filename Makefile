@@ -35,7 +35,7 @@ build: ## target/release/changetrail and its library
 .PHONY: lint
 lint: ## formatting, clippy, documentation, shell scripts
 	@.ci/tools cargo cc npm
-	cargo fmt --all --check
+	cargo fmt --check --package changetrail --package changetrail-connectors
 	@$(call cargo,clippy --workspace --all-targets,-- -D warnings)
 	@export RUSTDOCFLAGS='-D warnings'; $(call cargo,doc --workspace --no-deps --document-private-items)
 	@if command -v shellcheck >/dev/null; then \

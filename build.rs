@@ -35,8 +35,7 @@ fn link() -> Result<(), String> {
     };
     rpath(origin);
 
-    let checkout =
-        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("Cargo sets CARGO_MANIFEST_DIR")?);
+    let checkout = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("Cargo sets CARGO_MANIFEST_DIR")?);
     let folder = match env::var_os("DUCKDB_LIB_DIR") {
         Some(folder) => checkout.join(folder),
         None => checkout.join(".duckdb"),
@@ -50,14 +49,9 @@ fn link() -> Result<(), String> {
     }
 
     if env::var_os("DUCKDB_LIB_DIR").is_some() {
-        return Err(format!(
-            "DUCKDB_LIB_DIR is {}, and there is no {name} in it",
-            folder.display()
-        ));
+        return Err(format!("DUCKDB_LIB_DIR is {}, and there is no {name} in it", folder.display()));
     }
-    if env::var("DUCKDB_DOWNLOAD_LIB")
-        .is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
-    {
+    if env::var("DUCKDB_DOWNLOAD_LIB").is_ok_and(|value| value == "1" || value.eq_ignore_ascii_case("true")) {
         // libduckdb-sys puts its download into `deps`, perhaps after this script has run.
         rpath(&format!("{origin}/deps"));
         return Ok(());
@@ -83,20 +77,12 @@ fn rpath(folder: &str) {
 fn place_beside_binaries(library: &Path, name: &str) -> Result<(), String> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("Cargo sets OUT_DIR")?);
     // target/<profile>/build/changetrail-<hash>/out
-    let profile = out_dir
-        .ancestors()
-        .nth(3)
-        .ok_or_else(|| format!("{} has no profile folder", out_dir.display()))?;
+    let profile = out_dir.ancestors().nth(3).ok_or_else(|| format!("{} has no profile folder", out_dir.display()))?;
     for folder in [profile.to_path_buf(), profile.join("deps")] {
         let copy = folder.join(name);
         println!("cargo::rerun-if-changed={}", copy.display());
-        place(library, &copy).map_err(|error| {
-            format!(
-                "cannot put {} at {}: {error}",
-                library.display(),
-                copy.display()
-            )
-        })?;
+        place(library, &copy)
+            .map_err(|error| format!("cannot put {} at {}: {error}", library.display(), copy.display()))?;
     }
     Ok(())
 }
@@ -114,10 +100,7 @@ fn place(library: &Path, copy: &Path) -> io::Result<()> {
     if fs::hard_link(library, &fresh).is_err() {
         fs::copy(library, &fresh)?;
         // Else the copy would look newer than this run of the script, and Cargo would run it every time.
-        fs::File::options()
-            .write(true)
-            .open(&fresh)?
-            .set_modified(original.modified()?)?;
+        fs::File::options().write(true).open(&fresh)?.set_modified(original.modified()?)?;
     }
     fs::rename(&fresh, copy)
 }

@@ -62,10 +62,11 @@ import sys, time, duckdb
 glob, cores = sys.argv[1], int(sys.argv[2])
 begin = time.perf_counter()
 connection = duckdb.connect(config={"threads": cores})
+connection.execute("set enable_progress_bar = false")
 events, groups = connection.execute('''
     with record as (
         select unnest("Records", recursive := true)
-        from read_json($glob, format := 'auto', maximum_object_size := 1073741824, columns := {
+        from read_json($glob, maximum_object_size := 1073741824, columns := {
             "Records": 'STRUCT(
                 eventVersion VARCHAR, eventID VARCHAR, eventTime VARCHAR, eventSource VARCHAR, eventName VARCHAR,
                 eventType VARCHAR, eventCategory VARCHAR, awsRegion VARCHAR, sourceIPAddress VARCHAR,
@@ -130,7 +131,7 @@ def python_with_duckdb():
 
 
 def measure(command, allowed=(0,), **options):
-    """Runs a command: seconds, peak memory in bytes, standard output."""
+    """Runs a command: seconds, seconds of processor time, peak memory in bytes, standard output."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **options)
@@ -143,23 +144,24 @@ def measure(command, allowed=(0,), **options):
             sys.stderr.write(err.read().decode(errors="replace"))
             stop(f"exit code {process.returncode} from {' '.join(map(str, command))}")
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return seconds, peak, out.read().decode()
+        return seconds, usage.ru_utime + usage.ru_stime, peak, out.read().decode()
 
 
 def audit(binary, config, store):
     """One audit into a fresh store; exit code 1 only says that there are findings."""
     common = [binary, "--config", config, "--store", store]
-    seconds, peak, _ = measure([*common, "audit"], allowed=(0, 1))
-    days = json.loads(measure([*common, "report", "coverage", "-o", "json"])[2])
-    summary = json.loads(measure([*common, "report", "summary", "-o", "json"])[2])[0]
-    return seconds, peak, sum(int(day["seen"]) for day in days if day["source"] == "aws"), summary
+    seconds, processor, peak, _ = measure([*common, "audit"], allowed=(0, 1))
+    days = json.loads(measure([*common, "report", "coverage", "-o", "json"])[3])
+    summary = json.loads(measure([*common, "report", "summary", "-o", "json"])[3])[0]
+    seen = sum(int(day["seen"]) for day in days if day["source"] == "aws")
+    return seconds, processor, peak, seen, summary
 
 
 def version(command):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def processor():
+def processor_name():
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
@@ -193,7 +195,7 @@ def main():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     glob = str(trail / "**" / "*.json.gz")
 
-    print(f"machine      {cores} cores, {processor()}, {platform.system()} {platform.release()}")
+    print(f"machine      {cores} cores, {processor_name()}, {platform.system()} {platform.release()}")
     print(f"versions     {version([binary, '--version'])}; DuckDB {DUCKDB}; {version(['rustc', '--version'])}")
     print(f"corpus       {made}", flush=True)
 
@@ -201,7 +203,7 @@ def main():
     for file in trail.rglob("*.json.gz"):
         file.read_bytes()
 
-    ours, theirs, ours_peak, theirs_peak = [], [], [], []
+    ours, theirs = {"s": [], "cpu": [], "peak": []}, {"s": [], "cpu": [], "peak": []}
     with tempfile.TemporaryDirectory(prefix="changetrail-bench-") as scratch:
         scratch = pathlib.Path(scratch)
         (scratch / "releases").mkdir()
@@ -209,30 +211,32 @@ def main():
         config.write_text(CONFIG.format(corpus=trail.resolve(), accounts=json.dumps(accounts())))
         for run in range(1, arguments.runs + 1):
             store = scratch / f"run-{run}.duckdb"
-            seconds, peak, seen, summary = audit(binary, config, store)
+            *figures, seen, summary = audit(binary, config, store)
             if seen != arguments.events:
                 stop(f"the audit saw {seen} of {arguments.events} events: its time means nothing")
             size = store.stat().st_size
             for leftover in scratch.glob(f"{store.name}*"):
                 leftover.unlink()
-            ours.append(seconds)
-            ours_peak.append(peak)
+            for name, figure in zip(ours, figures, strict=True):
+                ours[name].append(figure)
 
-            _, peak, line = measure([python, "-c", READ_JSON, glob, str(cores)])
+            _, processor, peak, line = measure([python, "-c", READ_JSON, glob, str(cores)])
             seen, _, seconds = line.split()
             if int(seen) != arguments.events:
                 stop(f"read_json saw {seen} of {arguments.events} events: its time means nothing")
-            theirs.append(float(seconds))
-            theirs_peak.append(peak)
-            step(f"run {run}: audit {ours[-1]:.2f} s, read_json {theirs[-1]:.2f} s")
+            for name, figure in zip(theirs, (float(seconds), processor, peak), strict=True):
+                theirs[name].append(figure)
+            step(f"run {run}: audit {ours['s'][-1]:.2f} s, read_json {theirs['s'][-1]:.2f} s")
 
-    a, b = statistics.median(ours), statistics.median(theirs)
+    a, b = statistics.median(ours["s"]), statistics.median(theirs["s"])
     print(f"judged       {', '.join(f'{int(summary[name]):,} {name}' for name in JUDGED if int(summary[name]))}")
-    print(f"A audit      {spread(ours, 's')}, {arguments.events / a:,.0f} events/s")
-    print(f"  memory     {spread(ours_peak, 'MB peak', 1e6, 0)}")
+    print(f"A audit      {spread(ours['s'], 's')}, {arguments.events / a:,.0f} events/s")
+    print(f"  processor  {spread(ours['cpu'], 's')}")
+    print(f"  memory     {spread(ours['peak'], 'MB peak', 1e6, 0)}")
     print(f"  store      {size / 1e6:.0f} MB, {size / arguments.events:.0f} bytes an event")
-    print(f"B read_json  {spread(theirs, 's')}, {arguments.events / b:,.0f} events/s")
-    print(f"  memory     {spread(theirs_peak, 'MB peak', 1e6, 0)}")
+    print(f"B read_json  {spread(theirs['s'], 's')}, {arguments.events / b:,.0f} events/s")
+    print(f"  processor  {spread(theirs['cpu'], 's')}")
+    print(f"  memory     {spread(theirs['peak'], 'MB peak', 1e6, 0)}")
     print(f"A / B        {a / b:.2f} times as long; medians of {arguments.runs} runs each, in turn")
 
 

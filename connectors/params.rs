@@ -103,6 +103,14 @@ impl<'a> Params<'a> {
         }
     }
 
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>, ConfigError> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(toml::Value::Boolean(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(self.bad(key, format!("true or false is needed, not {}", other.type_str()))),
+        }
+    }
+
     /// What the source says, else the default.
     fn value(&self, key: &str) -> Option<&toml::Value> {
         self.source.params.get(key).or_else(|| self.spec.params.get(key)?.default.as_ref())

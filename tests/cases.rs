@@ -10,7 +10,7 @@ use changetrail::output::{Format, TableOptions, sink};
 use changetrail::progress::Silent;
 use changetrail::report::{self, Catalog, Filters};
 use changetrail::store::{Access, Db};
-use changetrail::{collect, reconcile};
+use changetrail::{collect, reconcile, record};
 use serde_json::Value;
 
 use crate::support::shorthand::{events, releases, with_accounts};
@@ -189,6 +189,7 @@ fn lay_out(case: &Path, place: &Place) -> String {
         "events.json",
         "releases.json",
         "pipelines.json",
+        "pushed.json",
         "trail",
         "releases",
     ];
@@ -223,6 +224,11 @@ fn lay_out(case: &Path, place: &Place) -> String {
     }
     let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
     place.write("releases/short-form.jsonl", log);
+    if let Some(pushed) = json(&given.join("pushed.json")) {
+        let lines = releases::deployments(pushed);
+        let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        place.write("pushed.jsonl", log);
+    }
     now
 }
 
@@ -294,6 +300,10 @@ fn audit(place: &Place, now: &str) -> Db {
     let wait = Duration::from_secs(10);
     let config = Config::load(Some(&place.path("changetrail.toml")))
         .unwrap_or_else(|error| panic!("{error:?}"));
+    if let Ok(mut pushed) = std::fs::read(place.path("pushed.jsonl")).as_deref() {
+        let outcome = record::append(&place.store(), &mut pushed, "case", now, wait);
+        assert!(outcome.expect("it can be pushed").rejected.is_empty());
+    }
     let options = collect::Options {
         sources: Vec::new(),
         since: None,

@@ -131,18 +131,18 @@ fn day(place: &Place, columns: &[&str]) -> Vec<String> {
 fn a_file_that_changes_replaces_its_counts() {
     let columns = ["seen", "duplicates", "quarantined", "changes"];
     let place = Place::new(TRAIL);
-    place.write("trail/a.json", log(&["e1", "e2"]));
+    place.write("trail/2026/11/03/a.json", log(&["e1", "e2"]));
     place.run(&["audit"]);
     assert_eq!(day(&place, &columns), ["2", "0", "0", "2"]);
 
     // One record more, one that is none: the file is counted as it is now.
     let longer = log(&["e1", "e2", "e3"]).replace("]}", ",17]}");
-    place.write("trail/a.json", &longer);
+    place.write("trail/2026/11/03/a.json", &longer);
     place.run(&["audit"]);
     assert_eq!(day(&place, &columns), ["4", "0", "1", "3"]);
 
     // A copy of it under another name adds nothing but duplicates.
-    place.write("trail/b.json", &longer);
+    place.write("trail/2026/11/03/b.json", &longer);
     place.run(&["audit"]);
     assert_eq!(day(&place, &columns), ["8", "3", "2", "3"]);
     assert_eq!(place.report("changes").rows.len(), 3);
@@ -151,10 +151,10 @@ fn a_file_that_changes_replaces_its_counts() {
 #[test]
 fn what_was_read_stays_when_the_file_goes() {
     let place = Place::new(TRAIL);
-    place.write("trail/a.json", log(&["e1", "e2"]));
-    place.write("trail/b.json", log(&["e3"]));
+    place.write("trail/2026/11/03/a.json", log(&["e1", "e2"]));
+    place.write("trail/2026/11/03/b.json", log(&["e3"]));
     place.run(&["audit"]);
-    fs::remove_file(place.path("trail/a.json")).expect("the file can go");
+    fs::remove_file(place.path("trail/2026/11/03/a.json")).expect("the file can go");
     place.run(&["audit"]);
     assert_eq!(place.report("changes").rows.len(), 3);
 }

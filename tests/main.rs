@@ -7,5 +7,8 @@ mod support;
 
 mod cases;
 mod idempotence;
+mod kill;
+mod lock;
 mod sample;
 mod scenarios;
+mod store;

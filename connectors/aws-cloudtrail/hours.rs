@@ -21,7 +21,7 @@ const REJECTED_BYTES: usize = 64 * 1024;
 
 /// The units of one request window.
 #[derive(Debug)]
-pub(super) struct Hours {
+pub(crate) struct Hours {
     units: BTreeMap<Timestamp, Hour>,
     held: usize,
 }
@@ -35,7 +35,7 @@ struct Hour {
 
 impl Hours {
     /// For the stream of that name; `start` is before `end`.
-    pub(super) fn new(stream: &str, start: Timestamp, end: Timestamp) -> Self {
+    pub(crate) fn new(stream: &str, start: Timestamp, end: Timestamp) -> Self {
         let mut units = BTreeMap::new();
         for (from, to) in windows::hours(start, end) {
             let key = format!("{stream}/{}", from.strftime("%Y-%m-%dT%H"));
@@ -55,11 +55,18 @@ impl Hours {
             "" => Outcome::Rejected("the event has no CloudTrailEvent".into()),
             text => classify(text.as_bytes(), 0, redactor),
         };
+        let place = format!("event {}", event.event_id.as_deref().unwrap_or("without an id"));
+        self.put(outcome, text.as_bytes(), told.unwrap_or(asked), &place, redactor);
+    }
+
+    /// Adds what became of a record; `asked` is where it belongs if it does not say when it happened, `text` and `place`
+    /// are kept of what is rejected.
+    pub(crate) fn put(&mut self, outcome: Outcome, text: &[u8], asked: Timestamp, place: &str, redactor: &Redactor) {
         let time = match &outcome {
-            Outcome::Keep(record) => record.occurred_at.or(told),
-            _ => told,
+            Outcome::Keep(record) => record.occurred_at.unwrap_or(asked),
+            _ => asked,
         };
-        let Some(hour) = self.hour(time.unwrap_or(asked)) else { return };
+        let Some(hour) = self.hour(time) else { return };
         let position = hour.count;
         hour.count += 1;
         let weight = match outcome {
@@ -77,10 +84,9 @@ impl Hours {
             }
             Outcome::Skipped => 0,
             Outcome::Rejected(error) => {
-                let id = event.event_id.as_deref().unwrap_or("without an id");
-                let body = redactor.scrub(&text.as_bytes()[..text.len().min(REJECTED_BYTES)]);
+                let body = redactor.scrub(&text[..text.len().min(REJECTED_BYTES)]);
                 let weight = body.len();
-                let rejected = Rejected { position: format!("event {id}"), error, body, day: hour.unit.day };
+                let rejected = Rejected { position: place.to_owned(), error, body, day: hour.unit.day };
                 hour.unit.rejected.push(rejected);
                 weight
             }
@@ -96,7 +102,7 @@ impl Hours {
     }
 
     /// Parts that have to go out so that not too much is held.
-    pub(super) fn overflow(&mut self) -> Vec<Unit> {
+    pub(crate) fn overflow(&mut self) -> Vec<Unit> {
         if self.held < HELD {
             return Vec::new();
         }
@@ -105,7 +111,7 @@ impl Hours {
     }
 
     /// The last parts, oldest hour first; `cursors` are committed with the last hour, in that order.
-    pub(super) fn finish(self, cursors: Vec<(String, String)>) -> Vec<Unit> {
+    pub(crate) fn finish(self, cursors: Vec<(String, String)>) -> Vec<Unit> {
         let mut hours: Vec<Hour> = self.units.into_values().collect();
         let last = hours.pop();
         let mut units: Vec<Unit> = hours.into_iter().map(|hour| Unit { last: true, ..hour.unit }).collect();

@@ -16,9 +16,10 @@ mod path;
 mod reader;
 mod regions;
 mod scan;
-mod windows;
+pub(crate) mod windows;
 
 pub(crate) use classify::{Outcome, time_of};
+pub(crate) use hours::Hours;
 pub(crate) use path::PathCollector;
 pub(crate) use reader::Format;
 

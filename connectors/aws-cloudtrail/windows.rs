@@ -19,17 +19,17 @@ const SWEEP: i64 = 48 * HOUR;
 
 /// What a stream has to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) start: Timestamp,
-    pub(super) end: Timestamp,
+pub(crate) struct Span {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
     /// What should be read but is not kept any more.
-    pub(super) gap: Option<(Timestamp, Timestamp)>,
+    pub(crate) gap: Option<(Timestamp, Timestamp)>,
     /// Whether this is the sweep of the day.
-    pub(super) sweeps: bool,
+    pub(crate) sweeps: bool,
 }
 
 /// What to read at `now`, after having read to `cursor` and swept at `swept`; again from `since`, if given.
-pub(super) fn span(
+pub(crate) fn span(
     cursor: Option<Timestamp>,
     swept: Option<Timestamp>,
     since: Option<Timestamp>,
@@ -69,7 +69,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// Pieces of at most a day, oldest first, each ending at midnight or at the end.
-pub(super) fn requests(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+pub(crate) fn requests(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timestamp)> {
     pieces(start, end, DAY)
 }
 

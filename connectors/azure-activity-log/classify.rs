@@ -60,7 +60,8 @@ mod tests {
     use super::*;
 
     const REST: &str = r#"{"eventDataId":"e1","eventTimestamp":"2026-10-01T12:00:00.1234567Z","operationName":{"value":"Microsoft.Web/sites/write"}}"#;
-    const EXPORTED: &str = r#"{"time":"2026-10-01T12:00:00.1234567Z","operationName":"MICROSOFT.WEB/SITES/WRITE","resultType":"Start"}"#;
+    const EXPORTED: &str =
+        r#"{"time":"2026-10-01T12:00:00.1234567Z","operationName":"MICROSOFT.WEB/SITES/WRITE","resultType":"Start"}"#;
 
     fn outcome(record: &str) -> Outcome {
         classify(record.as_bytes(), 3, &Redactor::new([0; 32]))
@@ -85,7 +86,9 @@ mod tests {
     #[test]
     fn an_exported_record_is_named_by_its_content() {
         let one = kept(EXPORTED);
-        let same = kept(r#"{"resultType":"Start", "operationName":"MICROSOFT.WEB/SITES/WRITE","time":"2026-10-01T12:00:00.1234567Z"}"#);
+        let same = kept(
+            r#"{"resultType":"Start", "operationName":"MICROSOFT.WEB/SITES/WRITE","time":"2026-10-01T12:00:00.1234567Z"}"#,
+        );
         assert_eq!(one.record_id, same.record_id);
         assert_ne!(one.record_id, kept(&EXPORTED.replace("Start", "Success")).record_id);
         assert_eq!(one.occurred_at, "2026-10-01T12:00:00.1234567Z".parse().ok());
@@ -94,7 +97,17 @@ mod tests {
     #[test]
     fn what_is_no_record_is_rejected() {
         let answers = [r#"{"error":{"code":"AuthorizationFailed"}}"#, r#"{"Code":"BadRequest","Message":"…"}"#];
-        let others = ["\"x\"", "5", "[1]", "{}", "{\"a\":}", "{\"eventDataId\":\" \"}", "{\"time\":\"2026-10-01T12:00:00Z\"}", "{", ""];
+        let others = [
+            "\"x\"",
+            "5",
+            "[1]",
+            "{}",
+            "{\"a\":}",
+            "{\"eventDataId\":\" \"}",
+            "{\"time\":\"2026-10-01T12:00:00Z\"}",
+            "{",
+            "",
+        ];
         for record in answers.into_iter().chain(others) {
             assert!(matches!(outcome(record), Outcome::Rejected(_)), "{record}");
         }

@@ -1,13 +1,16 @@
 //! Azure Activity Log: what was done to Azure resources, subscription by subscription.
 //!
-//! The same records come as pages of the REST interface, as arrays of the command line, and as files that diagnostic
-//! settings export; all are stored as they are. Permission, retention, lag and limits stand in the folder's README.
+//! Three ways to the same records: by the REST interface (`subscriptions`); as files (`path`) with its pages, with arrays
+//! of the command line, or with what diagnostic settings export; all are stored as they are. Permission, retention, lag and limits stand in the folder's README.
 //! The surprising fact: one operation is told by up to four records, which may come in different collections, so no
 //! record is dropped here, not even the one that only says that something was started.
 //!
 //! <https://learn.microsoft.com/en-us/azure/azure-monitor/essentials/activity-log-schema>
 
+mod api;
+mod arm;
 mod classify;
+mod token;
 
 use std::sync::LazyLock;
 
@@ -41,10 +44,21 @@ impl Connector for AzureActivityLog {
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
-        let path = params.string("path")?.ok_or_else(|| params.missing("path"))?;
+        let Some(path) = params.string("path")? else {
+            if !params.has("subscriptions") && !params.has("tenant_level") {
+                return Err(params.missing_one_of(&["path", "subscriptions"]));
+            }
+            return Ok(Box::new(api::ApiCollector::configure(&params)?));
+        };
+        if let Some(key) = API_KEYS.iter().find(|key| params.has(key)) {
+            return Err(params.bad(key, "it cannot be given together with `path`"));
+        }
         Ok(Box::new(PathCollector { root: source.base.join(path), format: &FILES }))
     }
 }
+
+/// What belongs to the REST interface.
+const API_KEYS: &[&str] = &["subscriptions", "tenant_level", "tenant_id", "endpoint", "concurrency"];
 
 /// Pages, arrays and exports; an export's file has records on lines of their own.
 static FILES: Format = Format {

@@ -16,11 +16,15 @@ async fn units(root: &Path) -> Vec<Unit> {
 }
 
 fn record(id: &str) -> String {
-    format!(r#"{{"channels":null,"eventDataId":"{id}","eventTimestamp":"2026-10-01T12:00:00Z","operationName":{{"value":"Microsoft.Web/sites/write"}},"status":{{"value":null}}}}"#)
+    format!(
+        r#"{{"channels":null,"eventDataId":"{id}","eventTimestamp":"2026-10-01T12:00:00Z","operationName":{{"value":"Microsoft.Web/sites/write"}},"status":{{"value":null}}}}"#
+    )
 }
 
 fn exported(hour: u32) -> String {
-    format!(r#"{{"time":"2026-10-01T{hour}:00:00Z","resourceId":"/SUBSCRIPTIONS/S","operationName":"MICROSOFT.WEB/SITES/WRITE","resultType":"Start"}}"#)
+    format!(
+        r#"{{"time":"2026-10-01T{hour}:00:00Z","resourceId":"/SUBSCRIPTIONS/S","operationName":"MICROSOFT.WEB/SITES/WRITE","resultType":"Start"}}"#
+    )
 }
 
 #[tokio::test]
@@ -31,7 +35,10 @@ async fn pages_arrays_single_records_and_exports_are_read() {
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         fs::write(path, text).expect("a file");
     };
-    write("a-page.json", format!("{{\"nextLink\":\"https://example.org/?a=[{{\",\"value\":[{},\n{}]}}", record("1"), record("2")));
+    write(
+        "a-page.json",
+        format!("{{\"nextLink\":\"https://example.org/?a=[{{\",\"value\":[{},\n{}]}}", record("1"), record("2")),
+    );
     write("b-array.json", format!("\u{feff}[\n  {}\n]", record("3")));
     write("c-single.json", record("4"));
     write("d-empty.json", "{\"value\":[]}".into());
@@ -53,7 +60,8 @@ async fn pages_arrays_single_records_and_exports_are_read() {
 #[tokio::test]
 async fn pages_with_nulls_are_read_whole() {
     let Some(root) = shared("data/azure_activitylog_rest_nulls.json") else { return };
-    let collector = collector(&AzureActivityLog, root.parent().expect("a folder"), "path = 'azure_activitylog_rest_nulls.json'");
+    let collector =
+        collector(&AzureActivityLog, root.parent().expect("a folder"), "path = 'azure_activitylog_rest_nulls.json'");
     let (units, result) = collect(collector.as_ref(), &run_at(NOW)).await;
     result.expect("a file that can be read");
     assert_eq!((units.len(), units[0].records.len(), units[0].rejected.len()), (1, 2, 0));

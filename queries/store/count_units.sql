@@ -5,17 +5,17 @@ first_place as (
     -- where each content is kept: a copy anywhere else is a duplicate
     select record_id, hash, unit, position from known_record
     union all
-    select record_id, hash, arg_min(unit, (unit, position)), arg_min(position, (unit, position))
-    from incoming_record i
+    select record_id, hash, unit, position
+    from repeated_record i
     where not exists (from known_record k where k.record_id = i.record_id and k.hash = i.hash)
-    group by record_id, hash
 ),
 restarted as (select distinct unit from incoming_unit where part = 0),
 parts as (
     select i.unit, i.day, count(*) as kept,
-           count(*) filter (where (f.unit, f.position) is distinct from (i.unit, i.position)) as duplicates,
+           -- what came in once and was not known is where it belongs
+           count(*) filter (where f.unit is not null and (f.unit, f.position) <> (i.unit, i.position)) as duplicates,
            0 as reads, 0 as quarantined
-    from incoming_record i join first_place f using (record_id, hash)
+    from incoming_record i left join first_place f using (record_id, hash)
     group by all
     union all
     select unit, day, 0, 0, sum(reads), 0 from incoming_read group by all

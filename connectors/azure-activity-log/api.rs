@@ -1,0 +1,275 @@
+//! Reads the Activity Log of subscriptions, and of the tenant itself, by the REST interface.
+//!
+//! Each subscription is a stream of its own with its own cursor; several run at once. A stream reads windows of at most a
+//! day, oldest first, every page of each, and its cursor moves only with the last unit of a window that was read whole.
+//! The surprising fact: pages are in order only region by region, so neither the first nor the last record of a window
+//! says how far it has been read.
+//!
+//! <https://learn.microsoft.com/en-us/rest/api/monitor/activity-logs/list>
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use azure_core_legacy::{RetryOptions, TransportOptions, Url};
+use azure_mgmt_monitor::package_preview_2023_09 as monitor;
+use futures::{Stream, StreamExt};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::arm::{Arm, Carrier, Patience, Placeholder};
+use super::classify::classify;
+use super::token::Chain;
+use crate::aws_cloudtrail::{Hours, windows};
+use crate::params::Params;
+use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
+
+/// Pages of one window; more are a system that never ends.
+const MAX_PAGES: usize = 50_000;
+
+/// Whose log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    Subscription(String),
+    /// What belongs to no subscription: management groups, elevated access.
+    Tenant,
+}
+
+impl Scope {
+    /// Name of the stream.
+    fn name(&self) -> String {
+        match self {
+            Self::Subscription(id) => format!("subscriptions/{id}"),
+            Self::Tenant => "tenant".into(),
+        }
+    }
+}
+
+/// A source with `subscriptions`.
+#[derive(Debug)]
+pub(super) struct ApiCollector {
+    scopes: Vec<Scope>,
+    endpoint: Url,
+    tenant: Option<String>,
+    streams_at_once: usize,
+}
+
+impl ApiCollector {
+    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+        let mut scopes = Vec::new();
+        for id in params.strings("subscriptions")? {
+            if !is_guid(&id) {
+                return Err(params.bad("subscriptions", format!("`{id}` is no subscription id")));
+            }
+            let scope = Scope::Subscription(id.to_ascii_lowercase());
+            if scopes.contains(&scope) {
+                return Err(params.bad("subscriptions", format!("`{id}` is listed twice")));
+            }
+            scopes.push(scope);
+        }
+        if params.flag("tenant_level")?.unwrap_or(false) {
+            scopes.push(Scope::Tenant);
+        }
+        let tenant = params.string("tenant_id")?;
+        let text = params.string("endpoint")?.unwrap_or_else(|| "https://management.azure.com".into());
+        let endpoint: Url = text.parse().map_err(|error| params.bad("endpoint", format!("`{text}`: {error}")))?;
+        let is_local = matches!(endpoint.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && is_local) {
+            return Err(params.bad("endpoint", "it must start with https://, or a token would be sent in clear"));
+        }
+        if endpoint.path() != "/" || endpoint.query().is_some() || !endpoint.username().is_empty() {
+            return Err(params.bad("endpoint", "only a host is needed, such as https://management.azure.com"));
+        }
+        let streams_at_once = match params.integer("concurrency")?.unwrap_or(8) {
+            number @ 1..=64 => usize::try_from(number).unwrap_or(1),
+            number => return Err(params.bad("concurrency", format!("{number} is not between 1 and 64"))),
+        };
+        Ok(Self { scopes, endpoint, tenant, streams_at_once })
+    }
+
+    /// As [`Collector::collect`], with a connection as given.
+    async fn collect_with(&self, arm: Arm, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let permits = Arc::new(Semaphore::new(self.streams_at_once));
+        let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
+        for scope in &self.scopes {
+            let stream = LogStream { name: scope.name(), scope: scope.clone(), arm: arm.clone() };
+            let (permits, run, sink) = (Arc::clone(&permits), run.clone(), sink.clone());
+            tasks.spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                let result = stream.read(&run, &sink).await;
+                (stream.name, result)
+            });
+        }
+        let mut failed = BTreeMap::new();
+        while let Some(ended) = tasks.join_next().await {
+            match ended.map_err(|source| Error::Worker { source: source.into() })? {
+                (_, Ok(())) => {}
+                (_, Err(Error::WriterStopped)) => return Err(Error::WriterStopped),
+                (name, Err(error)) => {
+                    tracing::warn!(stream = %name, %error, "stream failed, others go on");
+                    failed.insert(name, error);
+                }
+            }
+        }
+        match failed.len() {
+            0 => Ok(()),
+            1 if self.scopes.len() == 1 => failed.into_values().next().map_or(Ok(()), Err),
+            count => {
+                Err(Error::Several { failed: count, streams: self.scopes.len(), errors: failed.into_iter().collect() })
+            }
+        }
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+#[async_trait]
+impl Collector for ApiCollector {
+    async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let tokens = Chain::new(self.tenant.clone(), self.endpoint.as_str());
+        let arm = Arm::new(self.endpoint.clone(), Arc::new(tokens), Patience::default())?;
+        self.collect_with(arm, run, sink).await
+    }
+
+    fn plan(&self, run: &Run) -> Vec<String> {
+        let line = |scope: &Scope| {
+            let name = scope.name();
+            let cursor = |name: &str| run.cursors.get(name).and_then(|value| value.parse().ok());
+            let span = windows::span(cursor(&name), cursor(&sweep_of(&name)), run.since, run.now);
+            let count = windows::requests(span.start, span.end).len();
+            format!("{name}: {:.0} to {:.0} in {count} windows", span.start, span.end)
+        };
+        self.scopes.iter().map(line).collect()
+    }
+
+    fn is_path(&self) -> bool {
+        false
+    }
+}
+
+fn sweep_of(stream: &str) -> String {
+    format!("{stream}#sweep")
+}
+
+/// The log of one subscription, or of the tenant.
+#[derive(Debug)]
+struct LogStream {
+    name: String,
+    scope: Scope,
+    arm: Arm,
+}
+
+impl LogStream {
+    async fn read(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let sweep = sweep_of(&self.name);
+        let (cursor, swept) = (cursor(run, &self.name)?, cursor(run, &sweep)?);
+        let span = windows::span(cursor, swept, run.since, run.now);
+        if let Some(gap) = span.gap {
+            sink.send(self.gap(gap)).await?;
+        }
+        for (start, end) in windows::requests(span.start, span.end) {
+            let mut cursors = Vec::new();
+            if end == span.end && span.sweeps {
+                cursors.push((sweep.clone(), run.now.to_string()));
+            }
+            // Reading again what lies before the cursor does not move it back.
+            if cursor.is_none_or(|cursor| cursor < end) {
+                cursors.push((self.name.clone(), end.to_string()));
+            }
+            for unit in self.window(start, end, run, sink).await?.finish(cursors) {
+                sink.send(unit).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one window whole.
+    async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error> {
+        let mut hours = Hours::new(&self.name, start, end);
+        let carrier = Arc::new(Carrier::new(self.arm.clone(), format!("the Activity Log of {}", self.name)));
+        let mut pages = self.pages(&carrier, start, end)?;
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            if let Err(error) = page {
+                return Err(carrier.take_failure(error));
+            }
+            for record in carrier.take_records() {
+                let text = record.get().as_bytes();
+                hours.put(classify(text, 0, &run.redactor), text, start, "record of a page", &run.redactor);
+            }
+            for unit in hours.overflow() {
+                sink.send(unit).await?;
+            }
+            count += 1;
+            if count == MAX_PAGES {
+                let problem = format!("a window with more than {MAX_PAGES} pages");
+                return Err(Error::BadResponse { target: self.name.clone(), problem, source: None });
+            }
+        }
+        Ok(hours)
+    }
+
+    /// The client's own way through the pages of a window, over our transport.
+    fn pages(
+        &self,
+        carrier: &Arc<Carrier>,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<impl Stream<Item = azure_core_legacy::Result<monitor::models::EventDataCollection>> + use<>, Error>
+    {
+        let client = monitor::Client::builder(Arc::new(Placeholder))
+            .endpoint(self.arm.endpoint.clone())
+            .retry(RetryOptions::none())
+            .transport(TransportOptions::new(Arc::clone(carrier) as _))
+            .build()
+            .map_err(|source| Error::Decode { what: "the endpoint".into(), source: source.into() })?;
+        let filter = filter(start, end);
+        Ok(match &self.scope {
+            Scope::Subscription(id) => client.activity_logs_client().list(filter, id).into_stream(),
+            Scope::Tenant => client.tenant_activity_logs_client().list().filter(filter).into_stream(),
+        })
+    }
+
+    /// The unit that says that a time cannot be read any more.
+    fn gap(&self, (start, end): (Timestamp, Timestamp)) -> Unit {
+        let target = format!("the Activity Log of {}", self.name);
+        let lost = Error::WindowTooOld { target, oldest: end, asked: start };
+        let hint = lost.hint().unwrap_or_default();
+        tracing::warn!(stream = %self.name, %start, %end, "not kept any more, a gap remains: {hint}");
+        Unit {
+            key: format!("{}/gap-{}", self.name, start.strftime("%Y-%m-%dT%H")),
+            window: Some((start, end)),
+            last: true,
+            incomplete: Some(lost.to_string()),
+            ..Unit::default()
+        }
+    }
+}
+
+/// Both ends are included, so the last tick (100 ns) before the end is named.
+fn filter(start: Timestamp, end: Timestamp) -> String {
+    let last = (end - SignedDuration::from_nanos(100)).max(start);
+    let text = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S.%7fZ").to_string();
+    format!("eventTimestamp ge '{}' and eventTimestamp le '{}'", text(start), text(last))
+}
+
+/// The time that a cursor holds.
+fn cursor(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
+    let parse = |value: &String| {
+        let what = format!("the cursor of {stream}, `{value}`");
+        value.parse().map_err(|error: jiff::Error| Error::Decode { what, source: error.into() })
+    };
+    run.cursors.get(stream).map(parse).transpose()
+}
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

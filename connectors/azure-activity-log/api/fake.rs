@@ -1,0 +1,113 @@
+//! An Azure Resource Manager on the loopback: it logs what it is asked and answers what a test says.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use azure_core_legacy::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(super) struct Ask {
+    pub(super) path: String,
+    pub(super) query: HashMap<String, String>,
+    pub(super) token: String,
+}
+
+/// What comes back.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: String,
+    pub(super) body: String,
+    /// Bytes of the body that are announced and never come.
+    pub(super) missing: usize,
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, body: impl Into<String>) -> Self {
+        Self { status, headers: String::new(), body: body.into(), missing: 0 }
+    }
+
+    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self
+    }
+}
+
+type Handler = dyn Fn(&Ask, usize) -> Answer + Send + Sync;
+
+/// The fake; everything that it was asked.
+pub(super) struct Fake {
+    pub(super) url: Url,
+    asked: Arc<Mutex<Vec<Ask>>>,
+}
+
+impl Fake {
+    /// `answer` gets each request and how many came before.
+    pub(super) async fn start(answer: impl Fn(&Ask, usize) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
+        let (asked, answer): (Arc<Mutex<Vec<Ask>>>, Arc<Handler>) = (Arc::default(), Arc::new(answer));
+        let log = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&log), Arc::clone(&answer)));
+            }
+        });
+        Self { url, asked }
+    }
+
+    pub(super) fn asked(&self) -> Vec<Ask> {
+        self.asked.lock().expect("no panic").clone()
+    }
+}
+
+async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, answer: Arc<Handler>) {
+    let mut received = Vec::new();
+    while let Some(head) = request(&mut stream, &mut received).await {
+        let ask = ask(&head);
+        let before = {
+            let mut log = log.lock().expect("no panic");
+            log.push(ask.clone());
+            log.len() - 1
+        };
+        let Answer { status, headers, body, missing } = answer(&ask, before);
+        let length = body.len() + missing;
+        let text = format!("HTTP/1.1 {status} Some\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
+        if stream.write_all(text.as_bytes()).await.is_err() || missing > 0 {
+            return;
+        }
+    }
+}
+
+/// The head of the next request; none of them has a body.
+async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<String> {
+    loop {
+        if let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") {
+            let rest = received.split_off(end + 4);
+            let head = std::mem::replace(received, rest);
+            return String::from_utf8(head).ok();
+        }
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).await {
+            Ok(count) if count > 0 => received.extend_from_slice(&buffer[..count]),
+            _ => return None,
+        }
+    }
+}
+
+fn ask(head: &str) -> Ask {
+    let target = head.split(' ').nth(1).expect("a target");
+    let url: Url = format!("http://x{target}").parse().expect("a URL");
+    let token = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("authorization").then(|| value.trim_start_matches("Bearer ").to_owned())
+    });
+    Ask {
+        path: url.path().to_owned(),
+        query: url.query_pairs().into_owned().collect(),
+        token: token.unwrap_or_default(),
+    }
+}

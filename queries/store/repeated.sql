@@ -1,0 +1,6 @@
+-- Contents that came in more than once, with the place that counts. Looked for without touching the records.
+create or replace temporary table repeated_record as
+select record_id, hash, arg_min(unit, (unit, position)) as unit, arg_min(position, (unit, position)) as position
+from incoming_record
+group by record_id, hash
+having count(*) > 1;
