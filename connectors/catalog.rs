@@ -2,7 +2,8 @@
 
 use crate::{ConfigError, Connector, aws_cloudtrail, azure_activity_log, release_log};
 
-const ALL: &[&'static dyn Connector] = &[&aws_cloudtrail::AwsCloudTrail, &azure_activity_log::AzureActivityLog, &release_log::ReleaseLog];
+const ALL: &[&'static dyn Connector] =
+    &[&aws_cloudtrail::AwsCloudTrail, &azure_activity_log::AzureActivityLog, &release_log::ReleaseLog];
 
 /// Every built-in connector, in the order in which people are shown them.
 #[must_use]

@@ -32,6 +32,7 @@ macro_rules! rules {
 rules! {
     actors: "actors",
     approvals: "approvals",
+    azure: "azure",
     findings: "findings",
     links: "links",
     mapping: "mapping",
@@ -191,6 +192,7 @@ fn lay_out(case: &Path, place: &Place) -> String {
         "pipelines.json",
         "pushed.json",
         "trail",
+        "azure",
         "releases",
     ];
     for entry in
@@ -205,7 +207,7 @@ fn lay_out(case: &Path, place: &Place) -> String {
     }
     let (config, now) = configuration(&given.join("changetrail.toml"));
     place.write("changetrail.toml", config);
-    for folder in ["trail", "releases"] {
+    for folder in ["trail", "azure", "releases"] {
         std::fs::create_dir_all(place.path(folder)).expect("a folder");
         if given.join(folder).is_dir() {
             place.copy(&given.join(folder), folder);

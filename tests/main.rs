@@ -6,8 +6,11 @@
 mod support;
 
 mod cases;
+mod hostile;
 mod idempotence;
+mod input;
 mod kill;
+mod localstack;
 mod lock;
 mod sample;
 mod scenarios;

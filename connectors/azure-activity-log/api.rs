@@ -198,7 +198,7 @@ impl LogStream {
         let mut count = 0;
         while let Some(page) = pages.next().await {
             if let Err(error) = page {
-                return Err(carrier.take_failure(error));
+                return Err(carrier.take_failure(&error));
             }
             for record in carrier.take_records() {
                 let text = record.get().as_bytes();

@@ -44,7 +44,7 @@ pub(super) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        let (pause, longest) = (Duration::from_secs(1), Duration::from_secs(300));
+        let (pause, longest) = (Duration::from_secs(1), Duration::from_mins(5));
         Self { pause, longest, refusals: 8, failures: 4 }
     }
 }
@@ -110,7 +110,7 @@ impl Carrier {
     }
 
     /// Why the last request failed: the client's own error cannot say it.
-    pub(super) fn take_failure(&self, error: azure_core_legacy::Error) -> Error {
+    pub(super) fn take_failure(&self, error: &azure_core_legacy::Error) -> Error {
         let unknown = || Error::BadResponse { target: self.target.clone(), problem: error.to_string(), source: None };
         self.state().failure.take().unwrap_or_else(unknown)
     }

@@ -173,7 +173,7 @@ select
     actor_type = 'person' and coalesce(app_channel = 'console', false) as console,
     case
         when actor_type = 'service' then 'service'
-        when app_channel is not null then app_channel
+        when actor_type = 'person' and app_channel is not null then app_channel
         when app_id is not null then 'api'
         else 'unknown'
     end as channel,

@@ -18,8 +18,10 @@ use tokio::sync::Mutex;
 
 use crate::Error;
 
-/// A machine that has no managed identity does not answer at all.
-const MANAGED_IDENTITY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where a machine has no managed identity, nobody answers.
+const SILENCE: Duration = Duration::from_secs(10);
+/// The Azure CLI takes its time to start, and a token service may want to be asked twice.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const HELP: &str = "sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or \
                     AZURE_FEDERATED_TOKEN_FILE), or give the machine a managed identity";
@@ -47,24 +49,25 @@ impl Chain {
         Self { tenant, scope: format!("{}/.default", endpoint.trim_end_matches('/')), chosen: Mutex::new(None) }
     }
 
-    /// What there is to try, with its name.
-    fn candidates(&self) -> Vec<(&'static str, Made)> {
+    /// What there is to try, with its name and how long to wait for it.
+    fn candidates(&self) -> Vec<(&'static str, Duration, Made)> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let tenant = || self.tenant.clone().or_else(|| variable("AZURE_TENANT_ID"));
         if variable("AZURE_FEDERATED_TOKEN_FILE").is_some() {
             let options = WorkloadIdentityCredentialOptions { tenant_id: tenant(), ..Default::default() };
-            return vec![("workload identity", made(WorkloadIdentityCredential::new(Some(options))))];
+            return vec![("workload identity", PATIENCE, made(WorkloadIdentityCredential::new(Some(options))))];
         }
         if let Some(secret) = variable("AZURE_CLIENT_SECRET") {
             let (tenant, client) = (tenant().unwrap_or_default(), variable("AZURE_CLIENT_ID").unwrap_or_default());
             let credential = ClientSecretCredential::new(&tenant, client, Secret::new(secret), None);
-            return vec![("client secret", made(credential))];
+            return vec![("client secret", PATIENCE, made(credential))];
         }
         let assigned = variable("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
         let options = ManagedIdentityCredentialOptions { user_assigned_id: assigned, ..Default::default() };
         let managed = ManagedIdentityCredential::new(Some(options));
         let options = AzureCliCredentialOptions { tenant_id: self.tenant.clone(), ..Default::default() };
-        vec![("managed identity", made(managed)), ("Azure CLI", made(AzureCliCredential::new(Some(options))))]
+        let cli = AzureCliCredential::new(Some(options));
+        vec![("managed identity", SILENCE, made(managed)), ("Azure CLI", PATIENCE, made(cli))]
     }
 
     async fn ask(&self, credential: &dyn TokenCredential) -> azure_core::Result<Secret> {
@@ -90,12 +93,12 @@ impl Tokens for Chain {
                 Err(error) => problems.push(error.to_string()),
             }
         }
-        for (name, candidate) in self.candidates() {
+        for (name, patience, candidate) in self.candidates() {
             let asked = async {
                 let credential = candidate?;
                 Ok::<_, azure_core::Error>((self.ask(credential.as_ref()).await?, credential))
             };
-            match tokio::time::timeout(MANAGED_IDENTITY_TIMEOUT.max(limit(name)), asked).await {
+            match tokio::time::timeout(patience, asked).await {
                 Ok(Ok((token, credential))) => {
                     tracing::debug!(credential = name, "signed in to Azure");
                     *chosen = Some(credential);
@@ -108,9 +111,4 @@ impl Tokens for Chain {
         let source = problems.join("; ").into();
         Err(Error::Auth { target: "Azure Resource Manager".into(), help: HELP.into(), source })
     }
-}
-
-/// The Azure CLI takes its time to start, and a token service may retry.
-fn limit(name: &str) -> Duration {
-    if name == "managed identity" { MANAGED_IDENTITY_TIMEOUT } else { Duration::from_secs(60) }
 }

@@ -279,14 +279,14 @@ select
         when root_type in ('undocumented', 'role', 'account', 'unknown') and kind <> 'platform' then 'claimed'
         else 'proven'
     end as actor_basis,
-    lower(case
+    lower(coalesce(case
         when kind = 'person' and coalesce(proven_person_type is not null or root_type = 'user', false) then coalesce(proven_actor, proven_name, root_name)
         when kind = 'person' then coalesce(claimed_actor, first_session_name, session_name, actor_name)
         when kind = 'pipeline' then pipeline
         when kind = 'workload' then coalesce(actor_role, actor_name, subject, root_name)
         when kind = 'platform' then coalesce(invoked_by, actor_role, actor_name)
         else coalesce(claimed_actor, actor_name, '')
-    end) as actor,
+    end, '')) as actor,
     case when kind = 'person' then coalesce(proven_id, case when proven_person_type is null then claimed_id end) end as person_id,
     pipeline,
     coalesce(pipeline_valid, false) as pipeline_valid,

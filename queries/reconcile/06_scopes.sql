@@ -2,7 +2,7 @@
 create or replace table change_scope as
 with
 place as (
-    select distinct source, account, region, subscription, resource_group from change_event
+    select distinct source, account, region, subscription, resource_group from told_once
 ),
 fitting as (
     -- scopes whose keys of place all match; keys that look at the resource itself are looked at below
@@ -23,7 +23,7 @@ select
     e.change_id,
     coalesce(arg_max(f.service, (f.keys, -f.position)), '') as service,
     coalesce(arg_max(f.environment, (f.keys, -f.position)), '') as environment
-from change_event e
+from told_once e
 left join fitting f
   on f.source = e.source and f.account is not distinct from e.account and f.region is not distinct from e.region
  and f.subscription is not distinct from e.subscription and f.resource_group is not distinct from e.resource_group

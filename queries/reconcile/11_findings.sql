@@ -54,6 +54,16 @@ open_windows as (
            null::varchar as exemption_id
     from deployment where closed_by_limit and environment = 'live' and ran
 ),
+ends_not_seen as (
+    select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, s.service, s.environment,
+           lower(coalesce(e.actor_name, '')) as actor,
+           'operation ' || e.action || ' on ' || e.resource || ' began at ' || strftime(e.occurred_at, '%Y-%m-%dT%H:%M:%SZ') || ', and its end was not seen in 24 hours' as summary,
+           false as provisional, null::varchar as exemption_id
+    from pending_event e
+    join change_scope s using (change_id)
+    cross join run
+    where e.occurred_at + interval 24 hours <= run.now
+),
 exemptions as (
     select 'exemption' as control, 'medium' as severity, 'exemption' as subject_kind, exemption_id as subject_id, coalesce(service, '') as service,
            coalesce(environment, '') as environment, requester_actor as actor, 'exemption ' || exemption_id || ' is ignored: ' || invalid as summary,
@@ -65,7 +75,7 @@ exemptions as (
     from waiver where invalid is not null
 ),
 every as (
-    from unlinked union all by name from deployments union all by name from pipelines union all by name from open_windows union all by name from exemptions
+    from unlinked union all by name from deployments union all by name from pipelines union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
 )
 select
     left(sha256(concat_ws(chr(31), e.control, e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,

@@ -1,7 +1,6 @@
--- What a commit brings, before it is known which of it is new.
+-- What a commit brings, before it is known which of it is new; the records themselves stay where they are.
 create temporary table if not exists incoming_record (
-    record_id varchar, hash varchar, received_hmac varchar, occurred_at timestamp, day date,
-    unit varchar, position bigint, record varchar
+    place bigint, record_id varchar, hash varchar, occurred_at timestamp, day date, unit varchar, position bigint
 );
 create temporary table if not exists incoming_unit (
     unit varchar, etag varchar, size bigint, sha256 varchar, window_start timestamp, window_end timestamp,

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::store::{Access, Committed, Db, Poll, WRITER_PATIENCE};
 
 /// A commit is made at this many bytes…
-const FULL: usize = 24 << 20;
+const FULL: usize = 32 << 20;
 /// …or this many units…
 const MANY: usize = 2_000;
 /// …or when nothing has come for this long.

@@ -1,7 +1,9 @@
 //! Commits what a collector handed over: records, what could not be read, the window they came from and the cursor, in
 //! one transaction. Reading the same thing again changes nothing but the time of reading.
 
-use changetrail_connectors::{Record, Unit};
+use std::collections::HashSet;
+
+use changetrail_connectors::{Record, Rejected, Unit};
 use duckdb::Appender;
 use duckdb::types::{TimeUnit, Value as Cell};
 use jiff::Timestamp;
@@ -9,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::open::STORE;
 use super::query::to_cell;
 use super::{Db, Error, Value, sql};
 
@@ -97,7 +100,8 @@ impl Db {
         units: &[Unit],
     ) -> Result<Committed, Error> {
         self.batch("incoming tables", sql!("store/incoming.sql"))?;
-        let mut committed = self.append(now, units)?;
+        let hashes = hashes(units);
+        let mut committed = self.announce(now, units, &hashes)?;
         let (last, previous_hash) = self.last_batch()?;
         let text = |text: &str| Value::Text(text.to_owned());
         let mut params = vec![
@@ -109,8 +113,7 @@ impl Db {
         ];
         self.run("known records", sql!("store/known.sql"), &params)?;
         self.run("repeated records", sql!("store/repeated.sql"), &params)?;
-        let stored = self.run("new records", sql!("store/insert_records.sql"), &params)?;
-        committed.stored = stored as u64;
+        committed.stored = self.store_new(source, last + 1, units, &hashes)?;
         self.run("quarantine", sql!("store/insert_quarantine.sql"), &params)?;
         let incomplete = self.rows(sql!("store/new_incomplete.sql"), &params)?.1;
         committed.incomplete = incomplete.into_iter().filter_map(|row| pair(&row)).collect();
@@ -134,17 +137,25 @@ impl Db {
         Ok(committed)
     }
 
-    fn append(&self, now: Timestamp, units: &[Unit]) -> Result<Committed, Error> {
+    /// Says what has come in, without the records themselves: enough to find out which of them are new.
+    fn announce(&self, now: Timestamp, units: &[Unit], hashes: &[String]) -> Result<Committed, Error> {
         let mut committed = Committed::default();
         let today = now.to_zoned(TimeZone::UTC).date();
         let mut records = self.appender("incoming_record")?;
         let mut read = self.appender("incoming_read")?;
         let mut quarantine = self.appender("incoming_quarantine")?;
         let mut unit_rows = self.appender("incoming_unit")?;
+        let mut place = 0;
         for unit in units {
             let fallback = unit.day.unwrap_or(today);
             for record in &unit.records {
-                append_record(&mut records, unit, record, fallback)?;
+                let day = record.occurred_at.map_or(fallback, |time| time.to_zoned(TimeZone::UTC).date()).to_string();
+                let position = i64::try_from(record.position).unwrap_or(i64::MAX);
+                let index = i64::try_from(place).unwrap_or(i64::MAX);
+                let occurred = time(record);
+                let cells = duckdb::params![index, record.record_id, hashes[place], occurred, day, unit.key, position];
+                records.append_row(cells).map_err(failed)?;
+                place += 1;
             }
             for (day, reads) in &unit.reads {
                 let count = i64::try_from(*reads).unwrap_or(i64::MAX);
@@ -152,35 +163,9 @@ impl Db {
                 committed.reads += reads;
             }
             for rejected in &unit.rejected {
-                let day = rejected.day.unwrap_or(fallback);
-                row(
-                    &mut quarantine,
-                    &[
-                        text(&unit.key),
-                        text(&rejected.position),
-                        text(&rejected.error),
-                        text(&hex(&Sha256::digest(rejected.body.as_bytes()))),
-                        text(&day.to_string()),
-                        text(&rejected.body),
-                    ],
-                )?;
+                append_rejected(&mut quarantine, unit, rejected, fallback)?;
             }
-            let window = unit.window.map_or([Value::Null, Value::Null], |(start, end)| [start, end].map(Value::Time));
-            let [start, end] = window;
-            row(
-                &mut unit_rows,
-                &[
-                    text(&unit.key),
-                    text(&unit.etag),
-                    Value::Int(i64::try_from(unit.size).unwrap_or(i64::MAX)),
-                    text(&unit.sha256),
-                    start,
-                    end,
-                    Value::Int(i64::from(unit.part)),
-                    Value::Bool(unit.last),
-                    unit.incomplete.as_deref().map_or(Value::Null, text),
-                ],
-            )?;
+            append_unit(&mut unit_rows, unit)?;
             committed.kept += unit.records.len() as u64;
             committed.quarantined += unit.rejected.len() as u64;
         }
@@ -188,6 +173,46 @@ impl Db {
             appender.flush().map_err(failed)?;
         }
         Ok(committed)
+    }
+
+    /// Appends the records that are neither known nor repeated: straight into their table, borrowed, the one place where
+    /// many bytes pass.
+    fn store_new(&self, source: &str, batch: i64, units: &[Unit], hashes: &[String]) -> Result<u64, Error> {
+        let (_, rows) = self.rows(sql!("store/left_out.sql"), &[])?;
+        let left_out: HashSet<usize> = rows
+            .iter()
+            .filter_map(|row| match row.first() {
+                Some(Value::Int(index)) => usize::try_from(*index).ok(),
+                _ => None,
+            })
+            .collect();
+        let mut appender = self.connection.appender_to_catalog_and_db("raw_record", STORE, "main").map_err(failed)?;
+        let records = units.iter().flat_map(|unit| unit.records.iter().map(move |record| (unit, record)));
+        let mut stored = 0;
+        for (index, (unit, record)) in records.enumerate() {
+            if left_out.contains(&index) {
+                continue;
+            }
+            let received = record.received_hmac.map(|hmac| hex(&hmac));
+            let position = i64::try_from(record.position).unwrap_or(i64::MAX);
+            let occurred = time(record);
+            appender
+                .append_row(duckdb::params![
+                    source,
+                    record.record_id,
+                    hashes[index],
+                    received,
+                    occurred,
+                    unit.key,
+                    position,
+                    batch,
+                    record.body
+                ])
+                .map_err(failed)?;
+            stored += 1;
+        }
+        appender.flush().map_err(failed)?;
+        Ok(stored)
     }
 
     fn appender(&self, table: &str) -> Result<Appender<'_>, Error> {
@@ -203,16 +228,38 @@ impl Db {
     }
 }
 
-/// The one place where many bytes pass: everything is borrowed.
-fn append_record(appender: &mut Appender<'_>, unit: &Unit, record: &Record, fallback: Date) -> Result<(), Error> {
-    let day = record.occurred_at.map_or(fallback, |time| time.to_zoned(TimeZone::UTC).date());
-    let hash = hex(&Sha256::digest(record.body.as_bytes()));
-    let received = record.received_hmac.map(|hmac| hex(&hmac));
-    let occurred = record.occurred_at.map(|time| Cell::Timestamp(TimeUnit::Microsecond, time.as_microsecond()));
-    let position = i64::try_from(record.position).unwrap_or(i64::MAX);
-    let day = day.to_string();
-    let cells = duckdb::params![record.record_id, hash, received, occurred, day, unit.key, position, record.body];
+fn append_rejected(appender: &mut Appender<'_>, unit: &Unit, rejected: &Rejected, fallback: Date) -> Result<(), Error> {
+    let day = rejected.day.unwrap_or(fallback).to_string();
+    let hash = hex(&Sha256::digest(rejected.body.as_bytes()));
+    let cells = duckdb::params![unit.key, rejected.position, rejected.error, hash, day, rejected.body];
     appender.append_row(cells).map_err(failed)
+}
+
+fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
+    let [start, end] =
+        unit.window.map_or([Value::Null, Value::Null], |(start, end)| [start, end].map(Value::Time));
+    let cells = [
+        text(&unit.key),
+        text(&unit.etag),
+        Value::Int(i64::try_from(unit.size).unwrap_or(i64::MAX)),
+        text(&unit.sha256),
+        start,
+        end,
+        Value::Int(i64::from(unit.part)),
+        Value::Bool(unit.last),
+        unit.incomplete.as_deref().map_or(Value::Null, text),
+    ];
+    row(appender, &cells)
+}
+
+/// SHA-256 of each record as it will be stored, in order.
+fn hashes(units: &[Unit]) -> Vec<String> {
+    let records = units.iter().flat_map(|unit| &unit.records);
+    records.map(|record| hex(&Sha256::digest(record.body.as_bytes()))).collect()
+}
+
+fn time(record: &Record) -> Option<Cell> {
+    record.occurred_at.map(|time| Cell::Timestamp(TimeUnit::Microsecond, time.as_microsecond()))
 }
 
 fn row(appender: &mut Appender<'_>, cells: &[Value]) -> Result<(), Error> {

@@ -35,14 +35,14 @@ fn version(db: &Db) -> Result<i64, Error> {
     let failed = |source| Error::Statement { step: "schema version".into(), source };
     let tables: i64 = db
         .connection
-        .query_row("select count(*) from duckdb_tables() where not temporary", [], |row| row.get(0))
+        .query_row("select count(*) from duckdb_tables() where database_name = 'store'", [], |row| row.get(0))
         .map_err(failed)?;
     if tables == 0 {
         return Ok(0);
     }
     let table: Option<String> = db
         .connection
-        .query_row("select table_name from duckdb_tables() where table_name = 'schema_version'", [], |row| row.get(0))
+        .query_row("select table_name from duckdb_tables() where database_name = 'store' and table_name = 'schema_version'", [], |row| row.get(0))
         .optional()
         .map_err(failed)?;
     if table.is_none() {

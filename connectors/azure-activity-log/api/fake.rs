@@ -31,7 +31,7 @@ impl Answer {
     }
 
     pub(super) fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        self.headers = format!("{}{name}: {value}\r\n", self.headers);
         self
     }
 }

@@ -74,12 +74,12 @@ fn record(id: &str, time: &str) -> serde_json::Value {
 }
 
 /// A page; `next` is a skip token, or a whole link.
-fn page(records: &[serde_json::Value], next: Option<String>) -> Answer {
+fn page(records: &[serde_json::Value], next: Option<&str>) -> Answer {
     Answer::new(200, json!({"value": records, "nextLink": next}).to_string())
 }
 
-fn link(ask: &Ask, token: &str) -> Option<String> {
-    Some(format!("{}{}?api-version=2015-04-01&$skipToken={token}", "{URL}", ask.path))
+fn link(ask: &Ask, token: &str) -> String {
+    format!("{}{}?api-version=2015-04-01&$skipToken={token}", "{URL}", ask.path)
 }
 
 /// A fake whose links lead to itself: `{URL}` in a body stands for its address.
@@ -129,7 +129,8 @@ async fn all_pages_of_a_window_are_read_in_whatever_order_regions_come() {
             record(&format!("{number:02}-a"), &format!("2026-10-01T12:{minute}:00.1234567Z")),
             record(&format!("{number:02}-b"), &format!("2026-10-01T13:{minute}:00Z")),
         ];
-        page(&records, if number < 13 { link(ask, &format!("EU1:{}", number + 1)) } else { None })
+        let next = link(ask, &format!("EU1:{}", number + 1));
+        page(&records, (number < 13).then_some(next.as_str()))
     })
     .await;
     let (units, result) = read(&fake, &one()).await;
@@ -187,7 +188,7 @@ async fn a_page_with_nulls_comes_in_whole() {
 async fn a_refusal_is_waited_out_as_long_as_the_system_says() {
     let refused = || Answer::new(429, r#"{"error":{"code":"TooManyRequests"}}"#);
     let fake = fake(move |ask, count| match count {
-        0 => page(&[record("1", "2026-10-01T12:30:00Z")], link(ask, "A")),
+        0 => page(&[record("1", "2026-10-01T12:30:00Z")], Some(&link(ask, "A"))),
         1 => refused().header("Retry-After", "1"),
         _ => page(&[record("2", "2026-10-01T12:20:00Z")], None),
     })
@@ -213,7 +214,7 @@ async fn a_system_that_keeps_refusing_is_an_error_and_moves_nothing() {
 
 #[tokio::test]
 async fn a_page_that_is_named_twice_is_an_error() {
-    let fake = fake(|ask, _| page(&[record("1", "2026-10-01T12:30:00Z")], link(ask, "A"))).await;
+    let fake = fake(|ask, _| page(&[record("1", "2026-10-01T12:30:00Z")], Some(&link(ask, "A")))).await;
     let (units, result) = read(&fake, &one()).await;
     assert!(told(&result.expect_err("a circle")).contains("named twice"));
     assert_eq!(fake.asked().len(), 2);
@@ -235,7 +236,7 @@ async fn no_token_goes_to_another_place() {
     ];
     for place in places {
         let next = place.clone();
-        let fake = fake(move |_, _| page(&[record("1", "2026-10-01T12:30:00Z")], Some(next.clone()))).await;
+        let fake = fake(move |_, _| page(&[record("1", "2026-10-01T12:30:00Z")], Some(&next))).await;
         let (units, result) = read(&fake, &one()).await;
         let error = told(&result.expect_err(&place));
         assert!(
@@ -254,9 +255,10 @@ async fn no_token_goes_to_another_place() {
 
 #[tokio::test]
 async fn a_page_cut_short_is_asked_for_again_and_then_an_error() {
-    let cut = |ask: &Ask| Answer { missing: 100, ..page(&[record("2", "2026-10-01T12:20:00Z")], link(ask, "B")) };
+    let cut =
+        |ask: &Ask| Answer { missing: 100, ..page(&[record("2", "2026-10-01T12:20:00Z")], Some(&link(ask, "B"))) };
     let recovering = fake(move |ask, count| match count {
-        0 => page(&[record("1", "2026-10-01T12:30:00Z")], link(ask, "A")),
+        0 => page(&[record("1", "2026-10-01T12:30:00Z")], Some(&link(ask, "A"))),
         1 => cut(ask),
         _ => page(&[record("2", "2026-10-01T12:20:00Z")], None),
     })
@@ -286,7 +288,7 @@ async fn a_token_that_runs_out_midway_is_renewed_once() {
         Answer::new(401, r#"{"error":{"code":"ExpiredAuthenticationToken","message":"The access token has expired."}}"#)
     };
     let renewed = fake(move |ask, _| match (ask.query.get("$skipToken").map(String::as_str), ask.token.as_str()) {
-        (None, "token-1") => page(&[record("1", "2026-10-01T12:30:00Z")], link(ask, "A")),
+        (None, "token-1") => page(&[record("1", "2026-10-01T12:30:00Z")], Some(&link(ask, "A"))),
         (Some("A"), "token-2") => page(&[record("2", "2026-10-01T12:20:00Z")], None),
         _ => expired(),
     })
