@@ -2,7 +2,7 @@
 create or replace table change_scope as
 with
 place as (
-    select distinct source, account, region, subscription, resource_group from told_once
+    select distinct source, account, region, subscription, resource_group from told_change
 ),
 fitting as (
     -- scopes whose keys of place all match; keys that look at the resource itself are looked at below
@@ -23,10 +23,11 @@ select
     e.change_id,
     coalesce(arg_max(f.service, (f.keys, -f.position)), '') as service,
     coalesce(arg_max(f.environment, (f.keys, -f.position)), '') as environment
-from told_once e
+-- ids of Azure are kept in lower case, whatever the pattern says
+from told_change e
 left join fitting f
   on f.source = e.source and f.account is not distinct from e.account and f.region is not distinct from e.region
  and f.subscription is not distinct from e.subscription and f.resource_group is not distinct from e.resource_group
- and (f.resources is null or len(list_filter(f.resources, lambda g: e.resource glob g)) > 0)
+ and (f.resources is null or len(list_filter(f.resources, lambda g: e.resource glob case when e.system = 'azure' then lower(g) else g end)) > 0)
  and (f.objects is null or len(list_filter(f.objects, lambda g: coalesce(e.object, e.resource) glob g)) > 0)
 group by e.change_id;

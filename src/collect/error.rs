@@ -31,12 +31,12 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownSource { name, known } => Some(
-                match changetrail_connectors::nearest(name, known.iter().map(String::as_str)) {
+            Self::UnknownSource { name, known } => {
+                Some(match changetrail_connectors::nearest(name, known.iter().map(String::as_str)) {
                     Some(nearest) => format!("did you mean `{nearest}`?"),
                     None => format!("configured sources: {}", known.join(", ")),
-                },
-            ),
+                })
+            }
             Self::Store(error) => error.hint(),
             Self::Key { .. } => Some("the folder of the store must be readable and writable".into()),
             Self::KeyLength { .. } => {

@@ -26,8 +26,8 @@ impl Seen for Known {
         let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
         let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let db = Db::open(&self.store, Access::Read, WRITER_PATIENCE).map_err(failed)?;
-        let asked = serde_json::to_string(units)
-            .map_err(|source| Error::Store { action: "ask", source: Box::new(source) })?;
+        let asked =
+            serde_json::to_string(units).map_err(|source| Error::Store { action: "ask", source: Box::new(source) })?;
         let params = [("source", Value::Text(self.source.clone())), ("units", Value::Text(asked))];
         let (_, rows) = db.rows(sql!("store/seen.sql"), &params).map_err(failed)?;
         Ok(rows

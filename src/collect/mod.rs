@@ -88,14 +88,18 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
         sources.iter().map(|source| cursors(&db, &source.name)).collect::<Result<Vec<_>, _>>()?
     };
     let redactor = Arc::new(Redactor::new(redaction_key(store)?));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Error::Runtime { source })?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::Runtime { source })?;
     let (sender, receiver) = mpsc::channel(WAITING);
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
         let seen = Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate));
-        let run = Run { now: options.now, since: options.since, cursors, seen: Arc::new(seen), redactor: Arc::clone(&redactor) };
+        let run = Run {
+            now: options.now,
+            since: options.since,
+            cursors,
+            seen: Arc::new(seen),
+            redactor: Arc::clone(&redactor),
+        };
         let collector = collector(config, source);
         progress.begin(&source.name, None);
         runtime.spawn(feed(index, collector, run, sender.clone()));
@@ -125,7 +129,13 @@ pub fn plan(config: &Config, store: &Path, options: &Options) -> Result<Vec<(Str
         let lines = match collector(config, source) {
             Ok(collector) => {
                 let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
-                let run = Run { now: options.now, since: options.since, cursors, seen: Arc::new(seen), redactor: Arc::clone(&redactor) };
+                let run = Run {
+                    now: options.now,
+                    since: options.since,
+                    cursors,
+                    seen: Arc::new(seen),
+                    redactor: Arc::clone(&redactor),
+                };
                 collector.plan(&run)
             }
             Err(error) => vec![format!("cannot be read: {error}")],
@@ -150,8 +160,8 @@ fn selected<'c>(config: &'c Config, options: &Options) -> Result<Vec<&'c Source>
 }
 
 fn collector(config: &Config, source: &Source) -> Result<Box<dyn Collector>, SourceError> {
-    let configured = find(&source.connector)
-        .and_then(|connector| connector.configure(&source.for_connector(config.base())));
+    let configured =
+        find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
     configured.map_err(SourceError::Config)
 }
 

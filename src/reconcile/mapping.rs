@@ -1,7 +1,7 @@
 //! Runs a connector's `map.sql` over the records that came in since it was last run, and everything again when the
 //! mapping has changed.
 
-use changetrail_connectors::Connector;
+use changetrail_connectors::{Connector, hex};
 use sha2::{Digest, Sha256};
 
 use super::{Error, Options};
@@ -17,11 +17,7 @@ struct Relation {
 }
 
 const RELATIONS: &[Relation] = &[
-    Relation {
-        name: "change",
-        insert: sql!("map/change.sql"),
-        reject: Some(sql!("map/change_rejected.sql")),
-    },
+    Relation { name: "change", insert: sql!("map/change.sql"), reject: Some(sql!("map/change_rejected.sql")) },
     Relation { name: "session", insert: sql!("map/session.sql"), reject: None },
     Relation {
         name: "deployment",
@@ -132,7 +128,7 @@ fn version(connector: &dyn Connector) -> String {
     for relation in RELATIONS {
         hash.update(relation.insert);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }
 
 /// Loads a data table, all columns text, empty cells null.

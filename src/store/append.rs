@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use changetrail_connectors::{Record, Rejected, Unit};
+use changetrail_connectors::{Record, Rejected, Unit, hex};
 use duckdb::Appender;
 use duckdb::types::{TimeUnit, Value as Cell};
 use jiff::Timestamp;
@@ -73,7 +73,8 @@ impl Db {
     /// The store could not be written.
     pub fn note_poll(&self, poll: &Poll<'_>) -> Result<(), Error> {
         let error = poll.error.map_or(Value::Null, |text| Value::Text(text.to_owned()));
-        let params = [("source", Value::Text(poll.source.to_owned())), ("now", Value::Time(poll.now)), ("error", error)];
+        let params =
+            [("source", Value::Text(poll.source.to_owned())), ("now", Value::Time(poll.now)), ("error", error)];
         self.run("note the poll", sql!("store/set_poll.sql"), &params).map(|_| ())
     }
 
@@ -92,13 +93,7 @@ impl Db {
         appender.flush().map_err(failed)
     }
 
-    fn fill(
-        &self,
-        source: &str,
-        operator: Option<&str>,
-        now: Timestamp,
-        units: &[Unit],
-    ) -> Result<Committed, Error> {
+    fn fill(&self, source: &str, operator: Option<&str>, now: Timestamp, units: &[Unit]) -> Result<Committed, Error> {
         self.batch("incoming tables", sql!("store/incoming.sql"))?;
         let hashes = hashes(units);
         let mut committed = self.announce(now, units, &hashes)?;
@@ -236,8 +231,7 @@ fn append_rejected(appender: &mut Appender<'_>, unit: &Unit, rejected: &Rejected
 }
 
 fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
-    let [start, end] =
-        unit.window.map_or([Value::Null, Value::Null], |(start, end)| [start, end].map(Value::Time));
+    let [start, end] = unit.window.map_or([Value::Null, Value::Null], |(start, end)| [start, end].map(Value::Time));
     let cells = [
         text(&unit.key),
         text(&unit.etag),
@@ -284,13 +278,4 @@ fn pair(row: &[Value]) -> Option<(String, String)> {
 /// A name as an SQL identifier, whatever is in it.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -42,7 +42,11 @@ fn version(db: &Db) -> Result<i64, Error> {
     }
     let table: Option<String> = db
         .connection
-        .query_row("select table_name from duckdb_tables() where database_name = 'store' and table_name = 'schema_version'", [], |row| row.get(0))
+        .query_row(
+            "select table_name from duckdb_tables() where database_name = 'store' and table_name = 'schema_version'",
+            [],
+            |row| row.get(0),
+        )
         .optional()
         .map_err(failed)?;
     if table.is_none() {

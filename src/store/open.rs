@@ -41,8 +41,7 @@ impl Db {
             return Err(Error::Missing { path: path.to_owned() });
         }
         if let (Access::Write, Some(folder)) = (access, path.parent()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
+            std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         }
         let started = Instant::now();
         let connection = loop {
@@ -80,9 +79,7 @@ impl Db {
 
     /// Runs statements that return nothing.
     pub(crate) fn batch(&self, step: &str, sql: &str) -> Result<(), Error> {
-        self.connection
-            .execute_batch(sql)
-            .map_err(|source| Error::Statement { step: step.to_owned(), source })
+        self.connection.execute_batch(sql).map_err(|source| Error::Statement { step: step.to_owned(), source })
     }
 
     /// Where the store lies.
@@ -106,7 +103,8 @@ fn attach(path: &Path, access: Access) -> duckdb::Result<Connection> {
         Access::Write => "row_group_size 12288, storage_version 'v1.5.0'",
     };
     let quoted = path.to_string_lossy().replace('\'', "''");
-    connection.execute_batch(&format!("attach '{quoted}' as {STORE} ({options}); use {STORE}; set timezone = 'UTC'"))?;
+    connection
+        .execute_batch(&format!("attach '{quoted}' as {STORE} ({options}); use {STORE}; set timezone = 'UTC'"))?;
     Ok(connection)
 }
 
@@ -116,7 +114,7 @@ fn lock_holder(message: &str) -> Option<String> {
         return None;
     }
     let holder = message.split("lock is held in ").nth(1).and_then(|rest| {
-        let end = rest.find(")").map(|end| end + 1).or_else(|| rest.find('.'))?;
+        let end = rest.find(')').map(|end| end + 1).or_else(|| rest.find('.'))?;
         Some(rest[..end].trim().to_owned())
     });
     Some(holder.unwrap_or_else(|| "another process".to_owned()))

@@ -1,5 +1,6 @@
 //! Queries: named parameters in, rows of our own kind out.
 
+use changetrail_connectors::hex;
 use duckdb::core::LogicalTypeId;
 use duckdb::types::{TimeUnit, ToSql, Value as Cell, ValueRef};
 use duckdb::{Connection, Statement};
@@ -132,9 +133,11 @@ fn kind(id: LogicalTypeId) -> Kind {
         | LogicalTypeId::TimestampMs
         | LogicalTypeId::TimestampNs
         | LogicalTypeId::TimestampTZ => Kind::Time,
-        LogicalTypeId::List | LogicalTypeId::Struct | LogicalTypeId::Map | LogicalTypeId::Array | LogicalTypeId::Union => {
-            Kind::Json
-        }
+        LogicalTypeId::List
+        | LogicalTypeId::Struct
+        | LogicalTypeId::Map
+        | LogicalTypeId::Array
+        | LogicalTypeId::Union => Kind::Json,
         _ => Kind::Text,
     }
 }
@@ -168,7 +171,7 @@ fn from_owned(cell: &Cell) -> Value {
         Cell::Decimal(value) => Value::Text(value.to_string()),
         Cell::Date32(days) => Value::Text(date(*days)),
         Cell::List(_) | Cell::Array(_) | Cell::Struct(_) | Cell::Map(_) => Value::Text(to_json(cell).to_string()),
-        Cell::Blob(bytes) => Value::Text(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Cell::Blob(bytes) => Value::Text(hex(bytes)),
         other => Value::Text(format!("{other:?}")),
     }
 }
@@ -186,9 +189,8 @@ fn to_json(cell: &Cell) -> serde_json::Value {
         Cell::Boolean(value) => Json::Bool(*value),
         Cell::Text(text) => Json::String(text.clone()),
         Cell::Double(value) => Json::from(*value),
-        Cell::Timestamp(unit, value) => {
-            Timestamp::from_microsecond(unit.to_micros(*value)).map_or(Json::Null, |time| Json::String(time.to_string()))
-        }
+        Cell::Timestamp(unit, value) => Timestamp::from_microsecond(unit.to_micros(*value))
+            .map_or(Json::Null, |time| Json::String(time.to_string())),
         Cell::List(items) | Cell::Array(items) => items.iter().map(to_json).collect(),
         Cell::Struct(fields) => {
             Json::Object(fields.iter().map(|(name, value)| (name.clone(), to_json(value))).collect())
