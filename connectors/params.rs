@@ -45,6 +45,14 @@ impl<'a> Params<'a> {
         ConfigError::MissingKey { source_name, key, help: help.join("; or ") }
     }
 
+    /// Checks that none of `others` is given together with `key`.
+    pub(crate) fn alone(&self, key: &str, others: &[&str]) -> Result<(), ConfigError> {
+        match others.iter().find(|other| self.has(other)) {
+            Some(other) => Err(self.bad(other, format!("it cannot be given together with `{key}`"))),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn bad(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         let help = self.spec.params.get(key).map(|param| param.help.clone()).unwrap_or_default();
         let (source_name, key) = (self.source.name.clone(), key.to_owned());

@@ -10,6 +10,7 @@ mod hostile;
 mod idempotence;
 mod input;
 mod kill;
+mod life;
 mod localstack;
 mod lock;
 mod sample;

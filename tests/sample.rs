@@ -68,3 +68,29 @@ fn the_demo_finds_the_same_each_time() {
         .collect();
     assert_eq!(summaries[0], summaries[1]);
 }
+
+#[test]
+fn every_kind_of_verdict_is_explained() {
+    let place = Place::empty();
+    place.copy(&checkout(SAMPLE), "");
+    place.ran(1, &["-q", "audit"]);
+    let one_of_each = place.query(
+        "select verdict, reason, min_by(change_id, occurred_at) as change_id, any_value(record_id) as record_id
+         from change group by all order by all",
+    );
+    let sentences = fs::read_to_string(checkout("queries/reconcile/reasons.csv")).expect("reasons");
+    let sentences = Table::parse(&sentences);
+    assert!(one_of_each.rows.len() > 15);
+    for row in &one_of_each.rows {
+        let cell = |column: &str| one_of_each.cell(row, column);
+        let said = place.ran(0, &["explain", cell("change_id")]).stdout;
+        let sentence = sentences.row("reason", cell("reason"));
+        assert_eq!(sentences.cell(sentence, "verdict"), cell("verdict"));
+        for word in [cell("verdict"), cell("reason"), sentences.cell(sentence, "sentence")] {
+            assert!(said.contains(word), "`{word}` is not said\n{said}");
+        }
+    }
+    // The provider's id will do as well.
+    let record = one_of_each.cell(&one_of_each.rows[0], "record_id");
+    place.ran(0, &["explain", record]);
+}

@@ -13,7 +13,7 @@ mod hours;
 mod limiter;
 mod lookup;
 mod path;
-mod reader;
+pub(crate) mod reader;
 mod regions;
 mod scan;
 pub(crate) mod windows;

@@ -18,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::arm::{Arm, Carrier, Patience, Placeholder};
+use super::arm::{Carrier, PERMISSION, Placeholder};
 use super::classify::classify;
+use super::http::{Connection, Patience};
 use super::token::Chain;
 use crate::aws_cloudtrail::{Hours, windows};
 use crate::params::Params;
@@ -74,7 +75,7 @@ impl ApiCollector {
         let tenant = params.string("tenant_id")?;
         let text = params.string("endpoint")?.unwrap_or_else(|| "https://management.azure.com".into());
         let endpoint: Url = text.parse().map_err(|error| params.bad("endpoint", format!("`{text}`: {error}")))?;
-        let is_local = matches!(endpoint.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let is_local = super::is_local(&endpoint);
         if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && is_local) {
             return Err(params.bad("endpoint", "it must start with https://, or a token would be sent in clear"));
         }
@@ -89,7 +90,7 @@ impl ApiCollector {
     }
 
     /// As [`Collector::collect`], with a connection as given.
-    async fn collect_with(&self, arm: Arm, run: &Run, sink: &Sink) -> Result<(), Error> {
+    async fn collect_with(&self, arm: Connection, run: &Run, sink: &Sink) -> Result<(), Error> {
         let permits = Arc::new(Semaphore::new(self.streams_at_once));
         let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
         for scope in &self.scopes {
@@ -134,7 +135,7 @@ fn is_guid(text: &str) -> bool {
 impl Collector for ApiCollector {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
         let tokens = Chain::new(self.tenant.clone(), self.endpoint.as_str());
-        let arm = Arm::new(self.endpoint.clone(), Arc::new(tokens), Patience::default())?;
+        let arm = Connection::new(self.endpoint.clone(), Some(Arc::new(tokens)), Patience::default(), PERMISSION)?;
         self.collect_with(arm, run, sink).await
     }
 
@@ -163,7 +164,7 @@ fn sweep_of(stream: &str) -> String {
 struct LogStream {
     name: String,
     scope: Scope,
-    arm: Arm,
+    arm: Connection,
 }
 
 impl LogStream {
@@ -225,7 +226,7 @@ impl LogStream {
     ) -> Result<impl Stream<Item = azure_core_legacy::Result<monitor::models::EventDataCollection>> + use<>, Error>
     {
         let client = monitor::Client::builder(Arc::new(Placeholder))
-            .endpoint(self.arm.endpoint.clone())
+            .endpoint(self.arm.place.clone())
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::clone(carrier) as _))
             .build()
@@ -270,6 +271,6 @@ fn cursor(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

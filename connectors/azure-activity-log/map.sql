@@ -8,7 +8,7 @@
 with
 r as (
     select
-        record_id, occurred_at,
+        record_id, occurred_at, record,
         from_json(record, '{
             "eventTimestamp": "VARCHAR", "operationId": "VARCHAR", "correlationId": "VARCHAR", "caller": "VARCHAR", "description": "VARCHAR",
             "subscriptionId": "VARCHAR", "resourceGroupName": "VARCHAR", "resourceId": "VARCHAR", "tenantId": "VARCHAR",
@@ -16,24 +16,28 @@ r as (
             "subStatus": {"value": "VARCHAR", "localizedValue": "VARCHAR"}, "category": {"value": "VARCHAR"}, "eventName": {"value": "VARCHAR"},
             "authorization": {"scope": "VARCHAR"}, "claims": "JSON",
             "properties": {"statusCode": "VARCHAR", "statusMessage": "VARCHAR", "eventCategory": "VARCHAR", "entity": "VARCHAR"}
-        }') as t,
-        -- the same names hold plain texts in other exports
-        from_json(record, '{
+        }') as t
+    from raw
+),
+-- the same names hold plain texts in other exports
+exported as (
+    select
+        record_id, occurred_at, t,
+        case when t.eventTimestamp is null or t.operationName.value is null or t.status.value is null then from_json(record, '{
             "time": "VARCHAR", "operationName": "VARCHAR", "category": "VARCHAR", "status": "VARCHAR", "resultType": "VARCHAR",
             "resultSignature": "VARCHAR", "resultDescription": "VARCHAR",
             "identity": {"authorization": {"scope": "VARCHAR"}, "claims": "JSON"}
-        }') as f
-    from raw
+        }') end as f
+    from r
 ),
 read as (
     select
         record_id, occurred_at, t, f,
-        coalesce(make_utc(t.eventTimestamp), make_utc(f.time)) as happened_at,
         lower(trim(coalesce(t.operationName.value, case when f.operationName not like '{%' then f.operationName end))) as name,
         lower(replace(coalesce(t.category.value, t.properties.eventCategory, case when f.category not like '{%' then f.category end, 'Administrative'), ' ', '')) as logged_as,
         nullif(lower(rtrim(coalesce(nullif(t.resourceId, ''), nullif(t.authorization.scope, ''), nullif(f.identity.authorization.scope, ''), t.properties.entity, ''), '/')), '') as resource,
         coalesce(t.claims, f.identity.claims) as claims
-    from r
+    from exported
 ),
 -- claims by name; some exporters write the dots of a name as underscores, some the whole object as text
 claimed as (
@@ -54,8 +58,8 @@ claimed as (
 named as (
     select
         * exclude (c),
-        coalesce(nullif(lower(regexp_extract(coalesce(resource, ''), '^/subscriptions/([^/]+)', 1)), ''), lower(nullif(t.subscriptionId, ''))) as subscription,
-        coalesce(nullif(regexp_extract(coalesce(resource, ''), '/resourcegroups/([^/]+)', 1), ''), lower(nullif(t.resourceGroupName, ''))) as resource_group,
+        coalesce(case when starts_with(resource, '/subscriptions/') then nullif(split_part(resource, '/', 3), '') end, lower(nullif(t.subscriptionId, ''))) as subscription,
+        coalesce(case when split_part(resource, '/', 4) = 'resourcegroups' then nullif(split_part(resource, '/', 5), '') end, lower(nullif(t.resourceGroupName, ''))) as resource_group,
         lower(t.operationId) as operation_id,
         lower(t.correlationId) as correlation_id,
         -- the class of an action goes by its verb: the last word, of actions the last two
@@ -141,7 +145,7 @@ who as (
 )
 select
     record_id,
-    happened_at as occurred_at,
+    occurred_at,
     'azure' as system,
     concat_ws('|', coalesce(subscription, ''), case when operation_id <> '' then operation_id else 'correlation:' || coalesce(nullif(correlation_id, ''), record_id) end, name, resource) as change_key,
     -- where the operation has no id, its copies are known by what they are about

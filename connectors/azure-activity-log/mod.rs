@@ -9,7 +9,9 @@
 
 mod api;
 mod arm;
+mod blob;
 mod classify;
+mod http;
 mod token;
 
 use std::sync::LazyLock;
@@ -45,20 +47,26 @@ impl Connector for AzureActivityLog {
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         let Some(path) = params.string("path")? else {
-            if !params.has("subscriptions") && !params.has("tenant_level") {
-                return Err(params.missing_one_of(&["path", "subscriptions"]));
+            if params.has("container") {
+                params.alone("container", &["subscriptions", "tenant_level", "endpoint", "concurrency"])?;
+                return Ok(Box::new(blob::BlobCollector::configure(&params)?));
             }
+            if !params.has("subscriptions") && !params.has("tenant_level") {
+                return Err(params.missing_one_of(&["path", "subscriptions", "container"]));
+            }
+            params.alone("subscriptions", &["prefix"])?;
             return Ok(Box::new(api::ApiCollector::configure(&params)?));
         };
-        if let Some(key) = API_KEYS.iter().find(|key| params.has(key)) {
-            return Err(params.bad(key, "it cannot be given together with `path`"));
-        }
+        let others = ["subscriptions", "tenant_level", "tenant_id", "endpoint", "concurrency", "container", "prefix"];
+        params.alone("path", &others)?;
         Ok(Box::new(PathCollector { root: source.base.join(path), format: &FILES }))
     }
 }
 
-/// What belongs to the REST interface.
-const API_KEYS: &[&str] = &["subscriptions", "tenant_level", "tenant_id", "endpoint", "concurrency"];
+/// Whether an address is on this machine: only there may it go without encryption.
+fn is_local(url: &reqwest::Url) -> bool {
+    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
 
 /// Pages, arrays and exports; an export's file has records on lines of their own.
 static FILES: Format = Format {

@@ -94,6 +94,39 @@ select
 from decided d
 left join config_identity person on person.identity = lower(d.a.approver);
 
+-- Authorisation facts that a later version of a record tells otherwise, after the start: who asked, who approved, whether
+-- the gate was bypassed. An approval that was given since the version before, and in time, is no such change.
+create or replace table authorisation_change as
+with
+version as (
+    select
+        deployment_id, recorded_at, started_at, requested_by, coalesce(bypassed, false) as bypassed, approvals,
+        [concat_ws('|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar) for a in approvals] as said
+    from deployment_version
+    qualify row_number() over (partition by deployment_id, raw_hash order by recorded_at, unit, position) = 1
+),
+followed as (
+    select
+        *,
+        lag(recorded_at) over w as before_at, lag(requested_by) over w as before_requested_by, lag(bypassed) over w as before_bypassed,
+        lag(said) over w as before_said
+    from version
+    window w as (partition by deployment_id order by recorded_at nulls first)
+)
+select distinct deployment_id
+from followed
+where recorded_at > started_at
+  and before_bypassed is not null
+  and (
+      bypassed <> before_bypassed
+      or lower(requested_by) <> lower(before_requested_by)
+      or not list_has_all(said, before_said)
+      or len(list_filter(approvals, lambda a:
+          not list_contains(before_said, concat_ws('|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar))
+          and not coalesce(a.decided_at > before_at and a.decided_at <= started_at, false)
+      )) > 0
+  );
+
 -- Stages of the latest revision, and of each revision the time from when to when it was in force.
 create or replace table pipeline_stage as
 with

@@ -23,9 +23,20 @@ unlinked as (
     where verdict in ('manual', 'unrecorded', 'unattributed')
     group by case_id, service, environment
 ),
+failed as (
+    select control, subject_id, service, environment, result, reason
+    from control_result
+    where subject_kind = 'deployment' and result in ('fail', 'no-evidence')
+    union all
+    -- the verdict goes by the latest record; that it says otherwise than before is told all the same
+    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start'
+    from authorisation_change
+    join deployment d using (deployment_id)
+    where d.environment = 'live' and d.ran
+),
 deployments as (
     select
-        arg_min(r.control, (r.reason = 'no-evidence', list_position(['two-stage-authorisation', 'prod-approval', 'proven-in-preprod', 'repeatable'], r.control))) as control,
+        arg_min(r.control, (r.result = 'no-evidence', list_position(['two-stage-authorisation', 'prod-approval', 'proven-in-preprod', 'repeatable'], r.control))) as control,
         case when bool_or(r.control in ('two-stage-authorisation', 'prod-approval')) then 'high' else 'medium' end as severity,
         'deployment' as subject_kind, r.subject_id, any_value(r.service) as service, any_value(r.environment) as environment,
         lower(coalesce(any_value(d.requested_by), '')) as actor,
@@ -36,9 +47,8 @@ deployments as (
             where x.invalid is null and list_contains(x.deployments, r.subject_id)
               and (len(x.controls) = 0 or list_has_all(x.controls, list(r.control)))
         ) as exemption_id
-    from control_result r
+    from failed r
     join deployment d on d.deployment_id = r.subject_id
-    where r.subject_kind = 'deployment' and r.result in ('fail', 'no-evidence')
     group by r.subject_id
 ),
 pipelines as (

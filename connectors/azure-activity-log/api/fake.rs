@@ -9,28 +9,28 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One request.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
-    pub(super) path: String,
-    pub(super) query: HashMap<String, String>,
-    pub(super) token: String,
+pub(crate) struct Ask {
+    pub(crate) path: String,
+    pub(crate) query: HashMap<String, String>,
+    pub(crate) token: String,
 }
 
 /// What comes back.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: String,
     /// Bytes of the body that are announced and never come.
-    pub(super) missing: usize,
+    pub(crate) missing: usize,
 }
 
 impl Answer {
-    pub(super) fn new(status: u16, body: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         Self { status, headers: String::new(), body: body.into(), missing: 0 }
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers = format!("{}{name}: {value}\r\n", self.headers);
         self
     }
@@ -39,14 +39,14 @@ impl Answer {
 type Handler = dyn Fn(&Ask, usize) -> Answer + Send + Sync;
 
 /// The fake; everything that it was asked.
-pub(super) struct Fake {
-    pub(super) url: Url,
+pub(crate) struct Fake {
+    pub(crate) url: Url,
     asked: Arc<Mutex<Vec<Ask>>>,
 }
 
 impl Fake {
     /// `answer` gets each request and how many came before.
-    pub(super) async fn start(answer: impl Fn(&Ask, usize) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&Ask, usize) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a URL");
         let (asked, answer): (Arc<Mutex<Vec<Ask>>>, Arc<Handler>) = (Arc::default(), Arc::new(answer));
@@ -59,7 +59,7 @@ impl Fake {
         Self { url, asked }
     }
 
-    pub(super) fn asked(&self) -> Vec<Ask> {
+    pub(crate) fn asked(&self) -> Vec<Ask> {
         self.asked.lock().expect("no panic").clone()
     }
 }

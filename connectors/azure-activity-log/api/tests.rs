@@ -40,14 +40,15 @@ fn run_since(since: &str) -> Run {
 async fn read_from(fake: &Fake, scopes: &[Scope], run: Run) -> (Vec<Unit>, Result<(), Error>) {
     let patience =
         Patience { pause: Duration::from_millis(2), longest: Duration::from_secs(3), refusals: 3, failures: 2 };
-    let arm = Arm::new(fake.url.clone(), Arc::new(Numbered::default()), patience).expect("a client");
+    let arm =
+        Connection::new(fake.url.clone(), Some(Arc::new(Numbered::default())), patience, PERMISSION).expect("a client");
     let collector =
         ApiCollector { scopes: scopes.to_vec(), endpoint: fake.url.clone(), tenant: None, streams_at_once: 4 };
     collect(&Given(collector, arm), &run).await
 }
 
 /// A collector whose connection is given.
-struct Given(ApiCollector, Arm);
+struct Given(ApiCollector, Connection);
 
 #[async_trait]
 impl Collector for Given {

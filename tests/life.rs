@@ -1,0 +1,155 @@
+//! The life of a finding and of a verdict, from one night to the next.
+
+use serde_json::{Value, json};
+
+use crate::support::shorthand::{events, releases, with_accounts};
+use crate::support::{Place, Table, checkout};
+
+/// The world of the cases, to be audited several times.
+fn place() -> Place {
+    let world = std::fs::read_to_string(checkout("tests/cases/world.toml")).expect("the world");
+    let place = Place::new(&with_accounts(&world));
+    std::fs::create_dir_all(place.path("trail")).expect("a folder");
+    std::fs::create_dir_all(place.path("releases")).expect("a folder");
+    place
+}
+
+fn log(place: &Place, name: &str, given: Value) {
+    let records = events::records(given);
+    place.write(&format!("trail/{name}.json"), json!({ "Records": records }).to_string());
+}
+
+fn release(place: &Place, name: &str, given: Value) {
+    let lines: String = releases::deployments(given).iter().map(|line| format!("{line}\n")).collect();
+    place.write(&format!("releases/{name}.jsonl"), lines);
+}
+
+fn deploy() -> Value {
+    json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}])
+}
+
+fn verdict(place: &Place) -> String {
+    let changes = place.report("changes");
+    changes.cell(changes.row("record_id", "c"), "verdict").to_owned()
+}
+
+fn findings(place: &Place) -> Table {
+    place.query("select control, severity, status from finding order by all")
+}
+
+#[test]
+fn a_release_record_that_comes_late_resolves_the_finding() {
+    let place = place();
+    log(&place, "1", deploy());
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "unrecorded");
+    assert_eq!(findings(&place).rows, [["recorded", "high", "open"]]);
+    place.ran(0, &["audit"]);
+
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit", "--fail-on-open"]);
+    assert_eq!(verdict(&place), "released");
+    assert_eq!(findings(&place).rows, [["recorded", "high", "resolved"]]);
+}
+
+#[test]
+fn a_release_record_that_is_corrected_counts_as_it_is_now() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    assert_eq!(verdict(&place), "released");
+
+    let later = json!({"recorded_at": "2026-11-04T09:00:00Z", "outcome": "rejected"});
+    release(&place, "2", json!([{"release": "r1", "live": "10:00-10:20", "live_record": later}]));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "unrecorded");
+    // What was found is new once.
+    place.ran(0, &["audit"]);
+    place.ran(1, &["audit", "--fail-on-open"]);
+}
+
+#[test]
+fn a_sign_in_that_comes_late_unmasks_the_person() {
+    let place = place();
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    log(&place, "1", deploy());
+    place.ran(0, &["audit"]);
+    assert_eq!(verdict(&place), "released");
+
+    log(
+        &place,
+        "2",
+        json!([{"id": "s", "time": "10:00", "action": "sts:AssumeRole", "who": "sso:alice@example.org", "key": "ASIA0",
+                "role": "register-deploy", "session": "x", "issues": "ASIA1"}]),
+    );
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "manual");
+    assert_eq!(place.report("changes").column("actor"), ["alice@example.org"]);
+}
+
+#[test]
+fn a_finding_that_comes_back_is_new_again_and_keeps_its_id() {
+    let place = place();
+    log(&place, "1", deploy());
+    place.ran(1, &["audit"]);
+    let id = place.query("select finding_id, first_seen from finding");
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "live_record": {"outcome": "rejected", "recorded_at": "2026-11-05T00:00:00Z"}}]));
+    place.ran(1, &["audit"]);
+    assert_eq!(place.query("select finding_id, first_seen from finding"), id);
+    assert_eq!(findings(&place).rows, [["recorded", "high", "open"]]);
+}
+
+#[test]
+fn an_exemption_is_added_and_runs_out() {
+    let place = place();
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    log(&place, "1", json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "manual");
+
+    let exemption = "[[exemption]]\nid = \"X-1\"\nreason = \"incident\"\nrequested_by = \"Bob Brown\"\napproved_by = \"Dana White\"\nfrom = \"2026-11-03T00:00:00Z\"\nto = \"2026-11-04T00:00:00Z\"\nservice = \"register\"\n";
+    place.write("changetrail.toml", format!("{world}\n{exemption}"));
+    place.ran(0, &["audit", "--fail-on-open"]);
+    assert_eq!(verdict(&place), "exempted");
+
+    // The same approver without a role: it never counted.
+    let roleless = world.replace("roles = [\"manager\"]", "roles = []");
+    place.write("changetrail.toml", format!("{roleless}\n{exemption}"));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "manual");
+}
+
+#[test]
+fn pushed_records_explain_but_do_not_vouch() {
+    let place = place();
+    log(&place, "1", deploy());
+    let lines: String = releases::deployments(json!([{"release": "r1", "live": "10:00-10:20"}]))
+        .iter()
+        .map(|line| format!("{line}\n"))
+        .collect();
+    place.write("push.jsonl", lines);
+    place.ran(0, &["record", "push.jsonl"]);
+    place.ran(0, &["record", "push.jsonl"]);
+    assert_eq!(place.query("select count(*) from raw_record where source = 'record'").rows, [["2"]]);
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "unapproved");
+    assert_eq!(place.report("changes").column("reason"), ["approvals-claimed"]);
+}
+
+#[test]
+fn what_makes_an_audit_fail() {
+    let place = place();
+    // Medium: by hand in dev.
+    log(&place, "1", json!([{"id": "c", "time": "10:05", "in": "dev", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]));
+    place.ran(0, &["audit"]);
+    place.ran(0, &["audit", "--fail-on-open"]);
+    place.ran(1, &["audit", "--fail-on-open", "--fail-on", "medium"]);
+    place.ran(1, &["audit", "--fail-on-open", "--fail-on", "low"]);
+    place.ran(0, &["audit", "--fail-on-open", "--fail-on", "never"]);
+    place.ran(0, &["report", "manual-changes"]);
+    place.ran(1, &["report", "manual-changes", "--fail-on", "medium"]);
+    place.ran(0, &["report", "manual-changes", "--fail-on", "high"]);
+}
