@@ -221,8 +221,8 @@ fn lay_out(case: &Path, place: &Place) -> String {
         let name = entry.expect("an entry").file_name();
         assert!(
             known.iter().any(|known| *known == name),
-            "{}: {name:?} is not looked at",
-            given.display()
+            "{} is not looked at",
+            given.join(name).display()
         );
     }
     let (config, now) = configuration(&given.join("changetrail.toml"));
@@ -244,12 +244,10 @@ fn lay_out(case: &Path, place: &Place) -> String {
     if let Some(releases) = json(&given.join("releases.json")) {
         lines.extend(releases::deployments(releases));
     }
-    let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    place.write("releases/short-form.jsonl", log);
+    place.write("releases/short-form.jsonl", releases::lines(&lines));
     if let Some(pushed) = json(&given.join("pushed.json")) {
-        let lines = releases::deployments(pushed);
-        let log: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        place.write("pushed.jsonl", log);
+        let lines = releases::lines(&releases::deployments(pushed));
+        place.write("pushed.jsonl", lines);
     }
     now
 }

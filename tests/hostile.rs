@@ -14,7 +14,7 @@ const MARKUP: &str = "<script>alert(1)</script>";
 
 /// A source whose name is an attack too, with one change for each attack.
 fn place() -> Place {
-    let name = r#"aws '; drop table unit; --"#;
+    let name = r"aws '; drop table unit; --";
     let place = Place::new(&format!(
         "[[source]]\nname = \"{name}\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n"
     ));

@@ -145,7 +145,7 @@ fn killed_while_it_asks_an_api() {
         .expect("it starts");
     // Somewhere between the first page and the last.
     while fake.pages.load(std::sync::atomic::Ordering::SeqCst) < 3 {
-        assert!(started.elapsed() < Duration::from_secs(60), "it never asked");
+        assert!(started.elapsed() < Duration::from_mins(1), "it never asked");
         sleep(Duration::from_millis(10));
     }
     assert!(kill(child), "it had ended");

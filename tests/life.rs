@@ -20,7 +20,7 @@ fn log(place: &Place, name: &str, given: Value) {
 }
 
 fn release(place: &Place, name: &str, given: Value) {
-    let lines: String = releases::deployments(given).iter().map(|line| format!("{line}\n")).collect();
+    let lines = releases::lines(&releases::deployments(given));
     place.write(&format!("releases/{name}.jsonl"), lines);
 }
 
@@ -126,10 +126,7 @@ fn an_exemption_is_added_and_runs_out() {
 fn pushed_records_explain_but_do_not_vouch() {
     let place = place();
     log(&place, "1", deploy());
-    let lines: String = releases::deployments(json!([{"release": "r1", "live": "10:00-10:20"}]))
-        .iter()
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines = releases::lines(&releases::deployments(json!([{"release": "r1", "live": "10:00-10:20"}])));
     place.write("push.jsonl", lines);
     place.ran(0, &["record", "push.jsonl"]);
     place.ran(0, &["record", "push.jsonl"]);

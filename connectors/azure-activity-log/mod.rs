@@ -1,7 +1,8 @@
 //! Azure Activity Log: what was done to Azure resources, subscription by subscription.
 //!
-//! Three ways to the same records: by the REST interface (`subscriptions`); as files (`path`) with its pages, with arrays
-//! of the command line, or with what diagnostic settings export; all are stored as they are. Permission, retention, lag and limits stand in the folder's README.
+//! Four ways to the same records: by the REST interface (`subscriptions`), as files (`path`) with its pages or with
+//! arrays of the command line, and what diagnostic settings export, as files or where it lies (`container`); all are
+//! stored as they are. Permission, retention, lag and limits stand in the folder's README.
 //! The surprising fact: one operation is told by up to four records, which may come in different collections, so no
 //! record is dropped here, not even the one that only says that something was started.
 //!

@@ -83,13 +83,20 @@ keyless as (
     select appearance_id, system, lower(actor_name) as name, session_started, unnest(seconds_around(session_started)) as second
     from appearance
     where actor_type = 'role' and session_started is not null and appearance_id not in (select appearance_id from by_key)
+),
+keyed_by_time as (
+    -- of the sign-ins in these seconds the nearest; where the nearest are several people's, nothing tells which it was
+    select k.appearance_id, c.session_id, c.caller_type, c.caller_name, c.subject,
+           rank() over (partition by k.appearance_id order by abs(epoch_us(c.occurred_at) - epoch_us(k.session_started))) as nearness
+    from keyless k
+    join session_chain c on c.system = k.system and c.issued_name = k.name and epoch_second(c.occurred_at) = k.second
 )
-from by_key
+select appearance_id, session_id, false as several from by_key
 union all
-select k.appearance_id, min_by(c.session_id, abs(epoch_us(c.occurred_at) - epoch_us(k.session_started)))
-from keyless k
-join session_chain c on c.system = k.system and c.issued_name = k.name and epoch_second(c.occurred_at) = k.second
-group by k.appearance_id;
+select appearance_id, min(session_id), count(distinct (caller_type, caller_name, subject)) > 1
+from keyed_by_time
+where nearness = 1
+group by appearance_id;
 
 -- What evidence says of each appearance, side by side.
 create or replace temporary table appearance_facts as
@@ -98,6 +105,7 @@ facts as (
     select
         a.*,
         c.session_id,
+        coalesce(s.several, false) as several,
         -- without sign-in evidence the appearance is its own root
         coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
         case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
@@ -253,6 +261,7 @@ judged as (
         *,
         case
             -- proven
+            when several then 'unknown'
             when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
             when root_type = 'user' and proven_id is not null then 'person'
@@ -293,6 +302,7 @@ select
     automation,
     named_by_release,
     case
+        when several then 'several-sign-ins'
         when kind = 'unknown' and pipeline is not null and claimed_id is not null then 'claimed-name'
         when kind = 'unknown' and root_type = 'user' then 'unknown-user'
         when kind = 'unknown' and root_type in ('undocumented', 'role', 'account') then 'caller-unseen'

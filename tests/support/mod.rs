@@ -16,6 +16,7 @@ pub(crate) fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 /// Says that a test was left out, and why; where everything must run, that is a failure.
 pub(crate) fn skip(what: &str, why: &str) {
     assert!(

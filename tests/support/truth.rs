@@ -7,8 +7,8 @@ use super::Table;
 
 /// Compares every line of a truth file with the reports; fails with all that is wrong.
 pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
-    let changed = by_record(changes);
-    let tried = by_record(attempts);
+    let rows_of = by_record(changes);
+    let attempts_of = by_record(attempts);
     let mut wrong = String::new();
     let mut say = |id: &str, note: &str, text: &str| {
         let _ = writeln!(wrong, "{id} ({note}): {text}");
@@ -16,8 +16,8 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
     for line in &truth.rows {
         let cell = |column: &str| truth.cell(line, column);
         let (id, verdict, note) = (cell("record_id"), cell("verdict"), cell("note"));
-        let rows = changed.get(id).map_or(&[][..], Vec::as_slice);
-        let attempted = tried.get(id).map_or(0, Vec::len);
+        let rows = rows_of.get(id).map_or(&[][..], Vec::as_slice);
+        let attempted = attempts_of.get(id).map_or(0, Vec::len);
         let expected = match verdict {
             "attempt" => (0, 1),
             "no-change" | "cut-off" => (0, 0),
@@ -31,7 +31,7 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
             say(id, note, &text);
             continue;
         }
-        let (table, row) = match (rows.first(), tried.get(id)) {
+        let (table, row) = match (rows.first(), attempts_of.get(id)) {
             (Some(row), _) => (changes, *row),
             (None, Some(rows)) => (attempts, rows[0]),
             (None, None) => continue,
@@ -54,7 +54,7 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
     }
     // What the truth does not know must not be a change either.
     let known = truth.column("record_id");
-    for id in changed.keys().filter(|id| !known.contains(*id)) {
+    for id in rows_of.keys().filter(|id| !known.contains(*id)) {
         say(id, "not in the truth", "a row of changes");
     }
     assert!(wrong.is_empty(), "{wrong}");

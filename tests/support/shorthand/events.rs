@@ -114,7 +114,7 @@ impl Default for Call {
     }
 }
 
-/// `stack`: of a call to CloudFormation, the stack that it begins to change; of another, the tag that names it.
+/// `stack`: of a call to `CloudFormation`, the stack that it begins to change; of another, the tag that names it.
 fn of_stack(service: &str, stack: &str, place: &str, region: &str, role: Option<String>) -> Call {
     if service != "cloudformation" {
         let tag = json!({"tags": [{"key": "aws:cloudformation:stack-name", "value": stack}]});

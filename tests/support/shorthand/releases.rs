@@ -6,6 +6,16 @@ use super::{Fields, later, merge, time};
 
 const STAGES: &[(&str, &str)] = &[("dev", "dev"), ("preprod", "preprod"), ("live", "prod")];
 
+/// Records as the lines of a file.
+pub(crate) fn lines(records: &[Value]) -> String {
+    let mut text = String::new();
+    for record in records {
+        text.push_str(&record.to_string());
+        text.push('\n');
+    }
+    text
+}
+
 /// The deployments of `releases.json`: one for each stage of each release.
 pub(crate) fn deployments(releases: Value) -> Vec<Value> {
     let Value::Array(releases) = releases else {
