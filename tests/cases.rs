@@ -61,10 +61,7 @@ fn every_folder_of_cases_is_run() {
 #[test]
 fn every_case_that_fails_is_there() {
     for case in expected_failures().keys() {
-        assert!(
-            checkout("tests/cases").join(case).is_dir(),
-            "expect-fails.txt: no case `{case}`"
-        );
+        assert!(checkout("tests/cases").join(case).is_dir(), "expect-fails.txt: no case `{case}`");
     }
 }
 
@@ -95,14 +92,12 @@ fn run_folder(folder: &str) {
 
 /// Cases in which the program is known to be wrong, and why.
 fn expected_failures() -> BTreeMap<String, String> {
-    let text = std::fs::read_to_string(checkout("tests/cases/expect-fails.txt"))
-        .expect("expect-fails.txt");
+    let text = std::fs::read_to_string(checkout("tests/cases/expect-fails.txt")).expect("expect-fails.txt");
     text.lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
         .map(|line| {
-            let (case, why) = line
-                .split_once(": ")
-                .unwrap_or_else(|| panic!("expect-fails.txt: `{line}` gives no reason"));
+            let (case, why) =
+                line.split_once(": ").unwrap_or_else(|| panic!("expect-fails.txt: `{line}` gives no reason"));
             (case.to_owned(), why.to_owned())
         })
         .collect()
@@ -120,12 +115,7 @@ fn folders(root: &Path) -> BTreeSet<String> {
 fn about(case: &Path) -> String {
     let text = std::fs::read_to_string(case.join("about.txt"))
         .unwrap_or_else(|error| panic!("{}/about.txt: {error}", case.display()));
-    assert_eq!(
-        text.lines().count(),
-        1,
-        "{}: about.txt has one line",
-        case.display()
-    );
+    assert_eq!(text.lines().count(), 1, "{}: about.txt has one line", case.display());
     text.trim().to_owned()
 }
 
@@ -140,9 +130,7 @@ fn run_case(case: &Path) -> String {
     for path in expected_files(case) {
         let name = path.file_stem().expect("a name").to_string_lossy();
         let expected = Table::parse(&with_accounts(&read(&path)));
-        let report = catalog
-            .get(&name)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let report = catalog.get(&name).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let said = said(&db, report).select(&expected.columns);
         let whole = WHOLE.contains(&&*name);
         let different = expected.differences(&said, !whole);
@@ -173,32 +161,18 @@ fn must_be_empty(db: &Db) -> String {
 
 fn expected_files(case: &Path) -> Vec<PathBuf> {
     let folder = case.join("expect");
-    let entries =
-        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
-    assert!(
-        !files.is_empty(),
-        "{}: nothing is expected",
-        folder.display()
-    );
+    assert!(!files.is_empty(), "{}: nothing is expected", folder.display());
     files
 }
 
 /// Writes what was said in place of what was expected; of a part, the rows whose first cell was expected.
 fn update(path: &Path, expected: &Table, said: Table, whole: bool) {
     let keys = expected.column(&expected.columns[0]);
-    let rows = said
-        .rows
-        .into_iter()
-        .filter(|row| whole || keys.contains(&row[0].as_str()))
-        .collect();
-    let table = Table {
-        columns: said.columns,
-        rows,
-    };
+    let rows = said.rows.into_iter().filter(|row| whole || keys.contains(&row[0].as_str())).collect();
+    let table = Table { columns: said.columns, rows };
     std::fs::write(path, table.to_csv()).expect("the expectation can be written");
 }
 
@@ -215,15 +189,9 @@ fn lay_out(case: &Path, place: &Place) -> String {
         "azure",
         "releases",
     ];
-    for entry in
-        std::fs::read_dir(&given).unwrap_or_else(|error| panic!("{}: {error}", given.display()))
-    {
+    for entry in std::fs::read_dir(&given).unwrap_or_else(|error| panic!("{}: {error}", given.display())) {
         let name = entry.expect("an entry").file_name();
-        assert!(
-            known.iter().any(|known| *known == name),
-            "{} is not looked at",
-            given.join(name).display()
-        );
+        assert!(known.iter().any(|known| *known == name), "{} is not looked at", given.join(name).display());
     }
     let (config, now) = configuration(&given.join("changetrail.toml"));
     place.write("changetrail.toml", config);
@@ -258,17 +226,14 @@ fn read(path: &Path) -> String {
 
 fn json(path: &Path) -> Option<Value> {
     path.is_file().then(|| {
-        serde_json::from_str(&with_accounts(&read(path)))
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        serde_json::from_str(&with_accounts(&read(path))).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     })
 }
 
 /// The world with the case's own configuration laid over it, and the time of the audit.
 fn configuration(own: &Path) -> (String, String) {
     let parse = |path: &Path| -> toml::Table {
-        with_accounts(&read(path))
-            .parse()
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        with_accounts(&read(path)).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     let mut world = parse(&checkout("tests/cases/world.toml"));
     let mut now = NOW.to_owned();
@@ -298,10 +263,7 @@ fn lay_over(world: &mut toml::Table, own: toml::Table) {
             (Some(toml::Value::Array(old)), toml::Value::Array(new)) => {
                 for entry in new {
                     let name = entry.get("name").cloned();
-                    match old
-                        .iter_mut()
-                        .find(|old| name.is_some() && old.get("name") == name.as_ref())
-                    {
+                    match old.iter_mut().find(|old| name.is_some() && old.get("name") == name.as_ref()) {
                         Some(same) => *same = entry,
                         None => old.push(entry),
                     }
@@ -318,27 +280,15 @@ fn lay_over(world: &mut toml::Table, own: toml::Table) {
 fn audit(place: &Place, now: &str) -> Db {
     let now = now.parse().expect("a time");
     let wait = Duration::from_secs(10);
-    let config = Config::load(Some(&place.path("changetrail.toml")))
-        .unwrap_or_else(|error| panic!("{error:?}"));
+    let config = Config::load(Some(&place.path("changetrail.toml"))).unwrap_or_else(|error| panic!("{error:?}"));
     if let Ok(mut pushed) = std::fs::read(place.path("pushed.jsonl")).as_deref() {
         let outcome = record::append(&place.store(), &mut pushed, "case", now, wait);
         assert!(outcome.expect("it can be pushed").rejected.is_empty());
     }
-    let options = collect::Options {
-        sources: Vec::new(),
-        since: None,
-        now,
-        wait,
-    };
-    let outcome =
-        collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    let options = collect::Options { sources: Vec::new(), since: None, now, wait };
+    let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
     assert!(outcome.complete(), "{outcome:?}");
-    let options = reconcile::Options {
-        now,
-        rebuild: false,
-        complete: true,
-        wait,
-    };
+    let options = reconcile::Options { now, rebuild: false, complete: true, wait };
     reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
     Db::open(&place.store(), Access::Read, wait).expect("a store")
 }

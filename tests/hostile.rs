@@ -15,9 +15,8 @@ const MARKUP: &str = "<script>alert(1)</script>";
 /// A source whose name is an attack too, with one change for each attack.
 fn place() -> Place {
     let name = r"aws '; drop table unit; --";
-    let place = Place::new(&format!(
-        "[[source]]\nname = \"{name}\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n"
-    ));
+    let place =
+        Place::new(&format!("[[source]]\nname = \"{name}\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n"));
     let attacks = [ESCAPES, QUOTES, FORMULA, MARKUP, "+1", "-1", "@x", "\tx", "a,b\n\"c\""];
     let records: Vec<Value> = attacks
         .iter()
@@ -33,10 +32,7 @@ fn place() -> Place {
             })
         })
         .collect();
-    place.write(
-        "trail/a.json",
-        json!({ "Records": records }).to_string(),
-    );
+    place.write("trail/a.json", json!({ "Records": records }).to_string());
     // An attempt too, and something that is set aside: their texts come out in other reports.
     let mut failed = records[0].clone();
     failed["eventID"] = json!("failed");
@@ -48,8 +44,7 @@ fn place() -> Place {
 }
 
 fn is_inert(text: &str) -> bool {
-    text.chars()
-        .all(|c| c == '\n' || (!c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)))
+    text.chars().all(|c| c == '\n' || (!c.is_control() && !('\u{202a}'..='\u{202e}').contains(&c)))
 }
 
 #[test]
@@ -100,10 +95,7 @@ fn a_spreadsheet_runs_no_cell() {
         let table = place.report(report);
         assert!(!table.rows.is_empty(), "{report}");
         for cell in table.rows.iter().flatten() {
-            assert!(
-                !cell.starts_with(['=', '+', '-', '@', '\t', '\r']),
-                "{report}: {cell:?}"
-            );
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{report}: {cell:?}");
         }
     }
     let table = place.query("select '=1+1' as \"=x\", -1 as negative");
@@ -130,15 +122,9 @@ fn quotes_reach_no_statement() {
 #[test]
 fn json_says_exactly_what_was_recorded() {
     let place = place();
-    let said: Value =
-        serde_json::from_str(&place.ran(0, &["report", "changes", "-o", "json"]).stdout)
-            .expect("JSON");
-    let actions: Vec<&str> = said
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|row| row["action"].as_str().expect("text"))
-        .collect();
+    let said: Value = serde_json::from_str(&place.ran(0, &["report", "changes", "-o", "json"]).stdout).expect("JSON");
+    let actions: Vec<&str> =
+        said.as_array().expect("an array").iter().map(|row| row["action"].as_str().expect("text")).collect();
     assert_eq!(actions[0], format!("s3:Put{ESCAPES}"));
     assert_eq!(actions[1], format!("s3:Put{QUOTES}"));
     let lines = place.ran(0, &["report", "changes", "-o", "ndjson"]).stdout;
@@ -177,9 +163,7 @@ fn ad_hoc_sql_reaches_nothing_but_the_store() {
 
 #[test]
 fn no_secret_is_stored() {
-    let place = Place::new(
-        "[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n",
-    );
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
     let secrets = ["wJalrXUtnFEMIsecret", "IQoJb3JpZ2luX2VjTOKEN", "hunter2hunter2", "IyEvYmluL3No"];
     let record = |id: &str, name: &str, rest: Value| {
         let mut record = json!({"eventTime": "2026-11-03T10:00:00Z", "eventID": id, "eventSource": "iam.amazonaws.com", "eventName": name,
@@ -190,14 +174,27 @@ fn no_secret_is_stored() {
         record
     };
     let records = [
-        record("e1", "CreateAccessKey", json!({"responseElements": {"accessKey": {"accessKeyId": "AKIA1", "secretAccessKey": secrets[0]}}})),
-        record("e2", "AssumeRole", json!({"eventSource": "sts.amazonaws.com", "responseElements": {"credentials": {"accessKeyId": "ASIA1", "sessionToken": secrets[1]}}})),
+        record(
+            "e1",
+            "CreateAccessKey",
+            json!({"responseElements": {"accessKey": {"accessKeyId": "AKIA1", "secretAccessKey": secrets[0]}}}),
+        ),
+        record(
+            "e2",
+            "AssumeRole",
+            json!({"eventSource": "sts.amazonaws.com", "responseElements": {"credentials": {"accessKeyId": "ASIA1", "sessionToken": secrets[1]}}}),
+        ),
         record("e3", "CreateLoginProfile", json!({"requestParameters": {"userName": "x", "password": secrets[2]}})),
-        record("e4", "RunInstances", json!({"eventSource": "ec2.amazonaws.com", "requestParameters": {"userData": secrets[3]}})),
+        record(
+            "e4",
+            "RunInstances",
+            json!({"eventSource": "ec2.amazonaws.com", "requestParameters": {"userData": secrets[3]}}),
+        ),
     ];
     place.write("trail/a.json", json!({ "Records": records }).to_string());
     place.run(&["-vv", "audit"]);
-    let stored = place.query("select record_id, record, received_hmac is not null as marked from raw_record order by 1");
+    let stored =
+        place.query("select record_id, record, received_hmac is not null as marked from raw_record order by 1");
     assert_eq!(stored.column("record_id"), ["e1", "e2", "e3", "e4"]);
     assert_eq!(stored.column("marked"), ["true"; 4]);
     let store = std::fs::read(place.store()).expect("the store");
@@ -222,12 +219,23 @@ fn a_reader_that_goes_away_is_no_failure() {
 
 #[test]
 fn a_record_of_any_shape_is_a_row() {
-    let place = Place::new(
-        "[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n",
-    );
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
     let types = [
-        "Root", "IAMUser", "AssumedRole", "Role", "FederatedUser", "Directory", "AWSAccount", "AWSService",
-        "IdentityCenterUser", "SAMLUser", "WebIdentityUser", "Unknown", "", "Made-Up", "root",
+        "Root",
+        "IAMUser",
+        "AssumedRole",
+        "Role",
+        "FederatedUser",
+        "Directory",
+        "AWSAccount",
+        "AWSService",
+        "IdentityCenterUser",
+        "SAMLUser",
+        "WebIdentityUser",
+        "Unknown",
+        "",
+        "Made-Up",
+        "root",
     ];
     let odd = [Value::Null, json!(""), json!(17), json!([]), json!({}), json!("arn:::"), json!("\u{0}/")];
     let mut records = Vec::new();

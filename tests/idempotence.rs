@@ -91,16 +91,7 @@ fn coverage_foots_in_every_row() {
 /// Whether `seen` is the sum of the eight counts after it.
 pub(crate) fn foots(coverage: &Table, row: &[String]) {
     let count = |column: &str| -> u64 { coverage.cell(row, column).parse().expect("a number") };
-    let parts = [
-        "duplicates",
-        "quarantined",
-        "reads",
-        "non_changes",
-        "sessions",
-        "attempts",
-        "changes",
-        "pending",
-    ];
+    let parts = ["duplicates", "quarantined", "reads", "non_changes", "sessions", "attempts", "changes", "pending"];
     let sum: u64 = parts.iter().map(|part| count(part)).sum();
     assert_eq!(count("seen"), sum, "{row:?}");
 }
@@ -108,12 +99,7 @@ pub(crate) fn foots(coverage: &Table, row: &[String]) {
 /// What was counted, without the time of the last poll.
 fn counts(place: &Place) -> Table {
     let coverage = place.report("coverage");
-    let columns: Vec<String> = coverage
-        .columns
-        .iter()
-        .filter(|name| *name != "last_polled_at")
-        .cloned()
-        .collect();
+    let columns: Vec<String> = coverage.columns.iter().filter(|name| *name != "last_polled_at").cloned().collect();
     coverage.select(&columns)
 }
 
@@ -121,10 +107,7 @@ fn counts(place: &Place) -> Table {
 fn day(place: &Place, columns: &[&str]) -> Vec<String> {
     let coverage = place.report("coverage");
     assert_eq!(coverage.rows.len(), 1, "{coverage:?}");
-    columns
-        .iter()
-        .map(|column| coverage.cell(&coverage.rows[0], column).to_owned())
-        .collect()
+    columns.iter().map(|column| coverage.cell(&coverage.rows[0], column).to_owned()).collect()
 }
 
 #[test]

@@ -75,43 +75,28 @@ fn a_wrong_configuration() {
         "[[scope]]\nservice = \"x\"\nenvironment = \"live\"\nacounts = [\"1\"]\n[[service]]\nname = \"x\"\ntype = \"deployed\"\n",
         &["acounts", "aws_accounts", "line 4"],
     );
-    check(
-        "[standard]\nskw = \"5m\"\n",
-        &["skw", "skew"],
-    );
+    check("[standard]\nskw = \"5m\"\n", &["skw", "skew"]);
     check("[[servce]]\nname = \"x\"\n", &["servce", "service"]);
     check("[[source]\n", &["line 1"]);
-    check(
-        "[standard]\nskew = \"five minutes\"\n",
-        &["skew", "five minutes"],
-    );
+    check("[standard]\nskew = \"five minutes\"\n", &["skew", "five minutes"]);
     check(
         "[[service]]\nname = \"register\"\ntype = \"deployed\"\n[[scope]]\nservice = \"registr\"\nenvironment = \"live\"\n",
         &["registr", "did you mean `register`"],
     );
-    check(
-        "[[service]]\nname = \"x\"\ntype = \"deploied\"\n",
-        &["deploied", "deployed"],
-    );
+    check("[[service]]\nname = \"x\"\ntype = \"deploied\"\n", &["deploied", "deployed"]);
 }
 
 #[test]
 fn a_configuration_that_is_not_there() {
     let place = Place::empty();
-    place
-        .ran(2, &["--config", "nowhere.toml", "audit"])
-        .says(&["nowhere.toml"]);
-    place
-        .ran(2, &["audit"])
-        .says(&["changetrail.toml", "changetrail init"]);
+    place.ran(2, &["--config", "nowhere.toml", "audit"]).says(&["nowhere.toml"]);
+    place.ran(2, &["audit"]).says(&["changetrail.toml", "changetrail init"]);
 }
 
 #[test]
 fn a_source_that_does_not_exist() {
     let place = trail("");
-    place
-        .ran(2, &["collect", "--source", "asw"])
-        .says(&["no source is called `asw`", "did you mean `aws`"]);
+    place.ran(2, &["collect", "--source", "asw"]).says(&["no source is called `asw`", "did you mean `aws`"]);
 }
 
 #[test]
@@ -124,9 +109,7 @@ fn wrong_usage() {
     place.ran(2, &["query", "selec 1"]).says(&["selec"]);
     place.ran(2, &["query", "from chnge"]).says(&["chnge", "change"]);
     place.run(&["-q", "reconcile"]);
-    place
-        .ran(2, &["explain", "0000"])
-        .says(&["no change `0000`", "report changes"]);
+    place.ran(2, &["explain", "0000"]).says(&["no change `0000`", "report changes"]);
 }
 
 /// A source that fails beside a good one: exit code 2, it is said why, the good one is read.
@@ -188,9 +171,7 @@ fn a_file_that_cannot_be_read_is_told_once() {
     let place = trail("");
     // Root may read anything: a link that leads nowhere cannot be read by anybody.
     std::os::unix::fs::symlink("nowhere", place.path("trail/broken.json")).expect("a link");
-    place
-        .ran(2, &["collect"])
-        .says(&["broken.json", "could not be read"]);
+    place.ran(2, &["collect"]).says(&["broken.json", "could not be read"]);
     assert_eq!(changes(&place), ["e1"]);
     place.ran(0, &["collect"]);
     let unit = place.query("select incomplete is not null as told from unit where unit = 'broken.json'");
@@ -215,9 +196,7 @@ fn a_file_that_is_cut_short_keeps_its_whole_records() {
     let mut cut = stored.finish().expect("memory");
     cut.truncate(cut.len() - 60);
     place.write("trail/2026/11/03/cut.json.gz", &cut);
-    place
-        .ran(2, &["collect"])
-        .says(&["cut.json.gz", "could not be read to its end"]);
+    place.ran(2, &["collect"]).says(&["cut.json.gz", "could not be read to its end"]);
     assert_eq!(changes(&place), ["e1", "e2", "e3"]);
     let set_aside = "select count(*) from quarantine";
     assert_eq!(place.query(set_aside).rows, [["1"]]);
@@ -236,11 +215,7 @@ fn a_file_that_is_cut_short_keeps_its_whole_records() {
 #[test]
 fn records_that_are_none_are_set_aside_and_counted() {
     let place = trail("");
-    let text = format!(
-        r#"{{"Records":[{},17,"text",null,{{"eventName":"X"}},{}]}}"#,
-        record("e2"),
-        record("e3")
-    );
+    let text = format!(r#"{{"Records":[{},17,"text",null,{{"eventName":"X"}},{}]}}"#, record("e2"), record("e3"));
     place.write("trail/2026/11/03/odd.json", text);
     place.write("trail/2026/11/03/empty.json", "");
     place.write("trail/2026/11/03/no-json.json", "this is no JSON");
@@ -325,9 +300,7 @@ fn refused_lines_of_record_are_named_and_the_others_kept() {
     std::fs::create_dir_all(place.path("releases")).expect("a folder");
     let lines = "{\"schema\":\"changetrail.deployment/1\",\"id\":\"d1\",\"pipeline\":\"p\",\"stage\":\"prod\",\"outcome\":\"running\"}\nnonsense\n";
     place.write("in.jsonl", lines);
-    place
-        .ran(2, &["record", "in.jsonl"])
-        .says(&["line 2", "refused"]);
+    place.ran(2, &["record", "in.jsonl"]).says(&["line 2", "refused"]);
     let kept = place.query("select source, record_id from raw_record");
     assert_eq!(kept.rows.len(), 1);
     assert_eq!(kept.column("source"), ["record"]);

@@ -27,9 +27,7 @@ struct Content {
 
 /// Log files with records that are in two of them, reads, and lines that are none.
 fn corpus() -> Place {
-    let place = Place::new(
-        "[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n",
-    );
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
     for file in 0..FILES {
         // The first record of a file is the last of the one before it.
         let mut records: Vec<String> = (file * 2..=file * 2 + 2).map(|n| record(n, n % 5 == 4)).collect();
@@ -63,9 +61,7 @@ static UNDISTURBED: LazyLock<Content> = LazyLock::new(|| {
 });
 
 fn content(place: &Place, store: &str) -> Content {
-    let query = |sql: &str| {
-        Table::parse(&place.ran(0, &["--store", store, "query", sql, "-o", "csv"]).stdout)
-    };
+    let query = |sql: &str| Table::parse(&place.ran(0, &["--store", store, "query", sql, "-o", "csv"]).stdout);
     let chain = query(
         "select count(*) from batch b left join batch p on p.batch_id = b.batch_id - 1
          where b.batch_id > 1 and p.hash is distinct from b.previous_hash",

@@ -96,7 +96,11 @@ fn a_finding_that_comes_back_is_new_again_and_keeps_its_id() {
     let id = place.query("select finding_id, first_seen from finding");
     release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
     place.ran(0, &["audit"]);
-    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "live_record": {"outcome": "rejected", "recorded_at": "2026-11-05T00:00:00Z"}}]));
+    release(
+        &place,
+        "1",
+        json!([{"release": "r1", "live": "10:00-10:20", "live_record": {"outcome": "rejected", "recorded_at": "2026-11-05T00:00:00Z"}}]),
+    );
     place.ran(1, &["audit"]);
     assert_eq!(place.query("select finding_id, first_seen from finding"), id);
     assert_eq!(findings(&place).rows, [["recorded", "high", "open"]]);
@@ -106,7 +110,11 @@ fn a_finding_that_comes_back_is_new_again_and_keeps_its_id() {
 fn an_exemption_is_added_and_runs_out() {
     let place = place();
     let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
-    log(&place, "1", json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]));
+    log(
+        &place,
+        "1",
+        json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]),
+    );
     place.ran(1, &["audit"]);
     assert_eq!(verdict(&place), "manual");
 
@@ -140,7 +148,11 @@ fn pushed_records_explain_but_do_not_vouch() {
 fn what_makes_an_audit_fail() {
     let place = place();
     // Medium: by hand in dev.
-    log(&place, "1", json!([{"id": "c", "time": "10:05", "in": "dev", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]));
+    log(
+        &place,
+        "1",
+        json!([{"id": "c", "time": "10:05", "in": "dev", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]),
+    );
     place.ran(0, &["audit"]);
     place.ran(0, &["audit", "--fail-on-open"]);
     place.ran(1, &["audit", "--fail-on-open", "--fail-on", "medium"]);

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use crate::support::place::with_credentials;
 use crate::support::{Output, Place, Table, checkout, skip, truth};
 
-fn table(path: PathBuf) -> Table {
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+fn table(path: &Path) -> Table {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     Table::parse(&text)
 }
 
@@ -18,7 +18,7 @@ fn audit_as_the_truth_says(place: &Place) {
     let output = place.run(&["audit"]);
     // One file is cut short on purpose: the first run says that it could not do all.
     assert_eq!(output.code, Some(2), "{output}");
-    let known = table(place.path("truth.csv"));
+    let known = table(&place.path("truth.csv"));
     truth::check(&known, &place.report("changes"), &place.report("attempts"));
     let lost = known.column("verdict").iter().filter(|verdict| **verdict == "cut-off").count();
     let set_aside = place.query("select count(*) from quarantine");
@@ -67,9 +67,7 @@ impl Emulator {
 
     fn script(&self, name: &str) -> Command {
         let mut command = Command::new(checkout("localstack").join(name));
-        command
-            .env("CHANGETRAIL_AWS_PORT", &self.port)
-            .env("CHANGETRAIL_AWS_STATE", self.place.path(""));
+        command.env("CHANGETRAIL_AWS_PORT", &self.port).env("CHANGETRAIL_AWS_STATE", self.place.path(""));
         command
     }
 }
@@ -97,10 +95,8 @@ fn the_seeded_emulator() {
     let collected = Output::of(with_credentials(&mut place.command(&args(&["collect", "--since", "1h"]))));
     assert_eq!(collected.code, Some(0), "{collected}");
     place.ran(0, &args(&["reconcile"]));
-    let report = |name: &'static str| {
-        Table::parse(&place.ran(0, &args(&["report", name, "-o", "csv"])).stdout)
-    };
-    truth::check(&table(place.path("lookup-truth.csv")), &report("changes"), &report("attempts"));
+    let report = |name: &'static str| Table::parse(&place.ran(0, &args(&["report", name, "-o", "csv"])).stdout);
+    truth::check(&table(&place.path("lookup-truth.csv")), &report("changes"), &report("attempts"));
     // Asked again, it tells nothing new of what was done.
     let before = report("changes");
     let again = Output::of(with_credentials(&mut place.command(&args(&["collect", "--since", "1h"]))));

@@ -36,10 +36,7 @@ fn queries_answer_while_a_slow_collection_runs() {
     let fake = Fake::start(200, 25, Duration::from_millis(400));
     let place = Place::new(&fake.config());
     let mut collect = place.command(&["-q", "collect", "--since", "1h"]);
-    let mut collect = with_credentials(&mut collect)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+    let mut collect = with_credentials(&mut collect).stderr(Stdio::piped()).spawn().expect("it starts");
     while !place.store().exists() {
         sleep(Duration::from_millis(5));
     }
@@ -55,10 +52,7 @@ fn queries_answer_while_a_slow_collection_runs() {
     assert!(fake.pages.load(Ordering::SeqCst) >= 8);
     assert!(while_running >= 5, "only {while_running} queries were answered");
     assert!(counts.len() > 1, "nothing was seen to arrive: {counts:?}");
-    assert_eq!(
-        place.query("select count(*) from raw_record").rows,
-        [["200"]]
-    );
+    assert_eq!(place.query("select count(*) from raw_record").rows, [["200"]]);
 }
 
 #[test]
@@ -86,17 +80,10 @@ fn a_collection_waits_for_a_long_reader() {
     place.ran(0, &["collect"]);
     place.write("trail/b.json", RECORD.replace("e1", "e2"));
     let reader = Db::open(&place.store(), Access::Read, WAIT).expect("a store");
-    let mut collect = place
-        .command(&["collect"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut collect =
+        place.command(&["collect"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     sleep(Duration::from_millis(1_500));
-    assert!(
-        collect.try_wait().expect("a child").is_none(),
-        "it did not wait"
-    );
+    assert!(collect.try_wait().expect("a child").is_none(), "it did not wait");
     drop(reader);
     assert_eq!(collect.wait().expect("it ended").code(), Some(0));
     assert_eq!(place.query("select count(*) from raw_record").rows, [["2"]]);
@@ -107,12 +94,8 @@ fn a_reader_waits_for_a_writer() {
     let place = trail();
     place.ran(0, &["collect"]);
     let writer = Db::open(&place.store(), Access::Write, WAIT).expect("a store");
-    let mut query = place
-        .command(&["query", "from batch"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
+    let mut query =
+        place.command(&["query", "from batch"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     sleep(Duration::from_millis(700));
     assert!(query.try_wait().expect("a child").is_none(), "it did not wait");
     drop(writer);
@@ -128,19 +111,9 @@ fn a_store_of_a_newer_version_is_refused_and_left_alone() {
         .execute_batch("update schema_version set version = 999; checkpoint")
         .expect("it is newer now");
     let before = fs::read(place.store()).expect("the store");
-    for args in [
-        &["query", "from batch"][..],
-        &["collect"],
-        &["reconcile"],
-        &["audit"],
-        &["report", "changes"],
-    ] {
+    for args in [&["query", "from batch"][..], &["collect"], &["reconcile"], &["audit"], &["report", "changes"]] {
         place.ran(2, args).says(&["newer", "999"]);
-        assert_eq!(
-            fs::read(place.store()).expect("the store"),
-            before,
-            "{args:?} touched it"
-        );
+        assert_eq!(fs::read(place.store()).expect("the store"), before, "{args:?} touched it");
     }
 }
 
@@ -159,9 +132,7 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
         for command in [&["query", "from batch"][..], &["collect"], &["reconcile"]] {
             let mut args = vec!["--store", name];
             args.extend(command);
-            place
-                .ran(2, &args)
-                .says(&["is not a changetrail store", name, "--store"]);
+            place.ran(2, &args).says(&["is not a changetrail store", name, "--store"]);
             let after = fs::read(place.path(name)).expect("the file");
             assert_eq!(after, before, "{args:?} touched it");
         }
@@ -171,9 +142,7 @@ fn a_file_that_is_no_store_is_refused_and_left_alone() {
 #[test]
 fn a_store_that_is_not_there_says_what_to_do() {
     let place = trail();
-    place
-        .ran(2, &["query", "from batch"])
-        .says(&["does not exist", "changetrail collect"]);
+    place.ran(2, &["query", "from batch"]).says(&["does not exist", "changetrail collect"]);
     let output = Output::of(&mut place.command(&["report", "changes"]));
     assert_eq!(output.code, Some(2), "{output}");
     assert!(!place.store().exists(), "a reader made one");

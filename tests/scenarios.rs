@@ -23,9 +23,6 @@ fn nothing_is_wrong_with_public_1() {
     let said = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     let last = said.lines().last().unwrap_or_default();
-    assert!(
-        last.starts_with("accuracy "),
-        "check.py did not run to its end\n{said}\n{errors}"
-    );
+    assert!(last.starts_with("accuracy "), "check.py did not run to its end\n{said}\n{errors}");
     assert!(output.status.success(), "{said}\n{errors}");
 }

@@ -16,35 +16,16 @@ type Holds = Vec<(u8, u8)>;
 
 /// The parts of a unit: one, or two where it is cut.
 fn parts(key: usize, holds: &Holds, cut: bool) -> Vec<Unit> {
-    let records: Vec<Record> = holds
-        .iter()
-        .enumerate()
-        .map(|(position, (id, version))| record(position, *id, *version))
-        .collect();
-    let unit = Unit {
-        key: format!("unit-{key}"),
-        etag: "1".to_owned(),
-        ..Unit::default()
-    };
+    let records: Vec<Record> =
+        holds.iter().enumerate().map(|(position, (id, version))| record(position, *id, *version)).collect();
+    let unit = Unit { key: format!("unit-{key}"), etag: "1".to_owned(), ..Unit::default() };
     if !cut || records.len() < 2 {
-        return vec![Unit {
-            records,
-            last: true,
-            ..unit
-        }];
+        return vec![Unit { records, last: true, ..unit }];
     }
     let (first, second) = records.split_at(records.len() / 2);
     vec![
-        Unit {
-            records: first.to_vec(),
-            ..unit.clone()
-        },
-        Unit {
-            records: second.to_vec(),
-            part: 1,
-            last: true,
-            ..unit
-        },
+        Unit { records: first.to_vec(), ..unit.clone() },
+        Unit { records: second.to_vec(), part: 1, last: true, ..unit },
     ]
 }
 
@@ -70,11 +51,7 @@ struct Shared {
 fn shared() -> Shared {
     let place = Place::empty();
     let db = Db::open(&place.store(), Access::Write, Duration::from_secs(10)).expect("a store");
-    Shared {
-        db,
-        tries: AtomicUsize::new(0),
-        _place: place,
-    }
+    Shared { db, tries: AtomicUsize::new(0), _place: place }
 }
 
 fn ask(db: &Db, source: &str, sql: &str) -> Vec<Vec<Value>> {
@@ -133,10 +110,8 @@ fn check(shared: &Shared, units: &[Holds], commits: &[Vec<(usize, bool)>]) {
         }
     }
     let expected: BTreeSet<(u8, u8)> = read.iter().flat_map(|unit| units[*unit].clone()).collect();
-    let bodies: BTreeSet<String> = expected
-        .iter()
-        .map(|(id, version)| format!(r#"{{"id":{id},"version":{version}}}"#))
-        .collect();
+    let bodies: BTreeSet<String> =
+        expected.iter().map(|(id, version)| format!(r#"{{"id":{id},"version":{version}}}"#)).collect();
     let kept = ask(db, &source, "select record from raw_record where source = $source");
     assert_eq!(kept.len(), bodies.len(), "a content is kept twice, or not at all");
     let kept: BTreeSet<String> = kept
@@ -151,11 +126,7 @@ fn check(shared: &Shared, units: &[Holds], commits: &[Vec<(usize, bool)>]) {
     let seen: usize = read.iter().map(|unit| units[*unit].len()).sum();
     let counts = "select coalesce(sum(kept), 0)::bigint, coalesce(sum(duplicates), 0)::bigint from unit_count where source = $source";
     let int = |count: usize| Value::Int(i64::try_from(count).expect("a small number"));
-    assert_eq!(
-        ask(db, &source, counts),
-        [[int(seen), int(seen - bodies.len())]],
-        "seen, and of these seen before"
-    );
+    assert_eq!(ask(db, &source, counts), [[int(seen), int(seen - bodies.len())]], "seen, and of these seen before");
     let complete = "select count(*) from unit where source = $source and complete";
     assert_eq!(ask(db, &source, complete), [[int(read.len())]]);
 }

@@ -83,7 +83,8 @@ impl BlobCollector {
                 asked.map_err(|source| Error::Worker { source: source.into() })??
             };
             for (file, seen) in files.into_iter().zip(seen) {
-                if seen.as_ref() != Some(&file.etag) {
+                // A file is made before anything is written to it.
+                if file.size > 0 && seen.as_ref() != Some(&file.etag) {
                     self.read(&storage, file, run, sink).await?;
                 }
             }

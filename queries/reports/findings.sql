@@ -1,5 +1,6 @@
 -- title: Findings
 -- description: What failed, since when, and whether it still does.
+-- severity: high
 -- table: finding_id, severity, status, service, environment, control, summary
 -- param: since timestamp optional  Seen from here (inclusive)
 -- param: until timestamp optional  First seen up to here (exclusive)

@@ -9,7 +9,7 @@ use clap::builder::PossibleValuesParser;
 
 use crate::error::ExitStatus;
 use crate::output::{Format, TableOptions, sink};
-use crate::report::{self, Catalog, Filters, Report, Watch};
+use crate::report::{self, Catalog, Filters, Report};
 use crate::store::{Column, Db, Kind, RowSink, Value};
 use crate::time::parse_moment;
 
@@ -97,14 +97,22 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let format =
         args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
     db.sandbox()?;
-    let outcome = match &args.out {
+    match &args.out {
         Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
         None => to_stdout(&db, report, &filters, format, context)?,
-    };
-    if args.fail_on != FailOn::Never && !outcome.has_severity {
-        return Err(report::Error::NoSeverity { name: report.name.clone() }.into());
     }
-    Ok(outcome.status(args.fail_on))
+    status(&db, report, &filters, args.fail_on)
+}
+
+/// Whether a row is as bad as asked for.
+fn status(db: &Db, report: &Report, filters: &Filters, fail_on: FailOn) -> anyhow::Result<ExitStatus> {
+    if fail_on == FailOn::Never {
+        return Ok(ExitStatus::Clean);
+    }
+    Ok(match report::worst(db, report, filters)? {
+        Some(severity) if fail_on.counts(severity) => ExitStatus::Findings,
+        _ => ExitStatus::Clean,
+    })
 }
 
 /// Whether `--out` names a folder: one that exists, or a path that ends in a slash.
@@ -116,54 +124,26 @@ fn file_for(out: &Path, report: &Report, format: Format) -> PathBuf {
     if is_folder(out) { out.join(format!("{}.{}", report.name, format.extension())) } else { out.to_owned() }
 }
 
-/// How bad what was written is.
-struct Outcome {
-    has_severity: bool,
-    worst: Option<report::Severity>,
-}
-
-impl Outcome {
-    fn of(rows: &Watch) -> Self {
-        Self { has_severity: rows.has_severity(), worst: rows.worst() }
-    }
-
-    fn status(&self, fail_on: FailOn) -> ExitStatus {
-        match self.worst {
-            Some(severity) if fail_on.counts(severity) => ExitStatus::Findings,
-            _ => ExitStatus::Clean,
-        }
-    }
-}
-
-fn to_stdout(
-    db: &Db,
-    report: &Report,
-    filters: &Filters,
-    format: Format,
-    context: &Context,
-) -> anyhow::Result<Outcome> {
+fn to_stdout(db: &Db, report: &Report, filters: &Filters, format: Format, context: &Context) -> anyhow::Result<()> {
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
     let options = TableOptions { columns, ..context.printer.table_options() };
-    let mut rows = Watch::new(report, sink(format, context.printer.stdout(), options));
-    report::run(db, report, filters, &mut rows)?;
+    let mut rows = sink(format, context.printer.stdout(), options);
+    report::run(db, report, filters, &mut *rows)?;
     if selected {
         context.printer.note("a table shows the most important columns; `-o csv` has them all");
     }
-    Ok(Outcome::of(&rows))
+    Ok(())
 }
 
 /// Writes a report to a file, whole or not at all.
-fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<Outcome> {
-    let mut outcome = None;
+fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<()> {
     write_whole(path, |file| {
         let out = BufWriter::new(file);
-        let mut rows = Watch::new(report, sink(format, out, TableOptions::default()));
-        report::run(db, report, filters, &mut rows)?;
-        outcome = Some(Outcome::of(&rows));
+        let mut rows = sink(format, out, TableOptions::default());
+        report::run(db, report, filters, &mut *rows)?;
         Ok(())
-    })?;
-    outcome.context("the report was not written")
+    })
 }
 
 /// Writes a file beside its place first, so that nobody finds half of it; what is no regular file (a pipe, a device)
@@ -218,15 +198,16 @@ pub(super) fn write_all(
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
-    let mut status = ExitStatus::Clean;
+    let mut worst = ExitStatus::Clean;
     for report in catalog.iter() {
         let path = file_for(folder, report, format);
-        let outcome = to_file(db, report, &filters.that_fit(report), format, &path)?;
-        if outcome.status(fail_on) == ExitStatus::Findings {
-            status = ExitStatus::Findings;
+        let fitting = filters.that_fit(report);
+        to_file(db, report, &fitting, format, &path)?;
+        if report.header.severity.is_some() && status(db, report, &fitting, fail_on)? == ExitStatus::Findings {
+            worst = ExitStatus::Findings;
         }
     }
-    Ok(status)
+    Ok(worst)
 }
 
 /// Lists the reports.

@@ -23,6 +23,16 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// As the queries have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
     /// `low`, `medium` or `high`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -8,4 +8,4 @@ mod run;
 pub use catalog::{Catalog, Report};
 pub use error::Error;
 pub use header::{Header, Severity};
-pub use run::{Filters, Watch, run};
+pub use run::{Filters, run, worst};

@@ -34,12 +34,7 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let pages = Arc::new(AtomicUsize::new(0));
-        let history = History {
-            events: Arc::new(events),
-            page,
-            delay,
-            pages: Arc::clone(&pages),
-        };
+        let history = History { events: Arc::new(events), page, delay, pages: Arc::clone(&pages) };
         // Ends with the process: every test has a fake of its own.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -67,8 +62,7 @@ fn event(number: i64, second: i64) -> (Timestamp, Value) {
         "eventName": "RunInstances", "awsRegion": "eu-west-2", "readOnly": false, "recipientAccountId": "111122223333",
         "userIdentity": {"type": "Root", "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:root"},
     });
-    let event =
-        json!({"EventId": id, "EventTime": second, "CloudTrailEvent": record.to_string()});
+    let event = json!({"EventId": id, "EventTime": second, "CloudTrailEvent": record.to_string()});
     (time, event)
 }
 
@@ -81,10 +75,7 @@ fn serve(stream: TcpStream, history: &History) {
         } else {
             ("application/x-amz-json-1.1", history.answer(&body))
         };
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
-            answer.len()
-        );
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", answer.len());
         if stream.write_all(format!("{head}{answer}").as_bytes()).is_err() {
             return;
         }
@@ -135,9 +126,7 @@ impl History {
             })
             .map(|(_, event)| event)
             .collect();
-        let from: usize = ask["NextToken"]
-            .as_str()
-            .map_or(0, |token| token.parse().expect("our own token"));
+        let from: usize = ask["NextToken"].as_str().map_or(0, |token| token.parse().expect("our own token"));
         let to = inside.len().min(from + self.page);
         let mut answer = json!({"Events": inside[from..to]});
         if to < inside.len() {

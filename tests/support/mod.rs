@@ -19,9 +19,6 @@ pub(crate) fn checkout(path: &str) -> PathBuf {
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 /// Says that a test was left out, and why; where everything must run, that is a failure.
 pub(crate) fn skip(what: &str, why: &str) {
-    assert!(
-        std::env::var("CI").is_err(),
-        "{what} cannot be tested, and CI is set: {why}"
-    );
+    assert!(std::env::var("CI").is_err(), "{what} cannot be tested, and CI is set: {why}");
     eprintln!("skipped: {what}: {why}");
 }

@@ -23,10 +23,7 @@ pub(crate) struct Output {
 impl Place {
     /// A folder with nothing in it.
     pub(crate) fn empty() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("changetrail-test-")
-            .tempdir()
-            .expect("a temporary folder");
+        let folder = tempfile::Builder::new().prefix("changetrail-test-").tempdir().expect("a temporary folder");
         Self { folder }
     }
 
@@ -61,20 +58,14 @@ impl Place {
     /// The program, to be run in this folder: without the user's configuration, credentials or colours.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_changetrail"));
-        command
-            .args(args)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null());
+        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().into_owned();
             if text.starts_with("AWS_") || text.starts_with("XDG_") || text == "RUST_LOG" {
                 command.env_remove(name);
             }
         }
-        command
-            .env("HOME", self.path("home"))
-            .env("NO_COLOR", "1")
-            .env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("HOME", self.path("home")).env("NO_COLOR", "1").env("AWS_EC2_METADATA_DISABLED", "true");
         command
     }
 
@@ -122,15 +113,8 @@ impl Output {
 
 impl std::fmt::Display for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            code,
-            stdout,
-            stderr,
-        } = self;
-        write!(
-            f,
-            "exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---"
-        )
+        let Self { code, stdout, stderr } = self;
+        write!(f, "exit code {code:?}\n--- stdout\n{stdout}--- stderr\n{stderr}---")
     }
 }
 

@@ -20,28 +20,18 @@ pub(crate) const ACCOUNTS: &[(&str, &str)] = &[
 
 /// The account that a name stands for; a number stands for itself.
 pub(crate) fn account(name: &str) -> &str {
-    ACCOUNTS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map_or_else(
-            || {
-                assert!(
-                    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit()),
-                    "no account `{name}`"
-                );
-                name
-            },
-            |(_, account)| account,
-        )
+    ACCOUNTS.iter().find(|(known, _)| *known == name).map_or_else(
+        || {
+            assert!(name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit()), "no account `{name}`");
+            name
+        },
+        |(_, account)| account,
+    )
 }
 
 /// Text with the names of accounts replaced.
 pub(crate) fn with_accounts(text: &str) -> String {
-    ACCOUNTS
-        .iter()
-        .fold(text.to_owned(), |text, (name, account)| {
-            text.replace(&format!("{{{name}}}"), account)
-        })
+    ACCOUNTS.iter().fold(text.to_owned(), |text, (name, account)| text.replace(&format!("{{{name}}}"), account))
 }
 
 /// `10:05`, `10:05:30`: on 3 November 2026; `4 10:05`: on the 4th; anything with a `T` stands as it is.
@@ -61,12 +51,8 @@ pub(crate) fn time(text: &str) -> String {
 
 /// A time, some minutes later.
 pub(crate) fn later(time: &str, minutes: i64) -> String {
-    let time: jiff::Timestamp = time
-        .parse()
-        .unwrap_or_else(|error| panic!("`{time}`: {error}"));
-    let later = time
-        .checked_add(jiff::SignedDuration::from_mins(minutes))
-        .expect("a time");
+    let time: jiff::Timestamp = time.parse().unwrap_or_else(|error| panic!("`{time}`: {error}"));
+    let later = time.checked_add(jiff::SignedDuration::from_mins(minutes)).expect("a time");
     later.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -96,8 +82,7 @@ impl Fields {
     }
 
     pub(crate) fn needed(&mut self, key: &str) -> String {
-        self.text(key)
-            .unwrap_or_else(|| panic!("`{key}` is missing in {:?}", self.entry))
+        self.text(key).unwrap_or_else(|| panic!("`{key}` is missing in {:?}", self.entry))
     }
 
     /// An object, or an empty one.

@@ -12,32 +12,19 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn parse(text: &str) -> Self {
-        let mut reader = csv::ReaderBuilder::new()
-            .flexible(false)
-            .from_reader(text.as_bytes());
-        let columns = reader
-            .headers()
-            .expect("a CSV header")
-            .iter()
-            .map(str::to_owned)
-            .collect();
+        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
+        let columns = reader.headers().expect("a CSV header").iter().map(str::to_owned).collect();
         let rows = reader
             .records()
             .map(|record| {
-                record
-                    .unwrap_or_else(|error| panic!("CSV: {error} in\n{text}"))
-                    .iter()
-                    .map(str::to_owned)
-                    .collect()
+                record.unwrap_or_else(|error| panic!("CSV: {error} in\n{text}")).iter().map(str::to_owned).collect()
             })
             .collect();
         Self { columns, rows }
     }
 
     pub(crate) fn to_csv(&self) -> String {
-        let mut writer = csv::WriterBuilder::new()
-            .terminator(csv::Terminator::Any(b'\n'))
-            .from_writer(Vec::new());
+        let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
         writer.write_record(&self.columns).expect("a header");
         for row in &self.rows {
             writer.write_record(row).expect("a row");
@@ -67,13 +54,8 @@ impl Table {
     pub(crate) fn row(&self, column: &str, value: &str) -> &[String] {
         let place = self.place(column);
         let mut found = self.rows.iter().filter(|row| row[place] == value);
-        let row = found
-            .next()
-            .unwrap_or_else(|| panic!("no row with {column} = {value}"));
-        assert!(
-            found.next().is_none(),
-            "several rows with {column} = {value}"
-        );
+        let row = found.next().unwrap_or_else(|| panic!("no row with {column} = {value}"));
+        assert!(found.next().is_none(), "several rows with {column} = {value}");
         row
     }
 
@@ -81,10 +63,7 @@ impl Table {
     pub(crate) fn select(&self, columns: &[String]) -> Self {
         let places: Vec<usize> = columns.iter().map(|column| self.place(column)).collect();
         let pick = |row: &Vec<String>| places.iter().map(|place| row[*place].clone()).collect();
-        Self {
-            columns: columns.to_vec(),
-            rows: self.rows.iter().map(pick).collect(),
-        }
+        Self { columns: columns.to_vec(), rows: self.rows.iter().map(pick).collect() }
     }
 
     /// Rows without their order, with how often each is there.
@@ -108,9 +87,7 @@ impl Table {
         }
         for (row, count) in &theirs {
             // Of a part, only rows that may be meant by one of its own help: those with the same first cell.
-            let near = mine
-                .keys()
-                .any(|mine| mine[0] == row[0] && !theirs.contains_key(*mine));
+            let near = mine.keys().any(|mine| mine[0] == row[0] && !theirs.contains_key(*mine));
             if !part || near {
                 for _ in mine.get(row).copied().unwrap_or(0)..*count {
                     let _ = writeln!(text, "    + {}", row.join(","));

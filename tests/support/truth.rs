@@ -24,10 +24,7 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
             _ => (1, 0),
         };
         if (rows.len(), attempted) != expected {
-            let text = format!(
-                "{verdict}, but it is {} rows of changes and {attempted} of attempts",
-                rows.len()
-            );
+            let text = format!("{verdict}, but it is {} rows of changes and {attempted} of attempts", rows.len());
             say(id, note, &text);
             continue;
         }
@@ -36,13 +33,7 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
             (None, Some(rows)) => (attempts, rows[0]),
             (None, None) => continue,
         };
-        for column in [
-            "verdict",
-            "actor",
-            "actor_kind",
-            "deployment_id",
-            "link_tier",
-        ] {
+        for column in ["verdict", "actor", "actor_kind", "deployment_id", "link_tier"] {
             if !table.columns.iter().any(|known| known == column) {
                 continue;
             }
@@ -63,9 +54,7 @@ pub(crate) fn check(truth: &Table, changes: &Table, attempts: &Table) {
 fn by_record(table: &Table) -> BTreeMap<&str, Vec<&[String]>> {
     let mut rows: BTreeMap<&str, Vec<&[String]>> = BTreeMap::new();
     for row in &table.rows {
-        rows.entry(table.cell(row, "record_id"))
-            .or_default()
-            .push(row);
+        rows.entry(table.cell(row, "record_id")).or_default().push(row);
     }
     rows
 }

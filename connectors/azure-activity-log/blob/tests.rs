@@ -162,7 +162,7 @@ async fn lists_are_followed_and_a_file_that_cannot_be_fetched_stays_to_be_read()
     let text = line(1);
     let length = text.len() as u64;
     let fake = Fake::start(move |ask, _| match (ask.path.as_str(), ask.query.get("marker").map(String::as_str)) {
-        ("/logs", None) => listing(&[("a/PT1H.json", length), ("x.txt", 3)], "2"),
+        ("/logs", None) => listing(&[("a/PT1H.json", length), ("new.json", 0), ("x.txt", 3)], "2"),
         ("/logs", Some("2")) => listing(&[("b&amp;&#99;.json", length), ("gone.json", 5)], ""),
         ("/logs/a/PT1H.json" | "/logs/b&c.json", _) => Answer::new(206, text.clone()),
         _ => Answer::new(404, "<Error><Code>BlobNotFound</Code></Error>"),

@@ -15,25 +15,17 @@ pub(crate) fn records(events: Value) -> Vec<Value> {
 fn record(event: Value) -> Value {
     let mut fields = Fields::new(event);
     let place = account(&fields.text("in").unwrap_or_else(|| "live".to_owned())).to_owned();
-    let region = fields
-        .text("region")
-        .unwrap_or_else(|| "eu-west-2".to_owned());
+    let region = fields.text("region").unwrap_or_else(|| "eu-west-2".to_owned());
     let action = fields.needed("action");
-    let (service, name) = action
-        .split_once(':')
-        .unwrap_or_else(|| panic!("an action is service:Name, not `{action}`"));
+    let (service, name) = action.split_once(':').unwrap_or_else(|| panic!("an action is service:Name, not `{action}`"));
     let who = Who {
-        account: fields
-            .text("of")
-            .map_or_else(|| place.clone(), |of| account(&of).to_owned()),
+        account: fields.text("of").map_or_else(|| place.clone(), |of| account(&of).to_owned()),
         key: fields.text("key"),
         since: fields.text("since").map(|text| time(&text)),
         source_identity: fields.text("identity"),
         invoked_by: fields.text("by"),
     };
-    let name_of_who = fields
-        .take("who")
-        .unwrap_or_else(|| panic!("`who` is missing"));
+    let name_of_who = fields.take("who").unwrap_or_else(|| panic!("`who` is missing"));
     let mut call = Call::default();
     if service == "sts" {
         call = who.sign_in(name, &name_of_who, &place, &mut fields);
@@ -43,11 +35,7 @@ fn record(event: Value) -> Value {
     merge(&mut call.request, Value::Object(fields.object("with")));
     merge(&mut call.response, Value::Object(fields.object("gives")));
     let nothing_if_empty = |value: Value| {
-        if value == json!({}) {
-            Value::Null
-        } else {
-            value
-        }
+        if value == json!({}) { Value::Null } else { value }
     };
     let mut record = json!({
         "eventVersion": "1.11",
@@ -69,11 +57,7 @@ fn record(event: Value) -> Value {
         "eventCategory": "Management",
     });
     if let Some(resource) = fields.text("resource") {
-        let owner = resource
-            .split(':')
-            .nth(4)
-            .filter(|owner| !owner.is_empty())
-            .unwrap_or(&place);
+        let owner = resource.split(':').nth(4).filter(|owner| !owner.is_empty()).unwrap_or(&place);
         record["resources"] = json!([{"ARN": resource, "accountId": owner}]);
     }
     if let Some(error) = fields.text("error") {
@@ -92,9 +76,7 @@ fn record(event: Value) -> Value {
 }
 
 fn reads(name: &str) -> bool {
-    ["Get", "List", "Describe", "Head", "Assume"]
-        .iter()
-        .any(|word| name.starts_with(word))
+    ["Get", "List", "Describe", "Head", "Assume"].iter().any(|word| name.starts_with(word))
 }
 
 /// What a call asked and what came back.
@@ -106,11 +88,7 @@ struct Call {
 
 impl Default for Call {
     fn default() -> Self {
-        Self {
-            request: json!({}),
-            response: json!({}),
-            agent: None,
-        }
+        Self { request: json!({}), response: json!({}), agent: None }
     }
 }
 
@@ -118,21 +96,14 @@ impl Default for Call {
 fn of_stack(service: &str, stack: &str, place: &str, region: &str, role: Option<String>) -> Call {
     if service != "cloudformation" {
         let tag = json!({"tags": [{"key": "aws:cloudformation:stack-name", "value": stack}]});
-        return Call {
-            request: tag,
-            ..Call::default()
-        };
+        return Call { request: tag, ..Call::default() };
     }
     let id = format!("arn:aws:cloudformation:{region}:{place}:stack/{stack}/00000000");
     let mut request = json!({"stackName": stack});
     if let Some(role) = role {
         request["roleARN"] = json!(role_arn(&role, place));
     }
-    Call {
-        request,
-        response: json!({"stackId": id}),
-        agent: None,
-    }
+    Call { request, response: json!({"stackId": id}), agent: None }
 }
 
 /// `name`, `path/name`, `place:name` or an ARN.
@@ -181,9 +152,7 @@ impl Who {
             }
             "linked" => {
                 let (service, session) = name.rsplit_once('/').expect("linked:SERVICE/SESSION");
-                let role = format!(
-                    "arn:aws:iam::{account}:role/aws-service-role/{service}/AWSServiceRoleForIt"
-                );
+                let role = format!("arn:aws:iam::{account}:role/aws-service-role/{service}/AWSServiceRoleForIt");
                 self.session(&role, session)
             }
             "user" => {
@@ -193,10 +162,7 @@ impl Who {
                 }
                 identity
             }
-            "federated" => user(
-                "FederatedUser",
-                format!("arn:aws:sts::{account}:federated-user/{name}"),
-            ),
+            "federated" => user("FederatedUser", format!("arn:aws:sts::{account}:federated-user/{name}")),
             "root" => {
                 json!({"type": "Root", "principalId": account, "arn": format!("arn:aws:iam::{account}:root"), "accountId": account})
             }
@@ -257,10 +223,7 @@ impl Who {
         }
         match (name, session) {
             ("GetFederationToken", Some(session)) => {
-                let arn = format!(
-                    "arn:aws:sts::{}:federated-user/{session}",
-                    self.account
-                );
+                let arn = format!("arn:aws:sts::{}:federated-user/{session}", self.account);
                 call.response["federatedUser"] = json!({"arn": arn});
                 call.request["name"] = json!(session);
             }
@@ -268,15 +231,11 @@ impl Who {
             _ => {}
         }
         if let Some(key) = fields.text("issues") {
-            call.response["credentials"] =
-                json!({"accessKeyId": key, "expiration": "Nov 3, 2026, 11:00:00 PM"});
+            call.response["credentials"] = json!({"accessKeyId": key, "expiration": "Nov 3, 2026, 11:00:00 PM"});
         }
         let tags: Map<String, Value> = fields.object("tags");
         if !tags.is_empty() {
-            let tags: Vec<Value> = tags
-                .into_iter()
-                .map(|(key, value)| json!({"key": key, "value": value}))
-                .collect();
+            let tags: Vec<Value> = tags.into_iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
             call.request["tags"] = json!(tags);
         }
         if let Some(identity) = fields.text("passes") {
@@ -285,13 +244,10 @@ impl Who {
         if name == "AssumeRoleWithWebIdentity" {
             let subject = who.as_str().and_then(|who| who.strip_prefix("oidc:"));
             call.response["subjectFromWebIdentityToken"] = json!(subject);
-            call.response["provider"] = json!(
-                "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com"
-            );
+            call.response["provider"] =
+                json!("arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com");
         }
-        call.agent = fields
-            .text("run")
-            .map(|run| format!("aws-sdk-js/3.901.0 ua/2.1 md/run_id#{run} api/sts#3.901.0"));
+        call.agent = fields.text("run").map(|run| format!("aws-sdk-js/3.901.0 ua/2.1 md/run_id#{run} api/sts#3.901.0"));
         call
     }
 }

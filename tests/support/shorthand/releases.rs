@@ -37,9 +37,7 @@ struct Release {
 fn stages(release: Value) -> Vec<Value> {
     let mut fields = Fields::new(release);
     let id = fields.needed("release");
-    let pipeline = fields
-        .text("pipeline")
-        .unwrap_or_else(|| "register-release".to_owned());
+    let pipeline = fields.text("pipeline").unwrap_or_else(|| "register-release".to_owned());
     let runs = match fields.take("run") {
         None => json!([]),
         Some(Value::Array(runs)) => Value::Array(runs),
@@ -48,9 +46,7 @@ fn stages(release: Value) -> Vec<Value> {
     let by = fields.take("by");
     let service = fields.take("service");
     let release = Release {
-        service: service.unwrap_or_else(|| {
-            json!(pipeline.trim_end_matches("-release").trim_end_matches("-build"))
-        }),
+        service: service.unwrap_or_else(|| json!(pipeline.trim_end_matches("-release").trim_end_matches("-build"))),
         requested_by: by.unwrap_or_else(|| json!("alice@example.org")),
         all: Value::Object(fields.object("all")),
         id,
@@ -66,9 +62,7 @@ fn stages(release: Value) -> Vec<Value> {
             None | Some(Value::Null) => continue,
             Some(window) => window,
         };
-        let window = window
-            .as_str()
-            .unwrap_or_else(|| panic!("`{environment}` must be FROM-TO"));
+        let window = window.as_str().unwrap_or_else(|| panic!("`{environment}` must be FROM-TO"));
         let given = match (*environment, &approvals) {
             ("live", Some(given)) => Some(given.clone()),
             _ => None,
@@ -165,9 +159,7 @@ fn pipeline(pipeline: Value) -> Value {
                  "approvers": ["dana@example.org"], "requester_can_approve": false, "can_bypass": false},
     });
     merge(&mut stages, Value::Object(fields.object("stages")));
-    let Value::Object(stages) = stages else {
-        unreachable!("it was made as an object")
-    };
+    let Value::Object(stages) = stages else { unreachable!("it was made as an object") };
     let stages: Vec<Value> = stages
         .into_iter()
         .map(|(name, stage)| {
