@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::process::{Child, Stdio};
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -49,16 +49,27 @@ fn record(number: usize, reads: bool) -> String {
     )
 }
 
-static CORPUS: LazyLock<Place> = LazyLock::new(corpus);
+/// A corpus, and what a collection of it that nothing disturbed leaves. Gone with the last test that uses it.
+struct Shared {
+    corpus: Place,
+    undisturbed: Content,
+}
 
-/// The content after a collection that nothing disturbed.
-static UNDISTURBED: LazyLock<Content> = LazyLock::new(|| {
-    let store = "undisturbed.duckdb";
-    CORPUS.ran(0, &["--store", store, "collect"]);
-    let content = content(&CORPUS, store);
-    assert!(content.records.rows.len() > FILES);
-    content
-});
+static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+fn shared() -> Arc<Shared> {
+    let mut kept = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(shared) = kept.upgrade() {
+        return shared;
+    }
+    let corpus = corpus();
+    corpus.ran(0, &["--store", "undisturbed.duckdb", "collect"]);
+    let undisturbed = content(&corpus, "undisturbed.duckdb");
+    assert!(undisturbed.records.rows.len() > FILES);
+    let shared = Arc::new(Shared { corpus, undisturbed });
+    *kept = Arc::downgrade(&shared);
+    shared
+}
 
 fn content(place: &Place, store: &str) -> Content {
     let query = |sql: &str| Table::parse(&place.ran(0, &["--store", store, "query", sql, "-o", "csv"]).stdout);
@@ -75,8 +86,8 @@ fn content(place: &Place, store: &str) -> Content {
     }
 }
 
-fn start(store: &str) -> Child {
-    CORPUS
+fn start(corpus: &Place, store: &str) -> Child {
+    corpus
         .command(&["-q", "--store", store, "collect"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -94,29 +105,31 @@ fn kill(mut child: Child) -> bool {
 
 #[test]
 fn killed_at_several_sizes_of_the_store() {
-    let undisturbed = &*UNDISTURBED;
+    let shared = shared();
+    let Shared { corpus, undisturbed } = &*shared;
     for (number, size) in [1, 300_000, 700_000, 1_200_000].into_iter().enumerate() {
         let store = format!("size-{number}.duckdb");
-        let length = |name: &str| std::fs::metadata(CORPUS.path(name)).map_or(0, |file| file.len());
+        let length = |name: &str| std::fs::metadata(corpus.path(name)).map_or(0, |file| file.len());
         let wal = format!("{store}.wal");
-        let mut child = start(&store);
+        let mut child = start(corpus, &store);
         while child.try_wait().expect("a child").is_none() && length(&store) + length(&wal) < size {
             sleep(Duration::from_millis(1));
         }
         kill(child);
-        CORPUS.ran(0, &["--store", &store, "collect"]);
-        assert_eq!(&content(&CORPUS, &store), undisturbed, "killed at {size} bytes");
+        corpus.ran(0, &["--store", &store, "collect"]);
+        assert_eq!(&content(corpus, &store), undisturbed, "killed at {size} bytes");
     }
 }
 
 #[test]
 fn killed_again_and_again() {
-    let undisturbed = &*UNDISTURBED;
+    let shared = shared();
+    let Shared { corpus, undisturbed } = &*shared;
     let store = "often.duckdb";
     // Each try lives a little longer than the one before, the first not even to open the store.
     let mut killed = 0;
     for tries in 0..12 {
-        let child = start(store);
+        let child = start(corpus, store);
         sleep(Duration::from_millis(10 + tries * 90));
         if !kill(child) {
             break;
@@ -124,8 +137,8 @@ fn killed_again_and_again() {
         killed += 1;
     }
     assert!(killed > 0, "it always was too quick to be killed");
-    CORPUS.ran(0, &["--store", store, "collect"]);
-    assert_eq!(&content(&CORPUS, store), undisturbed);
+    corpus.ran(0, &["--store", store, "collect"]);
+    assert_eq!(&content(corpus, store), undisturbed);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn readings() -> impl Strategy<Value = (Vec<Holds>, Vec<Vec<(usize, bool)>>)> {
 fn each_content_is_kept_once_and_the_counts_foot() {
     let shared = shared();
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
-        cases: 64,
+        cases: 32,
         failure_persistence: None,
         ..ProptestConfig::default()
     });

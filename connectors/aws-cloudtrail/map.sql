@@ -1,11 +1,13 @@
--- What CloudTrail records mean. Sees raw(source, record_id, occurred_at, unit, position, record) and action_class,
--- the table beside this file. The rule for what is a change, in order: the table; a service's own log categories;
--- what the record says of itself (readOnly); for old records that say nothing, the name's first word.
+-- What CloudTrail records mean. Sees raw(source, record_id, occurred_at, unit, position, record) and the tables beside
+-- this file: action_class (what is no change, and what is more than an update), access_level (calls whose name says
+-- something else than what they do), target (where the request or the answer names what was touched).
+-- The rule for what is a change, in order: a service's own log categories; action_class; what the record says of itself
+-- (readOnly); access_level; the name's first word. classed_by says which of them decided.
 
 -- emits: change
 with
 r as (
-    select record_id, occurred_at, unit, from_json(record, '{
+    select record_id, occurred_at, from_json(record, '{
         "eventTime": "VARCHAR", "eventID": "VARCHAR", "eventSource": "VARCHAR", "eventName": "VARCHAR", "awsRegion": "VARCHAR",
         "sourceIPAddress": "VARCHAR", "userAgent": "VARCHAR", "errorCode": "VARCHAR", "errorMessage": "VARCHAR",
         "readOnly": "VARCHAR", "eventType": "VARCHAR", "eventCategory": "VARCHAR", "managementEvent": "VARCHAR",
@@ -16,54 +18,119 @@ r as (
             "sessionContext": {
                 "sessionIssuer": {"type": "VARCHAR", "arn": "VARCHAR", "userName": "VARCHAR"},
                 "attributes": {"creationDate": "VARCHAR"},
-                "sourceIdentity": "VARCHAR", "ec2RoleDelivery": "VARCHAR"
+                "sourceIdentity": "VARCHAR", "assumedRoot": "VARCHAR"
             }
         },
-        "requestParameters": "JSON", "responseElements": "JSON", "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR"}]
+        "requestParameters": "JSON", "responseElements": "JSON", "serviceEventDetails": "JSON",
+        "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR"}]
     }') as t
     from raw
 ),
+-- What depends on the call alone is found once for each call, not for each record.
+calls as (
+    select
+        event_source, event_name, name,
+        regexp_replace(regexp_replace(name, '^(Batch)?[A-Z][a-z]+', ''), '[^A-Za-z0-9_]', '', 'g') as about,
+        -- IAM's names of services are the ones that people know
+        case split_part(event_source, '.', 1) when 'monitoring' then 'cloudwatch' when 'email' then 'ses' when 'tagging' then 'tag' else split_part(event_source, '.', 1) end as service
+    from (
+        -- the API's version is no part of the action: UpdateFunctionCode20150331v2, CreateDistribution2020_05_31
+        select *, regexp_replace(event_name, '(20\d{2}_?\d{2}_?\d{2})?(v\d+)?$', '') as name
+        from (select distinct coalesce(t.eventSource, '') as event_source, coalesce(t.eventName, '') as event_name from r)
+    )
+),
+-- the most telling line of a table: an exact name before a pattern
+classed as (
+    select a.*, c.category as class, c.operation as class_operation, concat('action_class.csv: ', c.event_source, ',', c.event_name, ' (', c.why, ')') as class_line
+    from calls a
+    left join action_class c on c.event_source = a.event_source and a.name glob c.event_name
+    qualify row_number() over (partition by a.event_source, a.event_name order by position('*' in c.event_name) > 0, length(c.event_name) desc) = 1
+),
+targeted as (
+    select
+        c.*, k.operation as target_operation, k.resource as target, coalesce(k.else_resource, k.resource) as else_target,
+        split_part(k.path, '.', 1) as place, '$.' || substr(k.path, position('.' in k.path) + 1) as path,
+        split_part(k.else_path, '.', 1) as else_place, '$.' || substr(k.else_path, position('.' in k.else_path) + 1) as else_path
+    from classed c
+    left join (select * exclude (event_name), unnest(string_split(event_name, ' ')) as event_name from target) k
+      on k.event_source = c.event_source and c.name glob k.event_name
+    qualify row_number() over (partition by c.event_source, c.event_name order by position('*' in k.event_name) > 0, length(k.event_name) desc) = 1
+),
+known as (
+    select
+        t.* exclude (class_operation, target_operation, about),
+        l.category as level,
+        regexp_matches(t.name, '^(Get|List|Describe|Head|BatchGet|Search|Lookup)([^a-z]|$)') as reads,
+        regexp_matches(t.name, '^(Query|Scan|Select|Preview|View|Test|Simulate|Estimate|Validate|Check|Verify|Detect|Discover|Filter|Count|Download)([^a-z]|$)') as may_read,
+        coalesce(
+            t.class_operation, t.target_operation, l.operation,
+            case
+                when t.service = 'iam' or regexp_matches(t.name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
+                when regexp_matches(t.name, '^(Un)?[Tt]ag|Tags?(For|To|From|On)?(Resources?|Certificate|Stream|Vault)?$') then 'update'
+                when regexp_matches(t.name, '^(Create|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase|Clone|Generate)') then 'create'
+                when regexp_matches(t.name, '^(Delete|Terminate|Remove|Deregister|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete|Leave|Close)') then 'delete'
+                when regexp_matches(t.name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover|Accept|Reject|Assign|Unassign|Suspend|Resume|Subscribe|Unsubscribe|Publish|Batch(Put|Update|Associate|Disassociate)|Continue|Rollback|Switchover|Transfer|Invite|Enroll|Override|Confirm|Pause|Complete|Bulk|Send|Swap|Rebuild|Refresh|Reload|Mark)') then 'update'
+                else 'other'
+            end
+        ) as kind,
+        -- what the name is about, as requests spell it: CreateDBCluster is about dBCluster
+        lower(left(t.about, 1)) || substr(t.about, 2) as noun
+    from targeted t
+    left join access_level l on lower(l.action) = lower(t.service || ':' || t.name)
+),
 named as (
     select
-        *,
-        t.userIdentity as who,
-        t.userIdentity.sessionContext as session,
-        lower(t.readOnly) as read_only,
-        coalesce(t.recipientAccountId, t.userIdentity.accountId) as account,
-        -- the API's version is no part of the action: UpdateFunctionCode20150331v2, CreateDistribution2020_05_31
-        regexp_replace(coalesce(t.eventName, ''), '(20\d{2}_?\d{2}_?\d{2})?(v\d+)?$', '') as name,
-        split_part(coalesce(t.eventSource, ''), '.', 1) as service,
-        trim(coalesce(t.userAgent, ''), '[]') as agent,
-        coalesce(t.requestParameters::varchar, '') as request,
-        coalesce(t.responseElements::varchar, '') as response
+        r.record_id, r.occurred_at, r.t,
+        r.t.userIdentity as who,
+        r.t.userIdentity.sessionContext as session,
+        lower(r.t.readOnly) as read_only,
+        coalesce(r.t.recipientAccountId, r.t.userIdentity.accountId) as account,
+        trim(coalesce(r.t.userAgent, ''), '[]') as agent,
+        case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov' else 'aws' end as partition,
+        coalesce(r.t.requestParameters::varchar, '') as request,
+        coalesce(r.t.responseElements::varchar, '') as response,
+        k.*
     from r
+    join known k on k.event_source = coalesce(r.t.eventSource, '') and k.event_name = coalesce(r.t.eventName, '')
 ),
--- the most telling line of the table for each action: an exact name before a pattern
-actions as (select distinct t.eventSource as event_source, name from named),
-classed as (
-    select a.event_source as of_source, a.name as of_name, c.category, c.operation
-    from actions a
-    left join action_class c on c.event_source = a.event_source and a.name glob c.event_name
-    qualify row_number() over (partition by a.event_source, a.name order by position('*' in c.event_name) > 0, length(c.event_name) desc) = 1
+decided as (
+    select
+        *,
+        case
+            when t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false' then 'log category'
+            when t.eventType = 'AwsConsoleSignIn' then 'sign-in'
+            when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'log category'
+            when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and regexp_matches(request, '"dryRun"\s*:\s*"?true')) then 'dry run'
+            when class is not null then 'action_class'
+            when read_only = 'true' then 'says that it reads'
+            when reads then case when level = 'change' then 'access_level' else 'name' end
+            when read_only = 'false' then 'says that it writes'
+            when level is not null then 'access_level'
+            when may_read then 'name'
+            else 'default'
+        end as decided_by
+    from named
 ),
 judged as (
     select
-        n.*,
-        case
-            when t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false' then 'non-change'
-            when t.eventType in ('AwsConsoleSignIn') then 'session'
-            when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'non-change'
-            when t.errorCode ilike '%DryRun%' or regexp_matches(request, '"dryRun"\s*:\s*"?true') then 'non-change'
-            when c.category is not null then c.category
-            when read_only = 'true' then 'read'
-            when regexp_matches(name, '^(Get|List|Describe|Head|BatchGet|Search|Lookup)') then 'read'
-            when read_only = 'false' then 'change'
-            when regexp_matches(name, '^(Query|Scan|Select|Preview|View|Test|Simulate|Estimate|Validate|Check|Verify|Detect|Discover|Filter|Count|Download)') then 'read'
+        *,
+        case decided_by
+            when 'action_class' then class
+            when 'access_level' then level
+            when 'sign-in' then 'session'
+            when 'log category' then 'non-change'
+            when 'dry run' then 'non-change'
+            when 'says that it reads' then 'read'
+            when 'name' then 'read'
             else 'change'
         end as category,
-        c.operation as class_operation,
+        coalesce(session.assumedRoot, '') = 'true' as assumed_root,
         case
+            -- an organisation's root session is a role's: somebody took it by AssumeRoot
+            when who.type = 'Root' and coalesce(session.assumedRoot, '') = 'true' then 'role'
             when who.type = 'Root' then 'root'
+            -- the session is the application's, and the identity provider vouches for the person whom it acts for
+            when who.type in ('AssumedRole', 'Role') and who.onBehalfOf.userId is not null and not contains(coalesce(session.sessionIssuer.arn, ''), ':role/aws-reserved/') then 'person'
             when who.type in ('IAMUser', 'FederatedUser') then 'user'
             when who.type in ('AssumedRole', 'Role') then 'role'
             when who.type in ('IdentityCenterUser', 'SAMLUser') then 'person'
@@ -73,9 +140,55 @@ judged as (
             when who.type is null and who.invokedBy is not null then 'service'
             else 'unknown'
         end as actor_type,
-        coalesce(session.sessionIssuer.arn, case when who.type in ('AssumedRole', 'Role') then who.arn end) as role
-    from named n
-    left join classed c on c.of_source is not distinct from n.t.eventSource and c.of_name = n.name
+        coalesce(session.sessionIssuer.arn, case when who.type in ('AssumedRole', 'Role', 'Root') then who.arn end) as role
+    from decided
+),
+-- What was touched is looked for only where something was: as the table says, else as the record's own list says.
+found as (
+    select
+        *,
+        list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] as listed,
+        case when category = 'change' then
+            case place
+                when 'request' then json_extract_string(t.requestParameters, path)
+                when 'response' then json_extract_string(t.responseElements, path)
+                when 'resources' then listed
+                when 'details' then json_extract_string(t.serviceEventDetails, path)
+            end
+        end as first_value
+    from judged
+),
+placed as (
+    select
+        *,
+        case when category = 'change' and (first_value is null or first_value = '') then
+            case else_place
+                when 'request' then json_extract_string(t.requestParameters, else_path)
+                when 'response' then json_extract_string(t.responseElements, else_path)
+                when 'resources' then listed
+                when 'caller' then coalesce(session.sessionIssuer.arn, who.arn)
+            end
+        end as second_value
+    from found
+),
+shown as (
+    select
+        *,
+        case when category = 'change' and target is not null then
+            replace(replace(replace(target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
+        end as of_target,
+        case when category = 'change' and target is not null then
+            replace(replace(replace(else_target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
+        end as of_else_target,
+        -- calls that the table does not know: what their name is about
+        case when category = 'change' and coalesce(nullif(first_value, ''), nullif(second_value, '')) is null and listed is null then coalesce(
+            json_extract_string(t.requestParameters, '$.' || noun || 'Arn'), json_extract_string(t.requestParameters, '$.' || noun || 'Name'),
+            json_extract_string(t.requestParameters, '$.' || noun || 'Id'), json_extract_string(t.requestParameters, '$.' || noun || 'Identifier'),
+            json_extract_string(t.requestParameters, '$.resourceArn'), json_extract_string(t.requestParameters, '$.resourceARN'),
+            json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
+            json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
+        ) end as generic
+    from placed
 )
 select
     record_id,
@@ -86,16 +199,30 @@ select
     t.sharedEventID is null or who.type = 'AWSAccount'
         or len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0 as owner,
     category,
+    case decided_by
+        when 'action_class' then class_line
+        when 'access_level' then 'access_level.csv: ' || service || ':' || name
+        when 'log category' then concat('log category: ', coalesce(t.eventCategory, t.eventType, 'managementEvent ' || t.managementEvent))
+        when 'says that it reads' then 'readOnly is true'
+        when 'says that it writes' then 'readOnly is false'
+        when 'name' then 'the name begins with a word of reading'
+        when 'default' then 'the record does not say whether it reads, and its name does not begin with a word of reading'
+        else decided_by
+    end as classed_by,
     case when t.errorCode is null then 'succeeded' else 'failed' end as outcome,
     case when t.errorCode is not null then concat_ws(': ', t.errorCode, t.errorMessage) end as error,
     case when actor_type = 'role' and contains(role, ':role/aws-service-role/') then 'service' else actor_type end as actor_type,
     coalesce(
-        case when actor_type in ('user', 'person') then coalesce(who.arn, who.userName, who.onBehalfOf.userId, who.principalId) end,
+        -- a federated user's name was chosen; the user who asked for its credentials is who acts
+        case when actor_type = 'user' then coalesce(case when session.sessionIssuer.type = 'IAMUser' then session.sessionIssuer.arn end, who.arn, who.userName, who.principalId) end,
+        case when actor_type = 'person' and who.type in ('AssumedRole', 'Role') then who.onBehalfOf.userId end,
+        case when actor_type = 'person' then coalesce(who.arn, who.userName, who.onBehalfOf.userId, who.principalId) end,
         who.arn, who.userName, who.invokedBy, who.principalId
     ) as actor_name,
     case when actor_type = 'role' then role end as actor_role,
     case when who.type in ('AssumedRole', 'Role') then coalesce(regexp_extract(who.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), split_part(who.principalId, ':', 2)) end as session_name,
-    nullif(who.accessKeyId, '') as session_key,
+    -- a session that names the person needs no following: its sign-in leads to the application only
+    case when actor_type <> 'person' or who.type not in ('AssumedRole', 'Role') then nullif(who.accessKeyId, '') end as session_key,
     make_utc(session.attributes.creationDate) as session_started,
     session.sourceIdentity as source_identity,
     who.invokedBy as invoked_by,
@@ -115,23 +242,23 @@ select
     end as channel,
     left(agent, 512) as user_agent,
     service || ':' || name as action,
-    case
-        when category <> 'change' then 'other'
-        when class_operation is not null then class_operation
-        when service = 'iam' or regexp_matches(name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
-        when service = 'codedeploy' and name = 'CreateDeployment' then 'deploy'
-        when regexp_matches(name, '^(Create|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase)') then 'create'
-        when regexp_matches(name, '^(Delete|Terminate|Remove|Deregister|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete)') then 'delete'
-        when regexp_matches(name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Tag|Untag|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover)') then 'update'
-        else 'other'
-    end as operation,
-    -- what was touched is looked for only where something was
+    case when category = 'change' then kind else 'other' end as operation,
     case when category = 'change' then coalesce(
-        (list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null))[1],
+        nullif(case
+            when starts_with(first_value, 'arn:') then first_value
+            when first_value <> '' and left(first_value, 1) not in ('{', '[') then replace(replace(replace(of_target, '{last}', last_name(first_value)), '/{}', '/' || ltrim(first_value, '/')), '{}', first_value)
+            when starts_with(second_value, 'arn:') then second_value
+            when second_value <> '' and left(second_value, 1) not in ('{', '[') then replace(replace(replace(of_else_target, '{last}', last_name(second_value)), '/{}', '/' || ltrim(second_value, '/')), '{}', second_value)
+            when target is not null and not contains(else_target, '{}') and not contains(else_target, '{last}') then of_else_target
+        end, ''),
+        listed,
+        case when starts_with(generic, 'arn:') then generic else service || ':' || nullif(generic, '') end,
+        -- refused before it was there: one of that kind
+        replace(replace(of_target, '{last}', '*'), '{}', '*'),
         nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
+        service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
         nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Kk]ey)"\s*:\s*"([^"\\]+)"', 1), ''),
+        service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
         service || ':' || coalesce(account, '')
     ) end as resource,
     account,
@@ -166,7 +293,7 @@ select
         when who.arn like '%:assumed-role/%/AWSCloudFormation' then 'initiator'
         when who.invokedBy = 'cloudformation.amazonaws.com' then 'caller'
     end as on_behalf_of
-from judged;
+from shown;
 
 -- emits: session
 with r as (

@@ -45,7 +45,11 @@ impl Connector for AwsCloudTrail {
     }
 
     fn tables(&self) -> &'static [(&'static str, &'static str)] {
-        &[("action_class", include_str!("action_class.csv"))]
+        &[
+            ("action_class", include_str!("action_class.csv")),
+            ("access_level", include_str!("access_level.csv")),
+            ("target", include_str!("target.csv")),
+        ]
     }
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {

@@ -136,7 +136,8 @@ create table event (
     operation_role   varchar,                -- the role that the operation will act with
     part_of          varchar,                -- stack or deployment on whose behalf it was done, where the record says so
     on_behalf_of     varchar   check (on_behalf_of in ('initiator', 'caller')), -- of whoever started an operation; of the caller whose identity the record keeps
-    diffs            varchar
+    diffs            varchar,
+    classed_by       varchar                 -- which rule or line of a table made it what it is
 );
 
 -- Evidence of who is behind a credential.
