@@ -124,13 +124,14 @@ judged as (
             when 'name' then 'read'
             else 'change'
         end as category,
-        coalesce(session.assumedRoot, '') = 'true' as assumed_root,
+        'cloudformation.amazonaws.com' in (who.invokedBy, t.sourceIPAddress) as by_stacks,
         case
             -- an organisation's root session is a role's: somebody took it by AssumeRoot
             when who.type = 'Root' and coalesce(session.assumedRoot, '') = 'true' then 'role'
             when who.type = 'Root' then 'root'
             -- the session is the application's, and the identity provider vouches for the person whom it acts for
             when who.type in ('AssumedRole', 'Role') and who.onBehalfOf.userId is not null and not contains(coalesce(session.sessionIssuer.arn, ''), ':role/aws-reserved/') then 'person'
+            when who.type = 'FederatedUser' and session.sessionIssuer.type = 'Root' then 'root'
             when who.type in ('IAMUser', 'FederatedUser') then 'user'
             when who.type in ('AssumedRole', 'Role') then 'role'
             when who.type in ('IdentityCenterUser', 'SAMLUser') then 'person'
@@ -187,7 +188,12 @@ shown as (
             json_extract_string(t.requestParameters, '$.resourceArn'), json_extract_string(t.requestParameters, '$.resourceARN'),
             json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
             json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
-        ) end as generic
+        ) end as generic,
+        case when by_stacks then coalesce(
+            nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*,\s*"value"\s*:\s*"([^"]+)"', 1), ''),
+            regexp_extract(request, 'arn:[^"]*:cloudformation:[^"]*:stack/([^/"]+)', 1)
+        ) end as tagged_stack,
+        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then t.requestParameters->>'$.stackName' end, '') end as stack
     from placed
 )
 select
@@ -265,8 +271,10 @@ select
     t.awsRegion as region,
     -- stacks: who starts an operation, and what is done on its behalf
     case
+        -- a stack set is known by its name alone: its stacks lie in other accounts and do not say whose it is
+        when service = 'cloudformation' and category = 'change' and name in ('CreateStackSet', 'UpdateStackSet', 'DeleteStackSet', 'CreateStackInstances', 'UpdateStackInstances', 'DeleteStackInstances', 'ImportStacksToStackSet')
+        then 'stackset/' || nullif(regexp_extract(coalesce(t.requestParameters->>'$.stackSetName', ''), '(?:^|:stackset/)([^:/]+)', 1), '')
         when service = 'cloudformation' and category in ('change', 'evidence') and name in ('CreateStack', 'UpdateStack', 'DeleteStack', 'ExecuteChangeSet', 'CreateChangeSet', 'ContinueUpdateRollback', 'RollbackStack')
-            and coalesce(who.invokedBy, '') <> 'cloudformation.amazonaws.com'
         then concat_ws('/', account, t.awsRegion, coalesce(
             nullif(regexp_extract(coalesce(response, ''), ':stack/([^/"]+)', 1), ''),
             nullif(regexp_extract(coalesce(t.requestParameters->>'$.stackName', ''), ':stack/([^/"]+)', 1), ''),
@@ -280,18 +288,16 @@ select
         when service = 'cloudformation' and name = 'ExecuteChangeSet' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.changeSetName')
     end as operation_plan,
     case when service = 'cloudformation' then coalesce(t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn') end as operation_role,
-    -- tags that CloudFormation puts on what it makes name the stack
+    -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set
     case
-        when who.invokedBy = 'cloudformation.amazonaws.com' or agent = 'cloudformation.amazonaws.com'
-        then concat_ws('/', account, t.awsRegion, nullif(coalesce(
-            nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*,\s*"value"\s*:\s*"([^"]+)"', 1), ''),
-            regexp_extract(request, 'arn:[^"]*:cloudformation:[^"]*:stack/([^/"]+)', 1)
-        ), ''))
+        when by_stacks and regexp_matches(stack, '^StackSet-.+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') then 'stackset/' || regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1)
+        when by_stacks then concat_ws('/', account, t.awsRegion, nullif(tagged_stack, ''))
     end as part_of,
-    -- with a role of the stack's own the record does not say who started it; without one it keeps the caller's identity
+    -- with a role of the stack's own the record does not say who started it; without one it keeps the caller's identity.
+    -- Anybody who may take the role can name a session so: that the service did it is the provider's word
     case
-        when who.arn like '%:assumed-role/%/AWSCloudFormation' then 'initiator'
-        when who.invokedBy = 'cloudformation.amazonaws.com' then 'caller'
+        when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
+        when by_stacks then 'caller'
     end as on_behalf_of
 from shown;
 
@@ -302,36 +308,54 @@ with r as (
         "recipientAccountId": "VARCHAR",
         "userIdentity": {
             "type": "VARCHAR", "principalId": "VARCHAR", "arn": "VARCHAR", "accountId": "VARCHAR", "accessKeyId": "VARCHAR",
-            "userName": "VARCHAR", "invokedBy": "VARCHAR", "identityProvider": "VARCHAR",
+            "userName": "VARCHAR", "invokedBy": "VARCHAR", "identityProvider": "VARCHAR", "onBehalfOf": {"userId": "VARCHAR"},
             "sessionContext": {
-                "sessionIssuer": {"arn": "VARCHAR"},
+                "sessionIssuer": {"type": "VARCHAR", "arn": "VARCHAR"},
                 "attributes": {"creationDate": "VARCHAR"},
-                "sourceIdentity": "VARCHAR"
+                "sourceIdentity": "VARCHAR", "assumedRoot": "VARCHAR"
             }
         },
         "requestParameters": {
             "roleArn": "VARCHAR", "roleSessionName": "VARCHAR", "sourceIdentity": "VARCHAR", "name": "VARCHAR",
-            "tags": [{"key": "VARCHAR", "value": "VARCHAR"}], "principalTags": "JSON"
+            "targetPrincipal": "VARCHAR", "trustAnchorArn": "VARCHAR",
+            "tags": [{"key": "VARCHAR", "value": "VARCHAR"}], "principalTags": "JSON", "incomingTransitiveTags": "JSON"
         },
         "responseElements": {
             "credentials": {"accessKeyId": "VARCHAR"},
+            "credentialSet": [{"credentials": {"accessKeyId": "VARCHAR"}, "assumedRoleUser": {"arn": "VARCHAR"}}],
             "assumedRoleUser": {"arn": "VARCHAR"}, "federatedUser": {"arn": "VARCHAR"},
-            "subjectFromWebIdentityToken": "VARCHAR", "provider": "VARCHAR", "issuer": "VARCHAR", "subject": "VARCHAR",
+            "subjectFromWebIdentityToken": "VARCHAR", "subjectArn": "VARCHAR", "provider": "VARCHAR", "issuer": "VARCHAR",
             "sourceIdentity": "VARCHAR"
         }
     }') as t
     from raw
-    where contains(record, 'sts.amazonaws.com')
+    where contains(record, 'sts.amazonaws.com') or contains(record, 'rolesanywhere.amazonaws.com')
+),
+called as (
+    select
+        *,
+        -- an application's session that names the person whom it acts for: the identity provider vouches for that
+        case when t.userIdentity.type in ('AssumedRole', 'Role') and not contains(coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, ''), ':role/aws-reserved/') then t.userIdentity.onBehalfOf.userId end as acts_for,
+        coalesce(t.userIdentity.sessionContext.assumedRoot, '') = 'true' as assumed_root
+    from r
 )
 select
     record_id,
     occurred_at,
     'aws' as system,
-    t.responseElements.credentials.accessKeyId as issued_key,
-    coalesce(t.responseElements.assumedRoleUser.arn, t.responseElements.federatedUser.arn) as issued_name,
+    coalesce(t.responseElements.credentials.accessKeyId, t.responseElements.credentialSet[1].credentials.accessKeyId) as issued_key,
+    coalesce(
+        t.responseElements.assumedRoleUser.arn, t.responseElements.federatedUser.arn, t.responseElements.credentialSet[1].assumedRoleUser.arn,
+        case when t.eventName = 'AssumeRoot' then case when starts_with(t.requestParameters.targetPrincipal, 'arn:') then t.requestParameters.targetPrincipal else 'arn:aws:iam::' || t.requestParameters.targetPrincipal || ':root' end end
+    ) as issued_name,
     t.requestParameters.roleArn as role,
     coalesce(t.requestParameters.roleSessionName, t.requestParameters.name) as session_name,
-    case t.userIdentity.type
+    case
+        when t.eventSource = 'rolesanywhere.amazonaws.com' then 'federated'
+        when acts_for is not null then 'person'
+        when assumed_root then 'role'
+        when t.userIdentity.type = 'FederatedUser' and t.userIdentity.sessionContext.sessionIssuer.type = 'Root' then 'root'
+    else case t.userIdentity.type
         when 'WebIdentityUser' then 'federated'
         when 'SAMLUser' then 'person'
         when 'IdentityCenterUser' then 'person'
@@ -343,26 +367,34 @@ select
         when 'AWSService' then 'service'
         when 'AWSAccount' then 'account'
         else case when t.userIdentity.type is null and t.userIdentity.invokedBy is not null then 'service' else 'unknown' end
-    end as caller_type,
+    end end as caller_type,
     coalesce(
+        acts_for,
+        case when t.userIdentity.type = 'FederatedUser' and t.userIdentity.sessionContext.sessionIssuer.type = 'IAMUser' then t.userIdentity.sessionContext.sessionIssuer.arn end,
         case when t.userIdentity.type in ('SAMLUser', 'WebIdentityUser') then t.userIdentity.userName end,
         t.userIdentity.arn, t.userIdentity.userName, t.userIdentity.invokedBy, t.userIdentity.principalId
     ) as caller_name,
-    coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') then t.userIdentity.arn end) as caller_role,
+    coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end) as caller_role,
     case when t.userIdentity.type in ('AssumedRole', 'Role') then regexp_extract(t.userIdentity.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1) end as caller_session,
-    nullif(t.userIdentity.accessKeyId, '') as caller_key,
+    case when acts_for is null then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
     make_utc(t.userIdentity.sessionContext.attributes.creationDate) as caller_started,
-    coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer) as provider,
-    case when t.eventName = 'AssumeRoleWithWebIdentity'
-        then regexp_replace(coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName), '%3A', ':', 'gi') end as subject,
+    coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer, t.requestParameters.trustAnchorArn) as provider,
+    case
+        when t.eventName = 'AssumeRoleWithWebIdentity' then coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName)
+        when t.eventSource = 'rolesanywhere.amazonaws.com' then t.responseElements.subjectArn
+    end as subject,
     nullif(regexp_extract(t.userAgent, 'md/run_id#(\d+)', 1), '') as run_id,
+    -- tags of the call, of the token, and those that came along from the session before
     coalesce(
-        (list_filter(t.requestParameters.tags, lambda x: lower(x.key) = 'runid'))[1].value,
-        t.requestParameters.principalTags->>'$.RunId'
+        list_filter(t.requestParameters.tags, lambda x: regexp_matches(x.key, '(?i)^run[_-]?id$'))[1].value,
+        nullif(regexp_extract(t.requestParameters.principalTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1), ''),
+        nullif(regexp_extract(t.requestParameters.incomingTransitiveTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1), '')
     ) as tag_run_id,
     coalesce(t.requestParameters.sourceIdentity, t.responseElements.sourceIdentity, t.userIdentity.sessionContext.sourceIdentity) as source_identity,
     t.sharedEventID as shared_key
-from r
-where t.eventSource = 'sts.amazonaws.com'
-  and t.errorCode is null
-  and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken');
+from called
+where t.errorCode is null
+  and (
+      (t.eventSource = 'sts.amazonaws.com' and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'))
+      or (t.eventSource = 'rolesanywhere.amazonaws.com' and t.eventName = 'CreateSession')
+  );

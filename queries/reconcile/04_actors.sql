@@ -175,15 +175,15 @@ matched as (
     from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
     union all
     select f.appearance_id, p.position, p.pipeline, p.environment, 'subject'
-    from (select appearance_id, lower(subject) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
+    from (select appearance_id, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
     join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
 ),
 entries as (
-    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name
+    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user
     from matched group by all
 )
 select
-    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name,
+    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user,
     not (
         f.root_type = 'federated' and not e.by_subject
         and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')
@@ -219,7 +219,7 @@ from (
     union all
     select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
     union all
-    select appearance_id, 'subject', lower(subject) from appearance_facts where root_type = 'federated'
+    select appearance_id, 'subject', unnest(subject_spellings(subject)) from appearance_facts where root_type = 'federated' and subject is not null
 ) f
 join named using (kind, value);
 
@@ -232,6 +232,8 @@ known as (
         proven.person_id as proven_id, proven.actor as proven_actor,
         claimed.person_id as claimed_id, claimed.actor as claimed_actor,
         p.pipeline, p.valid as pipeline_valid,
+        -- a user who took the pipeline's role is not the pipeline's: evidence comes before the declaration
+        f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and f.actor_type = 'role' as stranger,
         -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
         coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' as machine_by_name,
         a.position as automation,
@@ -250,7 +252,7 @@ known as (
         group by appearance_id
     ) claimed using (appearance_id)
     left join (
-        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name
+        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user
         from appearance_pipeline group by appearance_id
     ) p using (appearance_id)
     left join (select appearance_id, min(position) as position from appearance_automation group by appearance_id) a using (appearance_id)
@@ -268,6 +270,7 @@ judged as (
             when actor_type = 'service' or provider_role then 'platform'
             -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
             when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and claimed_id is not null then 'unknown'
+            when stranger then 'unknown'
             when pipeline is not null then 'pipeline'
             when automation is not null and claimed_id is null then 'platform'
             when root_type in ('federated', 'service', 'workload', 'application') then 'workload'
@@ -318,5 +321,9 @@ select
     root_type, provider, subject, roles, session_id, session_records,
     coalesce(root_key, session_key, case when session_started is not null then actor_name || '@' || session_started::varchar end) as root_key,
     [lower(x) for x in proven_run_ids] as proven_run_ids,
-    [lower(x) for x in list_distinct(list_filter(list_append(chain_session_names, session_name), lambda x: x is not null))] as session_names
+    -- CodeBuild names its sessions after the build
+    list_distinct(list_filter(list_concat(
+        [lower(x) for x in list_append(chain_session_names, session_name)],
+        [lower(regexp_replace(x, '^AWSCodeBuild-', '')) for x in list_append(chain_session_names, session_name)]
+    ), lambda x: x is not null)) as session_names
 from judged;

@@ -6,7 +6,7 @@ with started as (
     -- one that failed at its end had done something by then
     select source, record_id, 'change' as category, system, account, occurred_at, ended_at, starts_operation, operation_plan, operation_role, appearance_id
     from change_event
-    where starts_operation is not null and (outcome = 'succeeded' or ended_at is not null)
+    where starts_operation is not null and on_behalf_of is null and (outcome = 'succeeded' or ended_at is not null)
     union all
     -- a plan is no change, but it names the role
     select source, record_id, category, system, account, occurred_at, null, starts_operation, operation_plan, operation_role, null
@@ -37,24 +37,31 @@ where w.category = 'change';
 
 -- Each change done on behalf of an operation, with the operation that it belongs to: the latest one on its stack,
 -- else by its role, else (the service acting as the caller) by its own session.
-create or replace table initiated as
+create or replace temporary table done_for_another as
+select e.change_id, e.system, e.account, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
+       e.starts_operation, date_trunc('hour', e.occurred_at) as hour,
+       -- a stack set is operated from another account than its stacks lie in
+       case when e.part_of like 'stackset/%' then e.part_of else e.account end as place
+from change_event e
+join actor a using (appearance_id)
+-- a person who took the stack's role is not the service, whatever the session is called
+where e.on_behalf_of = 'caller' or (e.on_behalf_of = 'initiator' and a.actor_kind <> 'person');
+
+create or replace temporary table initiated_at_once as
 with
 child as (
-    select e.change_id, e.system, e.account, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
-           date_trunc('hour', e.occurred_at) as hour
-    from change_event e
-    join actor a using (appearance_id)
-    where e.on_behalf_of is not null
+    from done_for_another
 ),
 -- operations, spread over the hours in which their work may still be going on
 spread as (
-    select o.*, unnest(generate_series(date_trunc('hour', o.occurred_at), date_trunc('hour', o.occurred_at + c.operation_window), interval 1 hour)) as hour
+    select o.*, case when o.starts_operation like 'stackset/%' then o.starts_operation else o.account end as place,
+           unnest(generate_series(date_trunc('hour', o.occurred_at), date_trunc('hour', o.occurred_at + c.operation_window), interval 1 hour)) as hour
     from operation o cross join config_standard c
 ),
 candidate as (
-    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack, ch.on_behalf_of, o.* exclude (hour)
+    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack, ch.on_behalf_of, o.* exclude (hour, place)
     from child ch
-    join spread o on o.system = ch.system and o.account is not distinct from ch.account and o.hour = ch.hour
+    join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
     cross join config_standard c
     where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
       -- where an operation's end was seen its work lies before, and is its caller's: a correlation id can be chosen
@@ -86,3 +93,34 @@ select
     c.occurred_at as operation_started_at, case when c.on_behalf_of = 'initiator' then c.appearance_id end as initiator_id, o.actors as other_initiators
 from chosen c
 left join others o using (change_id);
+
+-- A stack that another stack or a stack set made: what is done in it belongs to whoever started that.
+create or replace table initiated as
+with
+nested as (
+    select n.*, i.* exclude (change_id)
+    from done_for_another n
+    join initiated_at_once i using (change_id)
+    where n.starts_operation is not null
+),
+inherited as (
+    select
+        ch.change_id, n.operation_source, n.operation_record, n.operation, n.operation_started_at,
+        case when ch.on_behalf_of = 'initiator' then n.initiator_id end as initiator_id, n.other_initiators
+    from done_for_another ch
+    join nested n on n.system = ch.system and n.account is not distinct from ch.account and n.change_id <> ch.change_id
+    cross join config_standard c
+    where n.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
+      and ch.change_id not in (select change_id from initiated_at_once)
+      and (
+          n.starts_operation = ch.part_of
+          or (not coalesce(ch.part_of like '%/%/%', false) and (
+              (ch.on_behalf_of = 'initiator' and n.role = ch.role)
+              or (ch.on_behalf_of = 'caller' and n.session_key = ch.session_key)
+          ))
+      )
+    qualify row_number() over (partition by ch.change_id order by coalesce(n.starts_operation = ch.part_of, false) desc, n.occurred_at desc, n.change_id) = 1
+)
+from initiated_at_once
+union all
+from inherited;

@@ -10,10 +10,11 @@ with shown as (
         coalesce(i.initiator_id, e.appearance_id) as appearance_id,
         case
             when i.other_initiators is not null then 'several-initiators'
-            when e.on_behalf_of = 'initiator' and i.change_id is null then 'initiator-unseen'
+            when e.on_behalf_of = 'initiator' and i.change_id is null and own.actor_kind <> 'person' then 'initiator-unseen'
         end as open_question,
         e.run_ids
     from change_event e
+    join actor own using (appearance_id)
     left join initiated i using (change_id)
 )
 select
@@ -66,7 +67,7 @@ keyed as (
         case
             when list_has_any(i.roles, i.deployment_roles) then 'role named by the record'
             when i.actor_type = 'application' and list_contains(i.deployment_app_ids, lower(i.actor_role)) then 'application named by the record'
-            when i.root_type = 'federated' and list_contains(i.deployment_subjects, lower(i.subject)) then 'subject named by the record'
+            when i.root_type = 'federated' and list_has_any(i.deployment_subjects, subject_spellings(i.subject)) then 'subject named by the record'
         end as named_key,
         exists (
             from appearance_pipeline p

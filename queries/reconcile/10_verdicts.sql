@@ -34,7 +34,8 @@ select
     list(control order by place) filter (where result in ('fail', 'no-evidence')) as failed_controls,
     coalesce(bool_or(result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')), false) as unauthorised,
     arg_min(reason, place) filter (where result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')) as authorisation_reason,
-    arg_min(reason, place) filter (where result in ('fail', 'no-evidence') and control not in ('two-stage-authorisation', 'prod-approval')) as other_reason
+    -- what was never proven tells more than that there is nothing to compare it with
+    arg_min(reason, -place) filter (where result in ('fail', 'no-evidence') and control not in ('two-stage-authorisation', 'prod-approval')) as other_reason
 from (
     select *, list_position(['repeatable', 'proven-in-preprod', 'two-stage-authorisation', 'prod-approval'], control) as place
     from control_result

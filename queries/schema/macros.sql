@@ -19,6 +19,12 @@ create or replace temporary macro role_key(arn) as
         else lower(arn)
     end;
 
+-- A federation subject as it may be declared: as it stands; with `:` for the %3A of GitHub's values; without the ids that
+-- GitHub puts into new subjects (repo:org@123/app@456:…): who declares names alone means whatever has these names.
+create or replace temporary macro without_ids(x) as regexp_replace(lower(x), '^repo:([^/@:]+)@\d+/([^/@:]+)@\d+', 'repo:\1/\2');
+create or replace temporary macro subject_spellings(x) as
+    list_distinct([lower(x), replace(lower(x), '%3a', ':'), without_ids(x), replace(without_ids(x), '%3a', ':')]);
+
 -- The last part of an ARN or path: a user's own name.
 create or replace temporary macro last_name(x) as list_last(string_split(x, '/'));
 

@@ -63,9 +63,11 @@ impl Error {
                 "wait for it to end, or give --wait a longer time; the store allows one writer or many readers".into(),
             ),
             Self::Foreign { .. } => Some("give --store another path".into()),
-            Self::Query { source } if source.to_string().contains("Catalog Error") => {
-                Some("`changetrail query \"from duckdb_tables() select table_name\"` lists the tables".into())
-            }
+            Self::Query { source } if source.to_string().contains("Catalog Error") => Some(
+                "the judgements are made by `changetrail reconcile`: run it once; \
+                     `changetrail query \"from duckdb_tables() select table_name\"` lists the tables"
+                    .into(),
+            ),
             Self::Query { .. }
             | Self::Parameter { .. }
             | Self::Open { .. }
