@@ -28,8 +28,8 @@ pub mod release_log;
 
 pub use catalog::{all, find, nearest};
 pub use error::{ConfigError, Error};
-pub use record::{Record, Rejected, Unit};
 pub use files::hex;
+pub use record::{Record, Rejected, Unit};
 pub use redact::Redactor;
 pub use spec::Spec;
 

@@ -1,6 +1,6 @@
 //! The store: one `DuckDB` file. This is the only module that names `duckdb`.
 //!
-//! A [`Db`] is one open connection. The writer opens the file to commit and closes it again ([`append`]), so that
+//! A [`Db`] is one open connection. The writer opens the file to commit and closes it again (`append.rs`), so that
 //! ad-hoc queries get in between; readers retry while the writer has it. What surprises: `DuckDB` lets one process write
 //! or many read, never both, so *closing* is what makes others work.
 
