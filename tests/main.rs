@@ -13,6 +13,7 @@ mod kill;
 mod life;
 mod localstack;
 mod lock;
+mod real_records;
 mod sample;
 mod scenarios;
 mod store;

@@ -74,7 +74,8 @@ known as (
             end
         ) as kind,
         -- what the name is about, as requests spell it: CreateDBCluster is about dBCluster
-        lower(left(t.about, 1)) || substr(t.about, 2) as noun
+        -- of `Subscribe` nothing is left, and nothing makes no path
+        case when t.about <> '' then lower(left(t.about, 1)) || substr(t.about, 2) end as noun
     from targeted t
     left join access_level l on lower(l.action) = lower(t.service || ':' || t.name)
 ),
@@ -264,7 +265,7 @@ select
         nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
         service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
         nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(response, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
+        service || ':' || nullif(regexp_extract(replace(response, '"requestId"', '""'), '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
         service || ':' || coalesce(account, '')
     ) end as resource,
     account,

@@ -75,3 +75,52 @@ static LOG: Format = Format {
     },
     classify: classify::classify,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of a data table without its header; no cell holds a comma.
+    fn rows(name: &str) -> Vec<Vec<&'static str>> {
+        let (_, text) = AwsCloudTrail.tables().iter().find(|(table, _)| *table == name).expect("a table");
+        let mut rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        let header = rows.remove(0);
+        assert!(rows.iter().all(|row| row.len() == header.len()), "{name}: every row has the header's columns");
+        rows
+    }
+
+    fn is_operation(text: &str) -> bool {
+        matches!(text, "" | "create" | "update" | "delete" | "permission" | "access" | "deploy" | "other")
+    }
+
+    #[test]
+    fn data_tables_are_well_formed() {
+        const CATEGORIES: [&str; 6] = ["change", "non-change", "session", "business", "release-control", "evidence"];
+        let mut seen = std::collections::HashSet::new();
+        for row in rows("action_class") {
+            assert!(
+                row[0].ends_with(".amazonaws.com") && CATEGORIES.contains(&row[2]) && !row[4].is_empty(),
+                "{row:?}"
+            );
+            assert!(is_operation(row[3]) && row[3].is_empty() != (row[2] == "change"), "{row:?}");
+            assert!(seen.insert(format!("class {},{}", row[0], row[1])), "twice: {row:?}");
+        }
+        for row in rows("access_level") {
+            assert!(
+                row[0].contains(':') && matches!(row[1], "" | "read" | "change") && is_operation(row[2]),
+                "{row:?}"
+            );
+            assert!(row[1].is_empty() != row[2].is_empty() && seen.insert(row[0].to_lowercase()), "{row:?}");
+        }
+        for row in rows("target") {
+            assert!(row[0].ends_with(".amazonaws.com") && is_operation(row[2]) && !row[4].is_empty(), "{row:?}");
+            assert!(row[1].split(' ').all(|name| seen.insert(format!("target {},{name}", row[0]))), "twice: {row:?}");
+            // A path that is none would stop the whole mapping.
+            for path in [row[3], row[5]].iter().filter(|path| !matches!(**path, "" | "resources" | "caller")) {
+                let (place, rest) = path.split_once('.').expect("a place and a path");
+                assert!(matches!(place, "request" | "response" | "details"), "{row:?}");
+                assert!(rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".[]".contains(&byte)), "{row:?}");
+            }
+        }
+    }
+}
