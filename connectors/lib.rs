@@ -12,6 +12,7 @@ mod canonical;
 mod catalog;
 mod error;
 mod files;
+mod log;
 mod params;
 mod record;
 mod redact;

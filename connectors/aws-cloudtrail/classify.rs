@@ -9,26 +9,13 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::log::{Outcome, time_of};
 use crate::{Record, Redactor, canonical};
-
-/// What becomes of an element.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// A change, an attempt, evidence of a session, or anything that does not say what it is.
-    Keep(Record),
-    /// It says that it only reads; the day of the event, if it says so.
-    Read(Option<Date>),
-    /// No entry of the log: a digest, an insight, a summary.
-    Skipped,
-    /// It cannot be told what it is.
-    Rejected(String),
-}
 
 /// The fields that decide. Anything of another type counts as absent.
 #[derive(Debug, Default, Deserialize)]
@@ -114,15 +101,6 @@ impl Projection<'_> {
         let occurred_at = self.event_time.0.as_deref().and_then(time_of);
         Outcome::Keep(Record { record_id, occurred_at, body: body.into_owned(), received_hmac, position })
     }
-}
-
-/// RFC 3339; without an offset, UTC.
-pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
-    let time: DateTime = text.parse().ok()?;
-    time.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
 /// The UTC day of a time, the short way for the usual spelling.

@@ -19,8 +19,9 @@ use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
 
 use super::limiter::Limiter;
-use super::{regions, windows};
+use super::regions;
 use crate::Error;
+use crate::log::windows;
 
 /// Events on a full page.
 pub(super) const PAGE: usize = 50;

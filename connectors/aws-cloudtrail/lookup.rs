@@ -7,22 +7,23 @@
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use aws_sdk_cloudtrail::types::Event;
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
+use super::classify::classify;
 use super::client::{Access, Account, Caller, Filter, PAGE, Role};
-use super::hours::Hours;
 use super::limiter::{Limiter, Pace};
-use super::{regions, windows};
+use super::regions;
+use crate::log::streams::{self, Stream};
+use crate::log::{Hours, Outcome, windows};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
+use crate::{Collector, ConfigError, Error, Redactor, Run, Sink};
 
 /// A source with `regions`.
 #[derive(Debug)]
@@ -74,46 +75,25 @@ impl LookupCollector {
 
     /// As [`Collector::collect`], with credentials and address as given.
     async fn collect_with(&self, base: &SdkConfig, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let (mut failed, mut accounts) = (BTreeMap::new(), Vec::new());
+        let mut accounts = Vec::new();
         if self.roles.is_empty() {
             accounts.push(Account::own(base, &self.regions).await?);
         }
         for role in &self.roles {
             accounts.push(Account::of_role(base, role));
         }
-        let permits = Arc::new(Semaphore::new(self.streams_at_once));
-        let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
+        let mut streams = Vec::new();
         for account in &accounts {
             for region in &self.regions {
                 let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))).await);
                 let place = format!("{}/{region}", account.id);
                 for filter in Filter::ALL {
                     let name = format!("{place}/{}", filter.name());
-                    let stream = Stream { name, filter, caller: Arc::clone(&caller) };
-                    let (permits, run, sink, place) = (Arc::clone(&permits), run.clone(), sink.clone(), place.clone());
-                    tasks.spawn(async move {
-                        let _permit = permits.acquire_owned().await;
-                        (place, stream.read(&run, &sink).await)
-                    });
+                    streams.push(Lookup { name, place: place.clone(), filter, caller: Arc::clone(&caller) });
                 }
             }
         }
-        while let Some(ended) = tasks.join_next().await {
-            match ended.map_err(|source| Error::Worker { source: source.into() })? {
-                (_, Ok(())) => {}
-                (_, Err(Error::WriterStopped)) => return Err(Error::WriterStopped),
-                (place, Err(error)) => {
-                    tracing::warn!(%place, %error, "stream failed, others go on");
-                    failed.entry(place).or_insert(error);
-                }
-            }
-        }
-        let places = accounts.len() * self.regions.len();
-        match failed.len() {
-            0 => Ok(()),
-            1 if places == 1 => failed.into_values().next().map_or(Ok(()), Err),
-            count => Err(Error::Several { failed: count, streams: places, errors: failed.into_iter().collect() }),
-        }
+        streams::read_all(streams, self.streams_at_once, run, sink).await
     }
 
     /// The part of a stream's name that is known without asking, and what follows from its cursors.
@@ -172,37 +152,28 @@ impl Collector for LookupCollector {
 
 /// One filter of one region of one account.
 #[derive(Debug)]
-struct Stream {
+struct Lookup {
     name: String,
+    /// Account and region.
+    place: String,
     filter: Filter,
     caller: Arc<Caller>,
 }
 
-impl Stream {
-    async fn read(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let sweep = format!("{}#sweep", self.name);
-        let (cursor, swept) = (time(run, &self.name)?, time(run, &sweep)?);
-        let span = windows::span(cursor, swept, run.since, run.now);
-        if let Some(gap) = span.gap {
-            sink.send(self.gap(gap)).await?;
-        }
-        for (start, end) in windows::requests(span.start, span.end) {
-            let mut cursors = Vec::new();
-            if end == span.end && span.sweeps {
-                cursors.push((sweep.clone(), run.now.to_string()));
-            }
-            // Reading again what lies before the cursor does not move it back.
-            if cursor.is_none_or(|cursor| cursor < end) {
-                cursors.push((self.name.clone(), end.to_string()));
-            }
-            for unit in self.window(start, end, run, sink).await?.finish(cursors) {
-                sink.send(unit).await?;
-            }
-        }
-        Ok(())
+#[async_trait]
+impl Stream for Lookup {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Reads one window whole.
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn target(&self) -> String {
+        format!("the event history of {}", self.name)
+    }
+
     async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error> {
         let mut hours = Hours::new(&self.name, start, end);
         let mut pieces = vec![(start, end)];
@@ -220,7 +191,7 @@ impl Stream {
                     hours.incomplete(from, reason);
                 }
                 for event in &page.events {
-                    hours.add(event, from, &run.redactor);
+                    add(&mut hours, event, from, &run.redactor);
                 }
                 for unit in hours.overflow() {
                     sink.send(unit).await?;
@@ -236,30 +207,19 @@ impl Stream {
         }
         Ok(hours)
     }
-
-    /// The unit that says that a time cannot be read any more.
-    fn gap(&self, (start, end): (Timestamp, Timestamp)) -> Unit {
-        let lost =
-            Error::WindowTooOld { target: format!("the event history of {}", self.name), oldest: end, asked: start };
-        let hint = lost.hint().unwrap_or_default();
-        tracing::warn!(stream = %self.name, %start, %end, "not kept any more, a gap remains: {hint}");
-        Unit {
-            key: format!("{}/gap-{}", self.name, start.strftime("%Y-%m-%dT%H")),
-            window: Some((start, end)),
-            last: true,
-            incomplete: Some(lost.to_string()),
-            ..Unit::default()
-        }
-    }
 }
 
-/// The time that a cursor holds.
-fn time(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
-    let parse = |value: &String| {
-        let what = format!("the cursor of {stream}, `{value}`");
-        value.parse().map_err(|error: jiff::Error| Error::Decode { what, source: error.into() })
+/// Adds an event to its hour; `asked` is where it belongs if it does not say when it happened.
+fn add(hours: &mut Hours, event: &Event, asked: Timestamp, redactor: &Redactor) {
+    let told = event.event_time.and_then(|time| Timestamp::from_second(time.secs()).ok());
+    let text = event.cloud_trail_event.as_deref().unwrap_or_default();
+    // The place follows from the hour, and the hour from the record.
+    let outcome = match text {
+        "" => Outcome::Rejected("the event has no CloudTrailEvent".into()),
+        text => classify(text.as_bytes(), 0, redactor),
     };
-    run.cursors.get(stream).map(parse).transpose()
+    let place = format!("event {}", event.event_id.as_deref().unwrap_or("without an id"));
+    hours.put(outcome, text.as_bytes(), told.unwrap_or(asked), &place, redactor);
 }
 
 #[cfg(test)]

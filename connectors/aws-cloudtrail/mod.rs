@@ -9,22 +9,13 @@
 
 mod classify;
 mod client;
-mod hours;
 mod limiter;
 mod lookup;
-mod path;
-pub(crate) mod reader;
 mod regions;
-mod scan;
-pub(crate) mod windows;
-
-pub(crate) use classify::{Outcome, time_of};
-pub(crate) use hours::Hours;
-pub(crate) use path::PathCollector;
-pub(crate) use reader::Format;
 
 use std::sync::LazyLock;
 
+use crate::log::{Format, PathCollector};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Source, Spec};
 
@@ -68,7 +59,7 @@ impl Connector for AwsCloudTrail {
 const LOOKUP_KEYS: &[&str] = &["regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];
 
 /// Log files; digests and insights lie beside them.
-static LOG: Format = Format {
+pub(crate) static LOG: Format = Format {
     is_wanted: |name| [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending)),
     is_log: |key| {
         !key.split('/').any(|part| matches!(part, "CloudTrail-Digest" | "CloudTrail-Insight" | "CloudTrail-Aggregated"))

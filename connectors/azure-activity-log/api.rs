@@ -7,24 +7,22 @@
 //!
 //! <https://learn.microsoft.com/en-us/rest/api/monitor/activity-logs/list>
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use azure_core_legacy::{RetryOptions, TransportOptions, Url};
 use azure_mgmt_monitor::package_preview_2023_09 as monitor;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use super::arm::{Carrier, PERMISSION, Placeholder};
 use super::classify::classify;
 use super::http::{Connection, Patience};
 use super::token::Chain;
-use crate::aws_cloudtrail::{Hours, windows};
+use crate::log::streams::{self, Stream, sweep_of};
+use crate::log::{Hours, windows};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
+use crate::{Collector, ConfigError, Error, Run, Sink};
 
 /// Pages of one window; more are a system that never ends.
 const MAX_PAGES: usize = 50_000;
@@ -91,35 +89,8 @@ impl ApiCollector {
 
     /// As [`Collector::collect`], with a connection as given.
     async fn collect_with(&self, arm: Connection, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let permits = Arc::new(Semaphore::new(self.streams_at_once));
-        let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
-        for scope in &self.scopes {
-            let stream = LogStream { name: scope.name(), scope: scope.clone(), arm: arm.clone() };
-            let (permits, run, sink) = (Arc::clone(&permits), run.clone(), sink.clone());
-            tasks.spawn(async move {
-                let _permit = permits.acquire_owned().await;
-                let result = stream.read(&run, &sink).await;
-                (stream.name, result)
-            });
-        }
-        let mut failed = BTreeMap::new();
-        while let Some(ended) = tasks.join_next().await {
-            match ended.map_err(|source| Error::Worker { source: source.into() })? {
-                (_, Ok(())) => {}
-                (_, Err(Error::WriterStopped)) => return Err(Error::WriterStopped),
-                (name, Err(error)) => {
-                    tracing::warn!(stream = %name, %error, "stream failed, others go on");
-                    failed.insert(name, error);
-                }
-            }
-        }
-        match failed.len() {
-            0 => Ok(()),
-            1 if self.scopes.len() == 1 => failed.into_values().next().map_or(Ok(()), Err),
-            count => {
-                Err(Error::Several { failed: count, streams: self.scopes.len(), errors: failed.into_iter().collect() })
-            }
-        }
+        let stream = |scope: &Scope| LogStream { name: scope.name(), scope: scope.clone(), arm: arm.clone() };
+        streams::read_all(self.scopes.iter().map(stream).collect(), self.streams_at_once, run, sink).await
     }
 }
 
@@ -155,10 +126,6 @@ impl Collector for ApiCollector {
     }
 }
 
-fn sweep_of(stream: &str) -> String {
-    format!("{stream}#sweep")
-}
-
 /// The log of one subscription, or of the tenant.
 #[derive(Debug)]
 struct LogStream {
@@ -167,34 +134,23 @@ struct LogStream {
     arm: Connection,
 }
 
-impl LogStream {
-    async fn read(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let sweep = sweep_of(&self.name);
-        let (cursor, swept) = (cursor(run, &self.name)?, cursor(run, &sweep)?);
-        let span = windows::span(cursor, swept, run.since, run.now);
-        if let Some(gap) = span.gap {
-            sink.send(self.gap(gap)).await?;
-        }
-        for (start, end) in windows::requests(span.start, span.end) {
-            let mut cursors = Vec::new();
-            if end == span.end && span.sweeps {
-                cursors.push((sweep.clone(), run.now.to_string()));
-            }
-            // Reading again what lies before the cursor does not move it back.
-            if cursor.is_none_or(|cursor| cursor < end) {
-                cursors.push((self.name.clone(), end.to_string()));
-            }
-            for unit in self.window(start, end, run, sink).await?.finish(cursors) {
-                sink.send(unit).await?;
-            }
-        }
-        Ok(())
+#[async_trait]
+impl Stream for LogStream {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Reads one window whole.
+    fn place(&self) -> &str {
+        &self.name
+    }
+
+    fn target(&self) -> String {
+        format!("the Activity Log of {}", self.name)
+    }
+
     async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error> {
         let mut hours = Hours::new(&self.name, start, end);
-        let carrier = Arc::new(Carrier::new(self.arm.clone(), format!("the Activity Log of {}", self.name)));
+        let carrier = Arc::new(Carrier::new(self.arm.clone(), self.target()));
         let mut pages = self.pages(&carrier, start, end)?;
         let mut count = 0;
         while let Some(page) = pages.next().await {
@@ -216,15 +172,19 @@ impl LogStream {
         }
         Ok(hours)
     }
+}
 
+impl LogStream {
     /// The client's own way through the pages of a window, over our transport.
     fn pages(
         &self,
         carrier: &Arc<Carrier>,
         start: Timestamp,
         end: Timestamp,
-    ) -> Result<impl Stream<Item = azure_core_legacy::Result<monitor::models::EventDataCollection>> + use<>, Error>
-    {
+    ) -> Result<
+        impl futures::Stream<Item = azure_core_legacy::Result<monitor::models::EventDataCollection>> + use<>,
+        Error,
+    > {
         let client = monitor::Client::builder(Arc::new(Placeholder))
             .endpoint(self.arm.place.clone())
             .retry(RetryOptions::none())
@@ -237,21 +197,6 @@ impl LogStream {
             Scope::Tenant => client.tenant_activity_logs_client().list().filter(filter).into_stream(),
         })
     }
-
-    /// The unit that says that a time cannot be read any more.
-    fn gap(&self, (start, end): (Timestamp, Timestamp)) -> Unit {
-        let target = format!("the Activity Log of {}", self.name);
-        let lost = Error::WindowTooOld { target, oldest: end, asked: start };
-        let hint = lost.hint().unwrap_or_default();
-        tracing::warn!(stream = %self.name, %start, %end, "not kept any more, a gap remains: {hint}");
-        Unit {
-            key: format!("{}/gap-{}", self.name, start.strftime("%Y-%m-%dT%H")),
-            window: Some((start, end)),
-            last: true,
-            incomplete: Some(lost.to_string()),
-            ..Unit::default()
-        }
-    }
 }
 
 /// Both ends are included, so the last tick (100 ns) before the end is named.
@@ -259,15 +204,6 @@ fn filter(start: Timestamp, end: Timestamp) -> String {
     let last = (end - SignedDuration::from_nanos(100)).max(start);
     let text = |time: Timestamp| time.strftime("%Y-%m-%dT%H:%M:%S.%7fZ").to_string();
     format!("eventTimestamp ge '{}' and eventTimestamp le '{}'", text(start), text(last))
-}
-
-/// The time that a cursor holds.
-fn cursor(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
-    let parse = |value: &String| {
-        let what = format!("the cursor of {stream}, `{value}`");
-        value.parse().map_err(|error: jiff::Error| Error::Decode { what, source: error.into() })
-    };
-    run.cursors.get(stream).map(parse).transpose()
 }
 
 #[cfg(test)]

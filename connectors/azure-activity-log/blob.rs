@@ -18,8 +18,8 @@ use tokio::runtime::Handle;
 use super::FILES;
 use super::http::{Connection, Patience};
 use super::token::Chain;
-use crate::aws_cloudtrail::reader::{self, Limits};
 use crate::files::day_in;
+use crate::log::reader::{self, Limits};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
 

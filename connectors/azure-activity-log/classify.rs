@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::aws_cloudtrail::{Outcome, time_of};
+use crate::log::{Outcome, time_of};
 use crate::{Record, Redactor, canonical};
 
 /// The fields that name and time a record. Anything of another type counts as absent.

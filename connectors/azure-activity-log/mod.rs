@@ -17,7 +17,7 @@ mod token;
 
 use std::sync::LazyLock;
 
-use crate::aws_cloudtrail::{Format, PathCollector};
+use crate::log::{Format, PathCollector};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Source, Spec};
 

@@ -145,7 +145,7 @@ fn name(value: &Value) -> Result<String, String> {
 
 /// When the line was written, as near as it says.
 fn time(value: &Value) -> Option<Timestamp> {
-    let time = |key: &str| crate::aws_cloudtrail::time_of(value.get(key)?.as_str()?);
+    let time = |key: &str| crate::log::time_of(value.get(key)?.as_str()?);
     ["recorded_at", "changed_at", "finished_at", "started_at"].into_iter().find_map(time)
 }
 

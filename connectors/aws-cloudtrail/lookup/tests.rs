@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::fake::{Answer, Ask, Fake, config, event, page, paged, refusal, unpaged};
 use super::*;
+use crate::Unit;
 use crate::testing::{collect_by, run_at};
 
 const NOW: &str = "2026-10-10T12:30:00Z";

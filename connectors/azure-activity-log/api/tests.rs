@@ -8,6 +8,7 @@ use super::super::AzureActivityLog;
 use super::super::token::Tokens;
 use super::fake::{Answer, Ask, Fake};
 use super::*;
+use crate::Unit;
 use crate::testing::{collect, run_at, shared};
 use crate::{Connector, Source};
 

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use jiff::civil::Date;
 
-use super::classify::Outcome;
+use super::Outcome;
 use super::scan::{Item, Scanner};
 use crate::files::Content;
 use crate::{Error, Redactor, Rejected, Unit};

@@ -1,22 +1,20 @@
-//! Collects the events of a request window into one unit for each hour, empty hours included: they are coverage.
+//! Collects the records of a request window into one unit for each hour, empty hours included: they are coverage.
 //!
 //! Pages come newest first, but that is not relied on: until the whole window has been read an hour may get more, so
-//! it goes out in parts, and only the end of the window makes each hour's last one. The surprising fact: an event
+//! it goes out in parts, and only the end of the window makes each hour's last one. The surprising fact: a record
 //! whose own time lies outside of the window is kept in the nearest hour; what was asked for is no reason to lose it.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudtrail::types::Event;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::classify::{Outcome, classify};
-use super::windows;
+use super::{Outcome, windows};
 use crate::{Redactor, Rejected, Unit};
 
 /// Bytes held before parts go out; many streams run at once.
 const HELD: usize = 1024 * 1024;
-/// Bytes of a rejected event that are kept.
+/// Bytes of a rejected record that are kept.
 const REJECTED_BYTES: usize = 64 * 1024;
 
 /// The units of one request window.
@@ -29,7 +27,7 @@ pub(crate) struct Hours {
 #[derive(Debug)]
 struct Hour {
     unit: Unit,
-    /// Events so far: the place of the next one.
+    /// Records so far: the place of the next one.
     count: u64,
 }
 
@@ -44,19 +42,6 @@ impl Hours {
             units.insert(from, Hour { unit, count: 0 });
         }
         Self { units, held: 0 }
-    }
-
-    /// Adds an event; `asked` is where it belongs if it does not say when it happened.
-    pub(super) fn add(&mut self, event: &Event, asked: Timestamp, redactor: &Redactor) {
-        let told = event.event_time.and_then(|time| Timestamp::from_second(time.secs()).ok());
-        let text = event.cloud_trail_event.as_deref().unwrap_or_default();
-        // The place follows from the hour, and the hour from the record.
-        let outcome = match text {
-            "" => Outcome::Rejected("the event has no CloudTrailEvent".into()),
-            text => classify(text.as_bytes(), 0, redactor),
-        };
-        let place = format!("event {}", event.event_id.as_deref().unwrap_or("without an id"));
-        self.put(outcome, text.as_bytes(), told.unwrap_or(asked), &place, redactor);
     }
 
     /// Adds what became of a record; `asked` is where it belongs if it does not say when it happened, `text` and `place`
@@ -95,7 +80,7 @@ impl Hours {
     }
 
     /// Notes that an hour could not be read whole.
-    pub(super) fn incomplete(&mut self, time: Timestamp, reason: &str) {
+    pub(crate) fn incomplete(&mut self, time: Timestamp, reason: &str) {
         if let Some(hour) = self.hour(time) {
             hour.unit.incomplete = Some(reason.to_owned());
         }

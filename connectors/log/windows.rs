@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
-/// Read again before the cursor: CloudTrail promises no order and no time of delivery.
+/// Read again before the cursor: neither order nor time of delivery is promised.
 const OVERLAP: i64 = HOUR;
 /// Read at first.
 const FIRST: i64 = 7 * DAY;
-/// Kept by the event history.
+/// Kept by the event history of AWS, and by the Activity Log of Azure.
 const KEPT: i64 = 90 * DAY;
 /// Read again once a day, for what was delivered very late.
 const SWEEP: i64 = 48 * HOUR;
@@ -91,13 +91,13 @@ fn pieces(start: Timestamp, end: Timestamp, length: i64) -> Vec<(Timestamp, Time
 }
 
 /// The two halves of a piece, cut at a full second; `None` if it is not longer than one.
-pub(super) fn halves(start: Timestamp, end: Timestamp) -> Option<[(Timestamp, Timestamp); 2]> {
+pub(crate) fn halves(start: Timestamp, end: Timestamp) -> Option<[(Timestamp, Timestamp); 2]> {
     let middle = at(i64::midpoint(start.as_second(), end.as_second() + 1));
     (start < middle && middle < end).then_some([(start, middle), (middle, end)])
 }
 
 /// The last moment of a piece, as the API wants it: its ends are both included, and an emulator's clock has fractions.
-pub(super) fn last_moment(end: Timestamp) -> Timestamp {
+pub(crate) fn last_moment(end: Timestamp) -> Timestamp {
     end - SignedDuration::from_micros(1)
 }
 

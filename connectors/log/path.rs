@@ -1,4 +1,4 @@
-//! Reads a local copy of a trail bucket, of any layout.
+//! Reads log files of a folder, of any layout.
 //!
 //! One thread walks, several read, one hands over: units leave in the order of the walk, whatever thread read them, so
 //! two runs over the same folder give the same. The surprising fact: a thread that is ahead waits with one part in its
