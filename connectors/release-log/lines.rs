@@ -121,7 +121,7 @@ fn name(value: &Value) -> Result<String, String> {
         return Err(if object.contains_key("specversion") || object.contains_key("context") {
             "CDEvents are not read yet; write changetrail.deployment/1 records".into()
         } else {
-            "`schema` is missing: changetrail.deployment/1 or changetrail.pipeline/1".into()
+            "`schema` is missing: changetrail.deployment/1, changetrail.pipeline/1 or changetrail.approval/1".into()
         });
     };
     let text = |key: &str| match object.get(key) {
@@ -135,9 +135,15 @@ fn name(value: &Value) -> Result<String, String> {
             text("id")
         }
         "changetrail.pipeline/1" => Ok(format!("pipeline:{}", text("pipeline")?)),
+        "changetrail.approval/1" => {
+            let about =
+                ["deployment", "run_id", "release_id", "ticket"].into_iter().find(|key| object.contains_key(*key));
+            let about = about.ok_or("an approval names a `deployment`, `run_id`, `release_id` or `ticket`")?;
+            Ok(format!("approval:{}", text(about)?))
+        }
         other => {
-            let known = ["changetrail.deployment/1", "changetrail.pipeline/1"];
-            let hint = crate::nearest(other, known).map_or_else(|| known.join(" or "), str::to_owned);
+            let known = ["changetrail.deployment/1", "changetrail.pipeline/1", "changetrail.approval/1"];
+            let hint = crate::nearest(other, known).map_or_else(|| known.join(", "), str::to_owned);
             Err(format!("unknown schema `{other}`: {hint} is read"))
         }
     }
@@ -146,7 +152,7 @@ fn name(value: &Value) -> Result<String, String> {
 /// When the line was written, as near as it says.
 fn time(value: &Value) -> Option<Timestamp> {
     let time = |key: &str| crate::log::time_of(value.get(key)?.as_str()?);
-    ["recorded_at", "changed_at", "finished_at", "started_at"].into_iter().find_map(time)
+    ["recorded_at", "changed_at", "finished_at", "started_at", "decided_at"].into_iter().find_map(time)
 }
 
 #[cfg(test)]

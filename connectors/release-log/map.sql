@@ -7,10 +7,10 @@ with r as (
         "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "VARCHAR", "steps_digest": "VARCHAR",
         "stage": "VARCHAR", "environment": "VARCHAR", "trigger": "VARCHAR", "requested_by": "VARCHAR",
         "started_at": "VARCHAR", "finished_at": "VARCHAR", "outcome": "VARCHAR", "bypassed": "BOOLEAN",
-        "recorded_at": "VARCHAR", "url": "VARCHAR",
+        "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": ["VARCHAR"],
         "approvals": [{"phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"}],
         "keys": {"run_ids": ["VARCHAR"], "aws_session_names": ["VARCHAR"], "azure_correlation_ids": ["VARCHAR"],
-                 "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"]}
+                 "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "tickets": ["VARCHAR"]}
     }') as t
     from raw
 )
@@ -43,9 +43,26 @@ select
     t.keys.azure_app_ids as app_ids,
     t.keys.aws_roles as roles,
     t.keys.oidc_subjects as subjects,
+    t.keys.tickets as tickets,
+    t.authors,
     t.url
 from r
 where t.schema like 'changetrail.deployment/%';
+
+-- emits: approval
+with r as (
+    select record_id, from_json(record, '{
+        "schema": "VARCHAR", "deployment": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "stage": "VARCHAR", "run_id": "VARCHAR",
+        "ticket": "VARCHAR", "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN",
+        "gated": "BOOLEAN", "for_commit": "VARCHAR", "comment": "VARCHAR"
+    }') as t
+    from raw
+)
+select
+    record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, t.phase, t.decision, t.approver,
+    make_utc(t.decided_at) as decided_at, t.automated, t.gated, t.for_commit, t.comment
+from r
+where t.schema like 'changetrail.approval/%';
 
 -- emits: pipeline_stage
 with

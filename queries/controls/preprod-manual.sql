@@ -16,7 +16,7 @@ runs as (
     select
         d.pipeline, d.service, d.trigger = 'manual' as by_hand,
         d.approvals is not null as approvals_known,
-        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts), false) as approved
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts and not a.stale and a.phase is distinct from 'review'), false) as approved
     from deployment d
     left join approval a using (deployment_id)
     where d.environment = 'preprod' and d.ran

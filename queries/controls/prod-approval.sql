@@ -6,14 +6,18 @@ with
 given as (
     select
         d.deployment_id, d.service, d.environment, d.bypassed, d.approvals,
-        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts and a.approver_role is not null and not a.by_requester), false) as approved,
+        coalesce(bool_or(a.valid), false) as approved,
         coalesce(bool_or(a.decision = 'approved' and (not a.counts or (not a.automated and a.decided_at is null and not a.gated))), false) as unproven,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.stale), false) as stale,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_requester), false) as own,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_author), false) as by_author,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and not a.in_time), false) as late,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.approver_role is null), false) as without_role,
-        coalesce(bool_or(a.decision = 'approved' and a.automated), false) as automated
+        coalesce(bool_or(a.decision = 'approved' and a.automated), false) as automated,
+        coalesce(bool_or(a.decision = 'skipped'), false) as skipped
     from deployment d
-    left join approval a using (deployment_id)
+    -- a review of the code is no decision on the stage
+    left join approval a on a.deployment_id = d.deployment_id and a.phase is distinct from 'review'
     where d.environment = 'live' and d.ran
     group by all
 ),
@@ -49,10 +53,13 @@ select
         when approved then 'signed-off'
         when approvals is null then 'approvals-unknown'
         when unproven then 'approval-untimed'
+        when stale then 'approval-stale'
         when own then 'self-approval'
+        when by_author then 'approved-by-author'
         when late then 'approved-after-start'
         when without_role then 'approver-without-role'
         when automated then 'approval-automated'
+        when skipped then 'approval-skipped'
         else 'approval-missing'
     end as reason
 from given

@@ -14,17 +14,17 @@ requester as (
 ),
 -- people who approved in time, in a role: what counts
 signed as (
-    select deployment_id, approver_id, min(position) as position
+    select deployment_id, approver_id, bool_or(valid) as independent
     from approval
-    where decision = 'approved' and not automated and in_time and counts and approver_role is not null
+    where decision = 'approved' and not automated and in_time and counts and not stale and approver_role is not null
     group by all
 ),
 counted as (
     select
         d.deployment_id, d.service, d.environment, d.bypassed, d.approvals, d.requester_id, d.requested_by,
         q.role is not null as requester_has_role,
-        -- sign-offs by another than the releaser: the requester if in a role, else the first who approved
-        count(s.approver_id) filter (where s.approver_id is distinct from d.requester_id) as others,
+        -- the sign-off is by another than who asked for it or wrote it; the releaser is the requester if in a role, else a second signer
+        count(s.approver_id) filter (where s.independent) as others,
         count(s.approver_id) as signers
     from deployment d
     left join requester q using (deployment_id)
@@ -38,18 +38,21 @@ seen as (
         count(*) filter (where decision = 'approved') as approvals,
         bool_or(decision = 'approved' and not counts) as claimed,
         bool_or(decision = 'approved' and automated) as automated,
+        bool_or(decision = 'skipped') as skipped,
+        bool_or(decision = 'approved' and not automated and in_time and stale) as stale,
+        bool_or(decision = 'approved' and not automated and in_time and by_author and not by_requester) as by_author,
         bool_or(decision = 'approved' and not automated and decided_at is null and not gated) as untimed,
         bool_or(decision = 'approved' and not automated and not in_time and decided_at is not null) as late,
         bool_or(decision = 'approved' and not automated and in_time and approver_role is null and not by_requester) as without_role,
         bool_or(decision = 'approved' and not automated and in_time and by_requester) as own,
-        bool_or(decision = 'approved' and not automated and in_time and approver_role is not null and not by_requester) as valid
+        bool_or(valid) as valid
     from approval
     group by deployment_id
 ),
 judged as (
     select
         c.*, s.* exclude (deployment_id, approvals), coalesce(s.approvals, 0) as given,
-        case when requester_has_role then others >= 1 else signers >= 2 end as passes
+        case when requester_has_role then others >= 1 else others >= 1 and signers >= 2 end as passes
     from counted c
     left join seen s using (deployment_id)
 )
@@ -67,9 +70,12 @@ select
         when approvals is null then 'approvals-unknown'
         when claimed then 'approvals-claimed'
         when untimed then 'approval-untimed'
+        when given = 0 and skipped then 'approval-skipped'
         when given = 0 then 'approval-missing'
         when valid and not requester_has_role then 'second-signature-missing'
+        when stale then 'approval-stale'
         when own then 'self-approval'
+        when by_author then 'approved-by-author'
         when late then 'approved-after-start'
         when without_role then 'approver-without-role'
         when automated then 'approval-automated'

@@ -7,7 +7,7 @@ with chosen as (
     select left(sha256(e.system || chr(31) || e.change_key), 32) from event e where e.record_id = $change_id and e.category = 'change'
 )
 , near as (
-    select t.*, d.deployment_id, d.pipeline as deployment_pipeline, d.outcome as deployment_outcome, d.started_at, d.finished_at, d.window_start, d.window_end, d.ran,
+    select t.*, d.deployment_id, d.pipeline as deployment_pipeline, d.outcome as deployment_outcome, d.started_at, d.finished_at, d.first_recorded_at, d.recorded_late, d.window_start, d.window_end, d.ran,
            coalesce(t.held_at between d.window_start and d.window_end, false) as inside,
            row_number() over (partition by t.change_id, d.started_at <= t.held_at order by abs(epoch(d.started_at) - epoch(t.held_at)), d.deployment_id) as distance
     from chosen
@@ -17,6 +17,7 @@ with chosen as (
 select
     n.deployment_id, n.deployment_pipeline as pipeline, n.deployment_outcome as outcome, n.started_at, n.finished_at,
     c.link_tier, c.link_key as key,
+    case when n.recorded_late then 'late, at ' || strftime(n.first_recorded_at, '%Y-%m-%dT%H:%M:%SZ') else 'in time' end as recorded,
     case
         when l.deployment_id is not null then 'taken' || case when l.ambiguous then ', ambiguous: the earliest of several' else '' end
         when c.denied = 'console-flag' then 'refused: the credential was used in the web console'

@@ -1,4 +1,5 @@
--- The release log as it stands: of each deployment the latest version, of each pipeline all revisions.
+-- The release log as it stands: of each deployment the latest version, with the decisions that were told of it wherever
+-- they were told; of each pipeline all revisions.
 
 -- The service of a record: the catalogue's, by pipeline, else as recorded. The environment: by the service's stage map,
 -- else as recorded, else by the usual stage names.
@@ -16,9 +17,15 @@ owned as (
     from latest l
     left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
 ),
+first as (
+    -- when it was first told: what is pushed, by the clock of the store
+    select deployment_id, min(case when source = 'record' then make_utc(unit) else recorded_at end) as first_recorded_at
+    from deployment_version group by deployment_id
+),
 placed as (
-    select o.*, coalesce(mapped.environment, named.environment, usual.environment, '') as kind
+    select o.*, f.first_recorded_at, coalesce(mapped.environment, named.environment, usual.environment, '') as kind
     from owned o
+    join first f using (deployment_id)
     left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
     left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
     left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
@@ -39,8 +46,8 @@ select
     p.started_at, p.finished_at, p.outcome,
     coalesce(p.bypassed, false) as bypassed,
     p.approvals,
-    -- what is pushed is what a pipeline says about itself
-    coalesce(s.approvals, 'claimed') = 'evidence' as approvals_count,
+    [lower(x) for x in coalesce(p.authors, [])] as authors,
+    [lower(x) for x in coalesce(p.tickets, [])] as tickets,
     list_transform(p.run_ids, lambda x: lower(x)) as run_ids,
     list_transform(p.session_names, lambda x: lower(x)) as session_names,
     list_transform(p.correlation_ids, lambda x: lower(x)) as correlation_ids,
@@ -55,44 +62,112 @@ select
         when p.finished_at is not null then greatest(p.finished_at, p.started_at) + c.skew
         else p.started_at + c.max_running + c.skew
     end as window_end,
-    p.started_at is not null and p.finished_at is null and p.started_at + c.max_running < run.now as closed_by_limit
+    p.started_at is not null and p.finished_at is null and p.started_at + c.max_running < run.now as closed_by_limit,
+    p.first_recorded_at,
+    coalesce(p.first_recorded_at > p.finished_at + c.skew, false) as recorded_late
 from placed p
 cross join config_standard c
 cross join run
-left join config_source s on s.name = p.source
 left join config_identity person on person.identity = lower(p.requested_by);
+
+-- What a decision that was told apart may find its deployment by.
+create or replace temporary table deployment_key as
+select deployment_id, 'deployment' as kind, deployment_id as value from deployment
+union
+select deployment_id, 'run', unnest(run_ids) from deployment
+union
+select deployment_id, 'release', release_id from deployment
+union
+select deployment_id, 'ticket', unnest(tickets) from deployment
+union
+select deployment_id, 'commit', lower(commit_sha) from deployment where commit_sha is not null
+union
+select deployment_id, 'url', url from deployment where url is not null;
+
+-- Decisions told apart, with the deployments that they are about: found by one key, and every other key fits.
+create or replace temporary table told_apart as
+with keyed as (
+    select
+        *,
+        case
+            when deployment_id is not null then 'deployment' when run_id is not null then 'run' when release_id is not null then 'release'
+            when ticket is not null then 'ticket' when commit_sha is not null then 'commit' else 'url'
+        end as kind,
+        coalesce(deployment_id, lower(run_id), release_id, lower(ticket), lower(commit_sha), url) as value
+    from approval_version
+)
+select d.deployment_id, a.* exclude (deployment_id, kind, value)
+from keyed a
+join deployment_key k using (kind, value)
+join deployment d on d.deployment_id = k.deployment_id
+where coalesce(lower(a.release_id) = lower(d.release_id), true)
+  and coalesce(a.pipeline = d.pipeline, true)
+  and coalesce(lower(a.stage) = lower(d.stage), true)
+  and coalesce(list_contains(d.run_ids, lower(a.run_id)), true)
+  and coalesce(list_contains(d.tickets, lower(a.ticket)), true)
+  and (a.commit_sha is null or coalesce(lower(a.commit_sha) = lower(d.commit_sha), false))
+  and (a.url is null or coalesce(a.url = d.url, false))
+  and (a.valid_from is null or coalesce(d.started_at >= a.valid_from, false))
+  and (a.valid_to is null or coalesce(d.started_at < a.valid_to, false));
+
+-- A deployment whose approvals its own record leaves out is known to have what was told elsewhere; a review of code does
+-- not tell what the gate of the stage says.
+update deployment set approvals = []
+where approvals is null and deployment_id in (select deployment_id from told_apart where phase is distinct from 'review');
 
 -- One row for each decision on a deployment, with who decided and in what role at that time.
 create or replace table approval as
 with
-decided as (
-    select deployment_id, service, started_at, requested_by, requester_id, approvals_count, unnest(approvals) as a, generate_subscripts(approvals, 1) as position
+embedded as (
+    select deployment_id, source, unnest(approvals) as a, generate_subscripts(approvals, 1) as position
     from deployment
+),
+told as (
+    select deployment_id, source, position, a.phase as phase, a.decision as decision, a.approver as approver, a.decided_at as decided_at,
+           a.automated as automated, a.gated as gated, a.comment as comment, null as for_commit
+    from embedded
+    union all by name
+    select deployment_id, source, 1000 + row_number() over (partition by deployment_id order by decided_at nulls last, source, record_id) as position,
+           phase, decision, approver, decided_at, automated, gated, comment, for_commit
+    from told_apart
+),
+decided as (
+    select
+        t.* replace (lower(t.decision) as decision, coalesce(t.automated, false) as automated, coalesce(t.gated, false) as gated),
+        d.service, d.started_at,
+        coalesce(person.actor, lower(t.approver)) as approver_actor,
+        person.person_id as approver_id,
+        -- what is pushed is what a pipeline says about itself
+        coalesce(s.approvals, 'claimed') = 'evidence' as counts,
+        -- without a time it counts as before the start only where the platform itself held the stage
+        case when t.decided_at is null then coalesce(t.gated, false) else coalesce(t.decided_at <= d.started_at, false) end as in_time,
+        coalesce(person.person_id = d.requester_id, lower(t.approver) = lower(d.requested_by), false) as by_requester,
+        list_contains(d.authors, lower(t.approver))
+            or exists (from config_identity i where i.person_id = person.person_id and list_contains(d.authors, i.identity)) as by_author,
+        -- given for another commit than the one deployed; either may be written in short
+        coalesce(not starts_with(lower(t.for_commit), lower(d.commit_sha)) and not starts_with(lower(d.commit_sha), lower(t.for_commit)), false) as stale
+    from told t
+    join deployment d using (deployment_id)
+    left join config_source s on s.name = t.source
+    left join config_identity person on person.identity = lower(t.approver)
+),
+ranked as (
+    select
+        d.*,
+        (
+            select min(r.role) from config_role r
+            where r.person_id = d.approver_id
+              and (r.services is null or list_contains(r.services, d.service))
+              and coalesce(d.decided_at, d.started_at) >= r.valid_from and coalesce(d.decided_at, d.started_at) < r.valid_to
+        ) as approver_role
+    from decided d
 )
 select
-    d.deployment_id,
-    d.position,
-    d.a.phase as phase,
-    lower(d.a.decision) as decision,
-    d.a.approver as approver,
-    coalesce(person.actor, lower(d.a.approver)) as approver_actor,
-    person.person_id as approver_id,
-    d.a.decided_at as decided_at,
-    coalesce(d.a.automated, false) as automated,
-    coalesce(d.a.gated, false) as gated,
-    d.a.comment as comment,
-    d.approvals_count as counts,
-    -- without a time it counts as before the start only where the platform itself held the stage
-    case when d.a.decided_at is null then coalesce(d.a.gated, false) else d.a.decided_at <= d.started_at end as in_time,
-    coalesce(person.person_id = d.requester_id, lower(d.a.approver) = lower(d.requested_by), false) as by_requester,
-    (
-        select min(r.role) from config_role r
-        where r.person_id = person.person_id
-          and (r.services is null or list_contains(r.services, d.service))
-          and coalesce(d.a.decided_at, d.started_at) >= r.valid_from and coalesce(d.a.decided_at, d.started_at) < r.valid_to
-    ) as approver_role
-from decided d
-left join config_identity person on person.identity = lower(d.a.approver);
+    deployment_id, position, source, phase, decision, approver, approver_actor, approver_id, decided_at, automated, gated, comment, for_commit,
+    counts, in_time, by_requester, by_author, stale, approver_role,
+    -- a human decision for what is deployed, given before the start by a role holder who neither asked for it nor wrote it
+    decision = 'approved' and not automated and counts and in_time and not stale and approver_role is not null and not by_requester and not by_author as valid
+from ranked;
 
 -- Authorisation facts that a later version of a record tells otherwise, after the start: who asked, who approved, whether
 -- the gate was bypassed. An approval that was given since the version before, and in time, is no such change.

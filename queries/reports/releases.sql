@@ -8,8 +8,8 @@ with
 signed as (
     -- the sign-off that counts, else the first approval given
     select deployment_id,
-           arg_min(approver_actor, (not (in_time and counts and not automated and approver_role is not null and not by_requester), position)) as approved_by,
-           arg_min(decided_at, (not (in_time and counts and not automated and approver_role is not null and not by_requester), position)) as approved_at
+           arg_min(approver_actor, (not valid, position)) as approved_by,
+           arg_min(decided_at, (not valid, position)) as approved_at
     from approval where decision = 'approved' group by deployment_id
 ),
 linked as (select deployment_id, count(*) as changes from change where deployment_id <> '' group by deployment_id),

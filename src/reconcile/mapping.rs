@@ -1,5 +1,9 @@
 //! Runs a connector's `map.sql` over the records that came in since it was last run, and everything again when the
 //! mapping has changed.
+//!
+//! The surprising fact: a run of a pipeline is told by several records, which come at different times (the deployment,
+//! its statuses, its approvals, its definition). A source that emits these is mapped over all of its records whenever
+//! one came, so that a mapping may join them.
 
 use changetrail_connectors::{Connector, hex};
 use sha2::{Digest, Sha256};
@@ -14,17 +18,31 @@ struct Relation {
     insert: &'static str,
     /// Sets aside what cannot be such a row, with the reason.
     reject: Option<&'static str>,
+    /// A row may take several records: the source is mapped over all of them.
+    joined: bool,
 }
 
 const RELATIONS: &[Relation] = &[
-    Relation { name: "change", insert: sql!("map/change.sql"), reject: Some(sql!("map/change_rejected.sql")) },
-    Relation { name: "session", insert: sql!("map/session.sql"), reject: None },
+    Relation {
+        name: "change",
+        insert: sql!("map/change.sql"),
+        reject: Some(sql!("map/change_rejected.sql")),
+        joined: false,
+    },
+    Relation { name: "session", insert: sql!("map/session.sql"), reject: None, joined: false },
     Relation {
         name: "deployment",
         insert: sql!("map/deployment.sql"),
         reject: Some(sql!("map/deployment_rejected.sql")),
+        joined: true,
     },
-    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None },
+    Relation {
+        name: "approval",
+        insert: sql!("map/approval.sql"),
+        reject: Some(sql!("map/approval_rejected.sql")),
+        joined: true,
+    },
+    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
 ];
 
 pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Options) -> Result<(), Error> {
@@ -37,8 +55,11 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
         ("mapping_hash", text(&version)),
     ];
     let (_, rows) = db.rows(sql!("map/progress.sql"), &params)?;
-    let through = match rows.first().and_then(|row| row.first()) {
-        Some(Value::Int(batch)) if !options.rebuild => *batch,
+    let through = match rows.first().map(Vec::as_slice) {
+        Some([Value::Int(through), Value::Int(latest)]) if !options.rebuild => {
+            let joined = statements(connector)?.iter().any(|(name, _)| is_joined(name));
+            if joined && latest > through { 0 } else { *through }
+        }
         _ => 0,
     };
     // A view and a script take no parameters.
@@ -66,6 +87,10 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
+}
+
+fn is_joined(relation: &str) -> bool {
+    RELATIONS.iter().any(|known| known.name == relation && known.joined)
 }
 
 /// What these records meant before is forgotten, relation by relation.

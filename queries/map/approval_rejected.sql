@@ -1,0 +1,16 @@
+insert into quarantine
+select $source, raw.unit, raw.position::varchar, 'map',
+       case when m.decision is null then 'the approval has no decision' else 'the approval names no deployment, release, run, ticket, commit or address' end,
+       raw.raw_hash, coalesce(raw.occurred_at, $now)::date, 0, raw.record
+from (
+    select
+        null::varchar as record_id, null::varchar as deployment_id, null::varchar as release_id, null::varchar as run_id, null::varchar as ticket,
+        null::varchar as commit_sha, null::varchar as url, null::varchar as decision
+    where false
+    union all by name
+    (
+{mapping}
+    )
+) m
+join raw using (record_id)
+where m.decision is null or coalesce(m.deployment_id, m.release_id, m.run_id, m.ticket, m.commit_sha, m.url) is null;
