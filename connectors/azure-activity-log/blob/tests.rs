@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::super::AzureActivityLog;
 use super::super::api::fake::{Answer, Fake};
 use super::*;
-use crate::testing::{Known, collect, collector, run_at};
+use crate::testing::{Known, collect, collector, run_at, skipped};
 use crate::{Connector, Source};
 
 const NOW: &str = "2026-10-02T14:00:00Z";
@@ -62,7 +62,7 @@ impl Azurite {
             .stderr(Stdio::null())
             .spawn();
         let Ok(process) = started else {
-            eprintln!("skipped: no {program}; `npm install azurite` has it, AZURITE_BLOB names it");
+            skipped(&format!("no {program}: `.ci/azurite DIR` installs it, AZURITE_BLOB names it"));
             return None;
         };
         let azurite = Self { process, address: format!("http://127.0.0.1:{port}"), _folder: folder };
