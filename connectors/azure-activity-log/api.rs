@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use azure_core_legacy::{RetryOptions, TransportOptions, Url};
 use azure_mgmt_monitor::package_preview_2023_09 as monitor;
 use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::arm::{Carrier, PERMISSION, Placeholder};
@@ -31,7 +32,9 @@ const MAX_PAGES: usize = 50_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Scope {
     Subscription(String),
-    /// What belongs to no subscription: management groups, elevated access.
+    /// What belongs to a management group and not to its subscriptions: policies, roles, its own life.
+    ManagementGroup(String),
+    /// What belongs to no subscription: elevated access, for one.
     Tenant,
 }
 
@@ -40,6 +43,7 @@ impl Scope {
     fn name(&self) -> String {
         match self {
             Self::Subscription(id) => format!("subscriptions/{id}"),
+            Self::ManagementGroup(id) => format!("managementGroups/{id}"),
             Self::Tenant => "tenant".into(),
         }
     }
@@ -66,6 +70,12 @@ impl ApiCollector {
                 return Err(params.bad("subscriptions", format!("`{id}` is listed twice")));
             }
             scopes.push(scope);
+        }
+        for id in params.strings("management_groups")? {
+            if id.len() > 90 || !id.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_().".contains(letter)) {
+                return Err(params.bad("management_groups", format!("`{id}` is no id of a management group")));
+            }
+            scopes.push(Scope::ManagementGroup(id.to_ascii_lowercase()));
         }
         if params.flag("tenant_level")?.unwrap_or(false) {
             scopes.push(Scope::Tenant);
@@ -154,9 +164,7 @@ impl Stream for LogStream {
         let mut pages = self.pages(&carrier, start, end)?;
         let mut count = 0;
         while let Some(page) = pages.next().await {
-            if let Err(error) = page {
-                return Err(carrier.take_failure(&error));
-            }
+            page?;
             for record in carrier.take_records() {
                 let text = record.get().as_bytes();
                 hours.put(classify(text, 0, &run.redactor), text, start, "record of a page", &run.redactor);
@@ -175,27 +183,47 @@ impl Stream for LogStream {
 }
 
 impl LogStream {
-    /// The client's own way through the pages of a window, over our transport.
+    /// The pages of a window, as they are asked for; the carrier has their records.
     fn pages(
         &self,
         carrier: &Arc<Carrier>,
         start: Timestamp,
         end: Timestamp,
-    ) -> Result<
-        impl futures::Stream<Item = azure_core_legacy::Result<monitor::models::EventDataCollection>> + use<>,
-        Error,
-    > {
+    ) -> Result<BoxStream<'static, Result<(), Error>>, Error> {
+        let filter = filter(start, end);
+        if let Scope::ManagementGroup(id) = &self.scope {
+            return Ok(self.pages_of_group(id, &filter, Arc::clone(carrier)));
+        }
+        // The client's own way, over our transport.
         let client = monitor::Client::builder(Arc::new(Placeholder))
             .endpoint(self.arm.place.clone())
             .retry(RetryOptions::none())
             .transport(TransportOptions::new(Arc::clone(carrier) as _))
             .build()
             .map_err(|source| Error::Decode { what: "the endpoint".into(), source: source.into() })?;
-        let filter = filter(start, end);
-        Ok(match &self.scope {
+        let pages = match &self.scope {
             Scope::Subscription(id) => client.activity_logs_client().list(filter, id).into_stream(),
-            Scope::Tenant => client.tenant_activity_logs_client().list().filter(filter).into_stream(),
-        })
+            Scope::ManagementGroup(_) | Scope::Tenant => {
+                client.tenant_activity_logs_client().list().filter(filter).into_stream()
+            }
+        };
+        let carrier = Arc::clone(carrier);
+        Ok(pages.map(move |page| page.map(drop).map_err(|error| carrier.take_failure(&error))).boxed())
+    }
+
+    /// The client does not know management groups.
+    fn pages_of_group(&self, id: &str, filter: &str, carrier: Arc<Carrier>) -> BoxStream<'static, Result<(), Error>> {
+        let mut first = self.arm.place.clone();
+        first.set_path(&format!(
+            "/providers/Microsoft.Management/managementGroups/{id}/providers/Microsoft.Insights/eventtypes/management/values"
+        ));
+        first.query_pairs_mut().append_pair("api-version", "2017-03-01-preview").append_pair("$filter", filter);
+        let follow = |(carrier, next): (Arc<Carrier>, Option<Url>)| async move {
+            let Some(url) = next else { return Ok(None) };
+            let next = carrier.page(&url).await?;
+            Ok(Some(((), (carrier, next))))
+        };
+        stream::try_unfold((carrier, Some(first)), follow).boxed()
     }
 }
 

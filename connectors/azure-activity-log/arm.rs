@@ -69,7 +69,7 @@ impl Carrier {
     }
 
     /// Asks for one page. Gives the link to the next one.
-    async fn page(&self, url: &Url) -> Result<Option<String>, Error> {
+    pub(super) async fn page(&self, url: &Url) -> Result<Option<Url>, Error> {
         if !self.state().asked.insert(url.to_string()) {
             let (target, problem) = (self.target.clone(), "the same next page was named twice".into());
             return Err(Error::BadResponse { target, problem, source: None });
@@ -80,7 +80,12 @@ impl Carrier {
         };
         let page: Page = self.arm.get(&self.target, url, &headers, understand).await?;
         self.state().records = page.value;
-        Ok(page.next_link.filter(|link| !link.trim().is_empty()))
+        let next = page.next_link.filter(|link| !link.trim().is_empty());
+        let no_address = |error| {
+            let (target, problem) = (self.target.clone(), format!("the next page has no address: {error}"));
+            Error::BadResponse { target, problem, source: None }
+        };
+        next.map(|link| link.parse()).transpose().map_err(no_address)
     }
 }
 

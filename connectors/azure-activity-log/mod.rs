@@ -11,6 +11,7 @@
 mod api;
 mod arm;
 mod blob;
+mod certificate;
 mod classify;
 mod http;
 mod token;
@@ -49,16 +50,19 @@ impl Connector for AzureActivityLog {
         let params = Params::new(source, &SPEC)?;
         let Some(path) = params.string("path")? else {
             if params.has("container") {
-                params.alone("container", &["subscriptions", "tenant_level", "endpoint", "concurrency"])?;
+                params.alone(
+                    "container",
+                    &["subscriptions", "management_groups", "tenant_level", "endpoint", "concurrency"],
+                )?;
                 return Ok(Box::new(blob::BlobCollector::configure(&params)?));
             }
-            if !params.has("subscriptions") && !params.has("tenant_level") {
+            if !["subscriptions", "management_groups", "tenant_level"].iter().any(|key| params.has(key)) {
                 return Err(params.missing_one_of(&["path", "subscriptions", "container"]));
             }
             params.alone("subscriptions", &["prefix"])?;
             return Ok(Box::new(api::ApiCollector::configure(&params)?));
         };
-        let others = ["subscriptions", "tenant_level", "tenant_id", "endpoint", "concurrency", "container", "prefix"];
+        let others: Vec<&str> = SPEC.params.keys().map(String::as_str).filter(|key| *key != "path").collect();
         params.alone("path", &others)?;
         Ok(Box::new(PathCollector { root: source.base.join(path), format: &FILES }))
     }

@@ -1,7 +1,7 @@
 //! Tokens for Azure Resource Manager, from wherever this machine gets them.
 //!
 //! What the environment names is used and nothing else: a federated token file (workload identity), then a client
-//! secret. Where it names nothing, the machine's managed identity is tried, then the Azure CLI. What worked is kept, and
+//! secret, then a client certificate. Where it names nothing, the machine's managed identity is tried, then the Azure CLI. What worked is kept, and
 //! keeps its token until that runs out. The surprising fact: a token that was refused has to be asked for anew with a
 //! credential made anew, since credentials do not let go of a token that still looks good to them.
 
@@ -10,12 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential};
+use azure_core::error::ErrorKind;
 use azure_identity::{
-    AzureCliCredential, AzureCliCredentialOptions, ClientSecretCredential, ManagedIdentityCredential,
-    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredential, ClientSecretCredential,
+    ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use tokio::sync::Mutex;
 
+use super::certificate::Certificate;
 use crate::Error;
 
 /// Where a machine has no managed identity, nobody answers.
@@ -24,7 +27,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const HELP: &str = "sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET (or \
-                    AZURE_FEDERATED_TOKEN_FILE), or give the machine a managed identity";
+                    AZURE_CLIENT_CERTIFICATE_PATH, or AZURE_FEDERATED_TOKEN_FILE), or give the machine a managed identity";
 
 /// Who hands out tokens.
 #[async_trait]
@@ -61,6 +64,16 @@ impl Chain {
             let (tenant, client) = (tenant().unwrap_or_default(), variable("AZURE_CLIENT_ID").unwrap_or_default());
             let credential = ClientSecretCredential::new(&tenant, client, Secret::new(secret), None);
             return vec![("client secret", PATIENCE, made(credential))];
+        }
+        if let Some(path) = variable("AZURE_CLIENT_CERTIFICATE_PATH") {
+            let (tenant, client) = (tenant().unwrap_or_default(), variable("AZURE_CLIENT_ID").unwrap_or_default());
+            let authority =
+                variable("AZURE_AUTHORITY_HOST").unwrap_or_else(|| "https://login.microsoftonline.com".into());
+            let audience = format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/'));
+            let credential = Certificate::read(path.as_ref(), &client, audience)
+                .map_err(|problem| azure_core::Error::with_message(ErrorKind::Credential, problem))
+                .and_then(|certificate| ClientAssertionCredential::new(tenant, client, certificate, None));
+            return vec![("client certificate", PATIENCE, made(credential))];
         }
         let assigned = variable("AZURE_CLIENT_ID").map(UserAssignedId::ClientId);
         let options = ManagedIdentityCredentialOptions { user_assigned_id: assigned, ..Default::default() };

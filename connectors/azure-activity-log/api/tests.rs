@@ -332,6 +332,31 @@ async fn one_subscription_that_fails_does_not_stop_the_others() {
 }
 
 #[tokio::test]
+async fn a_management_group_is_read_page_by_page_and_no_token_leaves() {
+    let group = || vec![Scope::ManagementGroup("council".into())];
+    let answers = fake(|ask, _| match ask.query.get("$skipToken").map(String::as_str) {
+        None => page(&[record("1", "2026-10-01T12:30:00Z")], Some(&link(ask, "2"))),
+        Some(_) => page(&[record("2", "2026-10-01T13:30:00Z")], None),
+    })
+    .await;
+    let (units, result) = read(&answers, &group()).await;
+    result.expect("a whole window");
+    assert_eq!(ids(&units), ["1", "2"]);
+    assert!(units.iter().all(|unit| unit.key.starts_with("managementGroups/council/")) && moved(&units));
+    let asked = &answers.asked()[0];
+    let path = "/providers/Microsoft.Management/managementGroups/council/providers/Microsoft.Insights/eventtypes/management/values";
+    assert_eq!((asked.path.as_str(), asked.query["api-version"].as_str()), (path, "2017-03-01-preview"));
+    assert!(asked.query["$filter"].contains("ge '2026-10-01T12:00:00.0000000Z'"), "{}", asked.query["$filter"]);
+    let other = fake(|_, _| page(&[], Some("https://example.org/next"))).await;
+    let astray = fake(move |ask, _| page(&[], Some(&format!("{}{}", other.url, ask.path)))).await;
+    let (units, result) = read(&astray, &group()).await;
+    assert!(told(&result.expect_err("a foreign host")).contains("no token is sent there"));
+    let same = fake(|ask, _| page(&[], Some(&link(ask, "2")))).await;
+    let (again, result) = read(&same, &group()).await;
+    assert!(told(&result.expect_err("for ever")).contains("named twice") && !moved(&units) && !moved(&again));
+}
+
+#[tokio::test]
 async fn a_failing_system_is_asked_again_a_bad_request_is_not() {
     for (status, requests) in [(500, 3), (503, 3), (408, 3), (400, 1), (404, 1)] {
         let fake = fake(move |_, _| Answer::new(status, r#"{"Code":"X","message":"because"}"#)).await;
@@ -382,6 +407,7 @@ fn configurations_are_checked() {
     let id = format!("subscriptions = ['{SUBSCRIPTION}']");
     assert_eq!(problem(&id), Ok(false));
     assert_eq!(problem("tenant_level = true"), Ok(false));
+    assert_eq!(problem("management_groups = ['Council']"), Ok(false));
     assert_eq!(
         problem(&format!("{id}\nendpoint = 'https://management.chinacloudapi.cn'\ntenant_id = 'x'\nconcurrency = 2")),
         Ok(false)
@@ -397,6 +423,8 @@ fn configurations_are_checked() {
         (format!("{id}\nconcurrency = 0"), "concurrency"),
         (format!("{id}\npath = 'x'"), "together with `path`"),
         ("tenant_level = 'yes'".to_owned(), "true or false"),
+        ("management_groups = ['a/b']".to_owned(), "no id of a management group"),
+        ("management_groups = ['council']\npath = 'x'".to_owned(), "together with `path`"),
     ] {
         let error = problem(&text).expect_err(&text);
         assert!(error.contains(word), "{text}: {error}");
