@@ -5,6 +5,7 @@
 
 mod support;
 
+mod azure;
 mod cases;
 mod hostile;
 mod idempotence;

@@ -1,8 +1,10 @@
 //! Decides what becomes of one element: kept, or rejected because it cannot be told what it is.
 //!
 //! Only a few fields are looked at, and nothing is judged. The surprising fact: exported records have no id of their
-//! own, so they are named by the hash of their content; two exports of one record then count as one.
+//! own, so they are named by the hash of their content; two exports of one record then count as one. What Resource Graph
+//! compares is named by the id of the comparison, whose letters' case changes.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,6 +22,7 @@ struct Projection {
     time: Value,
     #[serde(rename = "operationName")]
     operation_name: Value,
+    id: Value,
 }
 
 /// Decides about one element. `position` is its place in the unit.
@@ -36,6 +39,12 @@ pub(super) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     };
     let time = text_of(&projection.event_timestamp).or_else(|| text_of(&projection.time));
     let (body, received_hmac) = redactor.apply(text);
+    if let (None, Some(id)) = (time, text_of(&projection.id)) {
+        if let Some(time) = time_of_comparison(text) {
+            let (record_id, body) = (id.to_lowercase(), body.into_owned());
+            return Outcome::Keep(Record { record_id, occurred_at: Some(time), body, received_hmac, position });
+        }
+    }
     let record_id = match text_of(&projection.event_data_id) {
         Some(id) => id.to_owned(),
         None if time.is_none() || projection.operation_name.is_null() => {
@@ -49,6 +58,12 @@ pub(super) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     };
     let occurred_at = time.and_then(time_of);
     Outcome::Keep(Record { record_id, occurred_at, body: body.into_owned(), received_hmac, position })
+}
+
+/// When the change was made that Resource Graph compares; `None` if it is no such record.
+fn time_of_comparison(text: &str) -> Option<Timestamp> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    value.pointer("/properties/changeAttributes/timestamp").and_then(text_of).and_then(time_of)
 }
 
 fn text_of(value: &Value) -> Option<&str> {
@@ -92,6 +107,16 @@ mod tests {
         assert_eq!(one.record_id, same.record_id);
         assert_ne!(one.record_id, kept(&EXPORTED.replace("Start", "Success")).record_id);
         assert_eq!(one.occurred_at, "2026-10-01T12:00:00.1234567Z".parse().ok());
+    }
+
+    #[test]
+    fn a_comparison_is_named_by_its_own_id() {
+        let text = r#"{"id":"/subscriptions/S/providers/Microsoft.Resources/changes/C1","name":"C1","properties":{"changeAttributes":{"timestamp":"2026-10-01T12:00:00.5Z"}}}"#;
+        let record = kept(text);
+        assert_eq!(record.record_id, "/subscriptions/s/providers/microsoft.resources/changes/c1");
+        assert_eq!((record.occurred_at, record.body.as_str()), ("2026-10-01T12:00:00.5Z".parse().ok(), text));
+        let no_time = text.replace("2026-10-01T12:00:00.5Z", "soon");
+        assert!(matches!(outcome(&no_time), Outcome::Rejected(_)));
     }
 
     #[test]

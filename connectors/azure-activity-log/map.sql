@@ -3,6 +3,7 @@
 -- status (what the words for a result mean). Records come as the REST interface has them (`"status": {"value": …}`),
 -- or as diagnostic settings export them (`"resultType": …`, upper case, without ids of event and operation).
 -- One operation is told by several records; which of them are one change is decided by change_key when all are known.
+-- Resource Graph's changes (`"changeAttributes": …`) are what the resource was before and after: evidence.
 
 -- emits: change
 with
@@ -10,12 +11,15 @@ r as (
     select
         record_id, occurred_at, record,
         from_json(record, '{
-            "eventTimestamp": "VARCHAR", "operationId": "VARCHAR", "correlationId": "VARCHAR", "caller": "VARCHAR", "description": "VARCHAR",
+            "eventTimestamp": "VARCHAR", "submissionTimestamp": "VARCHAR", "operationId": "VARCHAR", "correlationId": "VARCHAR", "caller": "VARCHAR", "description": "VARCHAR",
             "subscriptionId": "VARCHAR", "resourceGroupName": "VARCHAR", "resourceId": "VARCHAR", "tenantId": "VARCHAR",
             "operationName": {"value": "VARCHAR"}, "status": {"value": "VARCHAR"},
             "subStatus": {"value": "VARCHAR", "localizedValue": "VARCHAR"}, "category": {"value": "VARCHAR"}, "eventName": {"value": "VARCHAR"},
             "authorization": {"scope": "VARCHAR"}, "claims": "JSON",
-            "properties": {"statusCode": "VARCHAR", "statusMessage": "VARCHAR", "eventCategory": "VARCHAR", "entity": "VARCHAR"}
+            "properties": {"statusCode": "VARCHAR", "statusMessage": "VARCHAR", "eventCategory": "VARCHAR", "entity": "VARCHAR",
+                "targetResourceId": "VARCHAR", "changeType": "VARCHAR", "changes": "JSON",
+                "changeAttributes": {"timestamp": "VARCHAR", "correlationId": "VARCHAR", "operation": "VARCHAR", "changedBy": "VARCHAR",
+                    "changedByType": "VARCHAR", "clientType": "VARCHAR"}}
         }') as t
     from raw
 ),
@@ -29,6 +33,7 @@ exported as (
             "identity": {"authorization": {"scope": "VARCHAR"}, "claims": "JSON"}
         }') end as f
     from r
+    where t.properties.changeAttributes.timestamp is null
 ),
 read as (
     select
@@ -38,6 +43,24 @@ read as (
         nullif(lower(rtrim(coalesce(nullif(t.resourceId, ''), nullif(t.authorization.scope, ''), nullif(f.identity.authorization.scope, ''), t.properties.entity, ''), '/')), '') as resource,
         coalesce(t.claims, f.identity.claims) as claims
     from exported
+),
+-- what Resource Graph compared: one change of one resource; an id of zeros stands for none
+compared as (
+    select
+        record_id, occurred_at,
+        lower(rtrim(t.properties.targetResourceId, '/')) as resource,
+        nullif(split_part(lower(t.properties.targetResourceId), '/', 3), '') as subscription,
+        case when split_part(lower(t.properties.targetResourceId), '/', 4) = 'resourcegroups' then nullif(split_part(lower(t.properties.targetResourceId), '/', 5), '') end as resource_group,
+        lower(t.properties.changeType) as change_type,
+        case when t.properties.changeAttributes.correlationId ilike '%-%-%-%-%' and t.properties.changeAttributes.correlationId not like '00000000-0000-%' then lower(t.properties.changeAttributes.correlationId) end as correlation_id,
+        case when t.properties.changeAttributes.operation like '%/%' then lower(t.properties.changeAttributes.operation) else 'microsoft.resources/changes' end as action,
+        lower(nullif(t.properties.changeAttributes.changedBy, '')) as changed_by,
+        lower(coalesce(t.properties.changeAttributes.changedByType, 'unspecified')) as changed_by_type,
+        lower(t.properties.changeAttributes.clientType) as client,
+        t.properties.changes as changes,
+        coalesce(json_keys(t.properties.changes), []) as fields
+    from r
+    where t.properties.changeAttributes.timestamp is not null
 ),
 -- claims by name; some exporters write the dots of a name as underscores, some the whole object as text
 claimed as (
@@ -196,5 +219,27 @@ select
     -- what a template deployment makes has its correlation id, and its caller
     case when resource_type = 'microsoft.resources/deployments' and verb = 'write' then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
     case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') then '/correlation/' || nullif(correlation_id, '') end as part_of,
-    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') and correlation_id <> '' then 'caller' end as on_behalf_of
-from who;
+    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') and correlation_id <> '' then 'caller' end as on_behalf_of,
+    null as diffs,
+    make_utc(t.submissionTimestamp) as available_at
+from who
+union all by name
+select
+    record_id, occurred_at, 'azure' as system, 'evidence' as category,
+    -- the key by which an exported record of the same operation goes
+    case when correlation_id is not null then concat_ws('|', subscription, 'correlation:' || correlation_id, action, resource) end as change_key,
+    change_key as copy_key,
+    case changed_by_type when 'user' then 'person' when 'application' then 'application' when 'system' then 'service' else 'unknown' end as actor_type,
+    coalesce(changed_by, changed_by_type) as actor_name,
+    case when changed_by_type = 'application' then changed_by end as actor_role,
+    case when changed_by_type = 'system' then coalesce(changed_by, 'Azure') end as invoked_by,
+    changed_by_type = 'user' and client = 'azure portal' as console,
+    case when client = 'azure portal' then 'console' when client in ('azure cli', 'azure powershell') then 'cli' when changed_by_type = 'system' then 'service' else 'api' end as channel,
+    action,
+    case change_type when 'create' then 'create' when 'delete' then 'delete' else 'update' end as operation,
+    resource, subscription, resource_group,
+    case when correlation_id is not null then [correlation_id] end as correlation_ids,
+    to_json([
+        {'field': field, 'old': changes->field->>'previousValue', 'new': changes->field->>'newValue'} for field in fields
+    ])::varchar as diffs
+from compared;

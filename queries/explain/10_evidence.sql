@@ -10,8 +10,7 @@ select
     r.source, r.record_id, r.hash as sha256, r.received_hmac is not null as secrets_replaced, r.unit, r.position, r.batch_id, b.committed_at, b.hash as batch_hash,
     e.outcome, r.record
 from chosen
-join change_event c using (change_id)
-join event e on e.system = c.system and e.change_key = c.change_key
+join telling e using (change_id)
 join raw_record r on r.source = e.source and r.record_id = e.record_id and r.hash = e.raw_hash
 left join batch b on b.batch_id = r.batch_id
 order by e.occurred_at, r.source, r.record_id;

@@ -14,11 +14,27 @@ join event f using (system, copy_key)
 where e.category = 'change' and f.category = 'change' and e.change_key = e.copy_key and f.change_key <> f.copy_key
 group by e.source, e.record_id;
 
+-- Evidence of a change (its before and after) is a change of its own only where no log tells of that operation at all.
+create or replace temporary table unlogged as
+with evidence as (
+    select source, record_id, system, unnest(correlation_ids) as correlation_id
+    from event
+    where category = 'evidence' and change_key = copy_key
+),
+logged as (
+    select system, unnest(correlation_ids) as correlation_id
+    from event
+    where category <> 'evidence' and exists (from evidence)
+)
+select source, record_id from evidence
+except
+select source, record_id from evidence join logged using (system, correlation_id);
+
 create or replace temporary view told as
 select e.* replace (coalesce(m.change_key, e.change_key) as change_key)
 from event e
 left join moved m using (source, record_id)
-where e.category = 'change';
+where e.category = 'change' or (e.source, e.record_id) in (from unlogged);
 
 create or replace temporary table told_again as
 select system, change_key from told group by system, change_key having count(*) > 1;
@@ -58,6 +74,17 @@ from merged;
 create or replace view change_event as
 select * from told_change where outcome in ('succeeded', 'failed');
 
+-- Everything that tells of a change: its records, and what its resource was before and after the same operation.
+create or replace view telling as
+select c.change_id, e.*
+from change_event c
+join event e
+  on e.system = c.system
+ and (
+     e.change_key = c.change_key
+     or (e.category = 'evidence' and lower(e.resource) = lower(c.resource) and list_has_any(e.correlation_ids, c.correlation_ids))
+ );
+
 -- Begun, and no end seen: not a change yet.
 create or replace view pending_event as
 select * from told_change where outcome = 'pending';
@@ -69,8 +96,7 @@ select
     any_value(system) as system, any_value(actor_type) as actor_type, any_value(actor_name) as actor_name, any_value(actor_role) as actor_role,
     any_value(session_name) as session_name, any_value(session_key) as session_key, any_value(session_started) as session_started,
     any_value(source_identity) as source_identity, any_value(invoked_by) as invoked_by, any_value(console) as console
-from event
-where category = 'change'
+from told
 group by appearance_id;
 
 create or replace temporary table appearance_session as

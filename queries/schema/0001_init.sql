@@ -137,7 +137,8 @@ create table event (
     part_of          varchar,                -- stack or deployment on whose behalf it was done, where the record says so
     on_behalf_of     varchar   check (on_behalf_of in ('initiator', 'caller')), -- of whoever started an operation; of the caller whose identity the record keeps
     diffs            varchar,
-    classed_by       varchar                 -- which rule or line of a table made it what it is
+    classed_by       varchar,                -- which rule or line of a table made it what it is
+    available_at     timestamp               -- when the system could first be asked for it, where it says so
 );
 
 -- Evidence of who is behind a credential.
