@@ -39,11 +39,11 @@ pub(super) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     };
     let time = text_of(&projection.event_timestamp).or_else(|| text_of(&projection.time));
     let (body, received_hmac) = redactor.apply(text);
-    if let (None, Some(id)) = (time, text_of(&projection.id)) {
-        if let Some(time) = time_of_comparison(text) {
-            let (record_id, body) = (id.to_lowercase(), body.into_owned());
-            return Outcome::Keep(Record { record_id, occurred_at: Some(time), body, received_hmac, position });
-        }
+    if let (None, Some(id)) = (time, text_of(&projection.id))
+        && let Some(time) = time_of_comparison(text)
+    {
+        let (record_id, body) = (id.to_lowercase(), body.into_owned());
+        return Outcome::Keep(Record { record_id, occurred_at: Some(time), body, received_hmac, position });
     }
     let record_id = match text_of(&projection.event_data_id) {
         Some(id) => id.to_owned(),
