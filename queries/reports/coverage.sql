@@ -18,8 +18,7 @@ told as (
                when c.change_id is not null then case when e.outcome = 'failed' then 'attempt' else 'change' end
                when e.category = 'change' then 'copy'
                else e.category
-           end as told,
-           date_diff('second', e.occurred_at, e.available_at) as lag
+           end as told
     from raw_record r
     left join (select source, unit, min(day) as day from unit_count group by all) u on u.source = r.source and u.unit = r.unit
     left join event e on e.source = r.source and e.record_id = r.record_id and e.raw_hash = r.hash
@@ -38,8 +37,7 @@ meant as (
            count(*) filter (where told = 'pending') as pending,
            count(*) filter (where told = 'copy') as copies,
            count(*) filter (where told = 'read') as reads,
-           count(*) filter (where told in ('non-change', 'business', 'release-control', 'evidence')) as non_changes,
-           max(lag) as lag_seconds
+           count(*) filter (where told in ('non-change', 'business', 'release-control', 'evidence')) as non_changes
     from told group by all
 ),
 unmapped as (
@@ -64,9 +62,7 @@ select
         select sum(date_diff('second', u.window_start, u.window_end)) from unit u
         where u.source = d.source and u.incomplete is not null and u.window_start::date = d.day
     ), 0) as gap_seconds,
-    p.polled_at as last_polled_at,
-    -- by how much the system itself was late, at most; empty where it does not say
-    m.lag_seconds
+    p.polled_at as last_polled_at
 from days d
 left join read r using (source, day)
 left join meant m using (source, day)
