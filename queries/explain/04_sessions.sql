@@ -15,5 +15,5 @@ with chosen as (
 select h.hop, s.occurred_at, s.caller_type, coalesce(s.subject, s.caller_name) as caller, s.role, s.session_name, s.issued_key,
        coalesce(s.run_id, s.tag_run_id) as run_id, s.source, s.record_id
 from hop h
-join session s using (record_id)
+join session_hop s using (record_id)
 order by h.hop, s.source;

@@ -1,12 +1,28 @@
 -- Who is behind a credential: every session followed, hop by hop, to where it began.
 
+-- Whom a standing credential vouched for when it was used: its version then, else the first that was seen.
+create or replace temporary table signed_in as
+with held as (
+    select
+        system, credential, provider, subject,
+        case when row_number() over (partition by system, credential order by occurred_at, record_id) = 1 then timestamp '0001-01-01' else occurred_at end as held_from
+    from session
+    where issued_key is null and credential is not null
+),
+used as (
+    from session where issued_key is not null or credential is null
+)
+select u.* replace (coalesce(u.provider, h.provider) as provider, coalesce(u.subject, h.subject) as subject)
+from used u
+asof left join held h on h.system = u.system and h.credential = u.credential and u.occurred_at >= h.held_from;
+
 -- Of the copies of one token issue the one that names the caller counts; every issued key once.
 create or replace table session_hop as
 with ranked as (
     select
         *,
         sha256(concat_ws(chr(31), system, coalesce(issued_key, issued_name || '@' || occurred_at::varchar, record_id))) as session_id
-    from session
+    from signed_in
 )
 select * exclude (source), source
 from ranked

@@ -163,7 +163,8 @@ create table session (
     run_id           varchar,                -- from a user agent that the sign-in service logged
     tag_run_id       varchar,
     source_identity  varchar,
-    shared_key       varchar
+    shared_key       varchar,
+    credential       varchar                 -- the standing credential that was used; without an issued key, what that one holds from then on
 );
 
 -- One run of one stage of one release; every version that was ever recorded.
