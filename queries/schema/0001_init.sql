@@ -137,8 +137,7 @@ create table event (
     part_of          varchar,                -- stack or deployment on whose behalf it was done, where the record says so
     on_behalf_of     varchar   check (on_behalf_of in ('initiator', 'caller')), -- of whoever started an operation; of the caller whose identity the record keeps
     diffs            varchar,
-    classed_by       varchar,                -- which rule or line of a table made it what it is
-    available_at     timestamp               -- when the system could first be asked for it, where it says so
+    classed_by       varchar                 -- which rule or line of a table made it what it is
 );
 
 -- Evidence of who is behind a credential.
@@ -163,8 +162,7 @@ create table session (
     run_id           varchar,                -- from a user agent that the sign-in service logged
     tag_run_id       varchar,
     source_identity  varchar,
-    shared_key       varchar,
-    credential       varchar                 -- the standing credential that was used; without an issued key, what that one holds from then on
+    shared_key       varchar
 );
 
 -- One run of one stage of one release; every version that was ever recorded.
