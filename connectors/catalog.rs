@@ -1,27 +1,85 @@
-//! The connectors that are built in: one slice, from which everything else is derived.
+//! The connectors that there are: those with Rust, those that are folders here, and those of the user.
+//!
+//! A user's folder that cannot be used is kept with what is wrong with it, so that only the sources that name it fail.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::{Folder, FolderError};
 use crate::{ConfigError, Connector, aws_cloudtrail, azure_activity_log, release_log};
 
-const ALL: &[&'static dyn Connector] =
-    &[&aws_cloudtrail::AwsCloudTrail, &azure_activity_log::AzureActivityLog, &release_log::ReleaseLog];
+/// Folders without Rust, with their files: found when this crate is built.
+const FOLDERS: &[(&str, &[(&str, &str)])] = include!(concat!(env!("OUT_DIR"), "/folders.rs"));
 
-/// Every built-in connector, in the order in which people are shown them.
-#[must_use]
-pub fn all() -> &'static [&'static dyn Connector] {
-    ALL
+/// All connectors that a configuration can name.
+#[derive(Clone)]
+pub struct Catalog {
+    entries: Vec<Entry>,
 }
 
-/// The connector of that name.
-///
-/// # Errors
-/// There is none; the error names the one that looks most like it.
-pub fn find(name: &str) -> Result<&'static dyn Connector, ConfigError> {
-    if let Some(found) = ALL.iter().find(|connector| connector.spec().name == name) {
-        return Ok(*found);
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    connector: Result<Arc<dyn Connector>, Arc<FolderError>>,
+}
+
+impl Catalog {
+    /// The built-in connectors, and those in `folders`: connector folders, or folders of such.
+    #[must_use]
+    pub fn new(folders: &[PathBuf]) -> Self {
+        let built: [Arc<dyn Connector>; 3] = [
+            Arc::new(aws_cloudtrail::AwsCloudTrail),
+            Arc::new(azure_activity_log::AzureActivityLog),
+            Arc::new(release_log::ReleaseLog),
+        ];
+        let mut entries: Vec<Entry> = built
+            .into_iter()
+            .map(|connector| Entry { name: connector.spec().name.clone(), connector: Ok(connector) })
+            .collect();
+        for (name, files) in FOLDERS {
+            let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+            entries.push(Entry::of(name, Folder::parse(name, files)));
+        }
+        for (name, folder) in folders.iter().flat_map(|folder| Folder::find(folder)) {
+            let taken = entries.iter().any(|entry| entry.name == name);
+            let folder = if taken { Err(FolderError::taken(&name)) } else { folder };
+            entries.push(Entry::of(&name, folder));
+        }
+        Self { entries }
     }
-    let known: Vec<String> = ALL.iter().map(|connector| connector.spec().name.clone()).collect();
-    let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-    Err(ConfigError::UnknownConnector { name: name.to_owned(), nearest, known })
+
+    /// Every connector that can be used, in the order in which people are shown them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        self.entries.iter().filter_map(|entry| entry.connector.as_ref().ok())
+    }
+
+    /// Folders that cannot be used.
+    pub fn broken(&self) -> impl Iterator<Item = &FolderError> {
+        self.entries.iter().filter_map(|entry| entry.connector.as_ref().err().map(AsRef::as_ref))
+    }
+
+    /// The connector of that name.
+    ///
+    /// # Errors
+    /// There is none, and the error names the one that looks most like it; or its folder cannot be used.
+    pub fn find(&self, name: &str) -> Result<Arc<dyn Connector>, ConfigError> {
+        // A broken folder with the name of a good one must not pass for it.
+        let mut named = self.entries.iter().filter(|entry| entry.name == name).collect::<Vec<_>>();
+        named.sort_by_key(|entry| entry.connector.is_ok());
+        if let Some(entry) = named.first() {
+            return entry.connector.clone().map_err(|error| ConfigError::Folder { name: name.to_owned(), error });
+        }
+        let known: Vec<String> = self.entries.iter().map(|entry| entry.name.clone()).collect();
+        let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        Err(ConfigError::UnknownConnector { name: name.to_owned(), nearest, known })
+    }
+}
+
+impl Entry {
+    fn of(name: &str, folder: Result<Folder, FolderError>) -> Self {
+        let connector = folder.map(|folder| Arc::new(folder) as Arc<dyn Connector>).map_err(Arc::new);
+        Self { name: name.to_owned(), connector }
+    }
 }
 
 /// The candidate that `word` was probably meant to be: at most one letter in three differs.
@@ -41,26 +99,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_found() {
-        for connector in all() {
+    fn built_in_folders_are_good_and_names_are_unique() {
+        let catalog = Catalog::new(&[]);
+        let broken: Vec<String> = catalog.broken().map(ToString::to_string).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
+        for connector in catalog.all() {
             let name = &connector.spec().name;
-            assert_eq!(&find(name).expect("a known name").spec().name, name);
-            assert_eq!(all().iter().filter(|other| other.spec().name == *name).count(), 1);
+            assert_eq!(&catalog.find(name).expect("a known name").spec().name, name);
+            assert_eq!(catalog.all().filter(|other| other.spec().name == *name).count(), 1);
+            assert!(!connector.spec().emits.is_empty(), "{name}");
         }
     }
 
     #[test]
     fn a_misspelt_name_is_answered_with_the_nearest() {
-        let error = find("aws-cloudtrial").err().expect("an unknown name");
+        let error = Catalog::new(&[]).find("aws-cloudtrial").err().expect("an unknown name");
         assert_eq!(error.hint().as_deref(), Some("did you mean `aws-cloudtrail`?"));
         assert_eq!(nearest("regoins", ["region_list", "regions", "path"]), Some("regions"));
         assert_eq!(nearest("zzz", ["regions", "path"]), None);
-    }
-
-    #[test]
-    fn every_emitted_relation_has_a_statement() {
-        for connector in all() {
-            assert!(!connector.spec().emits.is_empty(), "{}", connector.spec().name);
-        }
     }
 }

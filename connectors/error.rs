@@ -58,6 +58,14 @@ pub enum ConfigError {
         /// All connectors.
         known: Vec<String>,
     },
+    /// A connector folder that cannot be used.
+    #[error("connector `{name}` cannot be used: {error}")]
+    Folder {
+        /// The connector.
+        name: String,
+        /// What is wrong with its folder.
+        error: std::sync::Arc<crate::FolderError>,
+    },
 }
 
 impl ConfigError {
@@ -70,6 +78,9 @@ impl ConfigError {
             }
             Self::UnknownKey { known, .. } => Some(format!("known keys: {}", known.join(", "))),
             Self::UnknownConnector { known, .. } => Some(format!("known connectors: {}", known.join(", "))),
+            Self::Folder { name, .. } => {
+                Some(format!("`changetrail connectors test` with the folder of {name} says more"))
+            }
             Self::MissingKey { help, .. } | Self::BadValue { help, .. } => (!help.is_empty()).then(|| help.clone()),
         }
     }
@@ -91,6 +102,14 @@ pub enum Error {
         help: String,
         /// What the system said.
         source: Cause,
+    },
+    /// A secret that cannot be read.
+    #[error("cannot read the secret `{name}`: {problem}")]
+    Secret {
+        /// Its key in the source.
+        name: String,
+        /// Why not; never what it is.
+        problem: String,
     },
     /// Known credentials that may not do this.
     #[error("not allowed to read {target}: permission {permission} is missing")]
@@ -214,6 +233,7 @@ impl Error {
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
             Self::BadResponse { .. }
+            | Self::Secret { .. }
             | Self::Decode { .. }
             | Self::WriterStopped
             | Self::Worker { .. }

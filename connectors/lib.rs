@@ -1,7 +1,7 @@
 //! How each system is polled and what its records mean.
 //!
 //! One folder per system: `connector.toml` (how it is polled), `map.sql` (what its records mean), fixtures and a
-//! README with the vendor's facts; Rust only where no specification can do it. This crate knows neither `DuckDB`, nor
+//! README with the vendor's facts. `engine/` runs the descriptions; Rust only where none can do it. This crate knows neither `DuckDB`, nor
 //! the command line, nor the clock: time, cursors and configuration come in with [`Run`] and [`Source`], records go
 //! out through a [`Sink`] as [`Unit`]s.
 //!
@@ -10,12 +10,16 @@
 
 mod canonical;
 mod catalog;
+mod engine;
 mod error;
 mod files;
+mod http;
+mod limiter;
 mod log;
 mod params;
 mod record;
 mod redact;
+mod secret;
 mod spec;
 #[cfg(test)]
 mod testing;
@@ -27,7 +31,8 @@ pub mod azure_activity_log;
 #[path = "release-log/mod.rs"]
 pub mod release_log;
 
-pub use catalog::{all, find, nearest};
+pub use catalog::{Catalog, nearest};
+pub use engine::FolderError;
 pub use error::{ConfigError, Error};
 pub use files::hex;
 pub use record::{Record, Rejected, Unit};
@@ -47,10 +52,10 @@ pub trait Connector: Send + Sync {
     fn spec(&self) -> &Spec;
 
     /// The text of `map.sql`: one SELECT for each relation that the connector emits.
-    fn mapping(&self) -> &'static str;
+    fn mapping(&self) -> &str;
 
     /// Data tables that `map.sql` reads: (table name, CSV text with a header), from files in the connector's folder.
-    fn tables(&self) -> &'static [(&'static str, &'static str)];
+    fn tables(&self) -> Vec<(&str, &str)>;
 
     /// Checks a source's parameters, without touching network or files.
     ///
@@ -108,6 +113,18 @@ pub trait Seen: Send + Sync {
     /// # Errors
     /// The store could not be asked.
     fn etags(&self, units: &[String]) -> Result<Vec<Option<String>>, Error>;
+
+    /// Of a stream of objects: the id of each object's latest record, of all units whose keys begin with `prefix`.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    fn objects(&self, prefix: &str) -> Result<Vec<String>, Error>;
+
+    /// Whether a record of that id is stored, in the order of `ids`.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error>;
 }
 
 /// Where units go: a bounded channel to the one writer.

@@ -37,6 +37,14 @@ impl<'a> Params<'a> {
         ConfigError::MissingKey { source_name: self.source.name.clone(), key: key.to_owned(), help }
     }
 
+    pub(crate) fn missing_secret(&self, key: &str) -> ConfigError {
+        let (source_name, help) = (
+            self.source.name.clone(),
+            format!("write {key} = {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ exec = [\"COMMAND\"] }}"),
+        );
+        ConfigError::MissingKey { source_name, key: key.to_owned(), help }
+    }
+
     /// As `missing`, where any of several keys would do.
     pub(crate) fn missing_one_of(&self, keys: &[&str]) -> ConfigError {
         let help = |key: &&str| self.spec.params.get(*key).map(|param| format!("`{key}`: {}", param.help));

@@ -114,7 +114,8 @@ impl Redactor {
         scrub_assignments(&text)
     }
 
-    fn hmac(&self, bytes: &[u8]) -> [u8; 32] {
+    /// The keyed hash of bytes that were received.
+    pub(crate) fn hmac(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length will do");
         mac.update(bytes);
         mac.finalize().into_bytes().into()

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
+
+use crate::engine::{self, Auth, Cursor, Errors, ForEach, Identity, Limits, Paginate, Records, Request, Stream};
 
 /// The description of a connector.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,6 +42,29 @@ pub struct Spec {
     /// What it does not tell.
     #[serde(default)]
     pub not_covered: Vec<String>,
+    /// Addresses that may be asked besides those of the parameters.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+    /// How requests are allowed.
+    #[serde(default)]
+    pub(crate) auth: Auth,
+    /// The only stream; several have tables of their own under `stream`.
+    pub(crate) request: Option<Request>,
+    pub(crate) records: Option<Records>,
+    pub(crate) paginate: Option<Paginate>,
+    pub(crate) cursor: Option<Cursor>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) for_each: Option<ForEach>,
+    pub(crate) setup: Option<Request>,
+    #[serde(default)]
+    pub(crate) stream: BTreeMap<String, Stream>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) errors: Errors,
+    /// Pointers to what is taken out of a record before it is stored.
+    #[serde(default)]
+    pub(crate) redact: Vec<String>,
 }
 
 /// What is read.
@@ -67,6 +93,20 @@ pub enum Relation {
     PipelineStage,
 }
 
+impl Relation {
+    /// Its name in SQL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Change => "change",
+            Self::Session => "session",
+            Self::Deployment => "deployment",
+            Self::Approval => "approval",
+            Self::PipelineStage => "pipeline_stage",
+        }
+    }
+}
+
 /// How records are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,6 +129,9 @@ pub struct Param {
     /// Whether a source must give it.
     #[serde(default)]
     pub required: bool,
+    /// Whether it is a list.
+    #[serde(default)]
+    pub list: bool,
 }
 
 fn over_http() -> Vec<Transport> {
@@ -99,9 +142,23 @@ impl Spec {
     /// Reads the text of a `connector.toml`.
     ///
     /// # Errors
-    /// Unknown or missing keys, with their place.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// Unknown or missing keys, with their line, table and the nearest known key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        engine::parse(text)
+    }
+
+    /// Whether it reads lists of objects, whose records have others before them.
+    #[must_use]
+    pub fn has_objects(&self) -> bool {
+        self.kind == Kind::State || self.stream.values().any(|stream| stream.kind == Some(Kind::State))
+    }
+
+    /// How long the system keeps its log, where that is said in days.
+    #[must_use]
+    pub fn kept(&self) -> Option<SignedDuration> {
+        let (number, rest) = self.retention.split_once(' ')?;
+        let days: i64 = number.parse().ok().filter(|_| rest.starts_with("day"))?;
+        Some(SignedDuration::from_hours(days * 24))
     }
 
     /// Names of everything that a source may say, besides what every source may.
@@ -135,6 +192,16 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         let error = Spec::parse(&format!("{MINIMAL}\nretentoin = \"x\"")).expect_err("an unknown key");
-        assert!(error.to_string().contains("retentoin"), "{error}");
+        assert!(error.contains("line 11") && error.contains("`retentoin`") && error.contains("`retention`"), "{error}");
+    }
+
+    #[test]
+    fn retention_is_known_in_days() {
+        let kept = |retention: &str| {
+            Spec { retention: retention.to_owned(), ..Spec::parse(MINIMAL).expect("a valid description") }.kept()
+        };
+        assert_eq!(kept("90 days of event history"), Some(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(kept("as long as the files are kept"), None);
+        assert_eq!(kept("none"), None);
     }
 }

@@ -17,6 +17,14 @@ impl Seen for Known {
     fn etags(&self, units: &[String]) -> Result<Vec<Option<String>>, Error> {
         Ok(units.iter().map(|unit| self.0.get(unit).cloned()).collect())
     }
+
+    fn objects(&self, _prefix: &str) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error> {
+        Ok(vec![false; ids.len()])
+    }
 }
 
 /// A run at `now`, with nothing read before.

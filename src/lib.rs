@@ -44,6 +44,7 @@
 pub mod cli;
 pub mod collect;
 pub mod config;
+pub mod contract;
 pub mod error;
 pub mod output;
 pub mod printer;

@@ -7,6 +7,7 @@ mod support;
 
 mod azure;
 mod cases;
+mod connectors;
 mod hostile;
 mod idempotence;
 mod input;

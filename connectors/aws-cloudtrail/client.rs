@@ -18,9 +18,9 @@ use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
 
-use super::limiter::Limiter;
 use super::regions;
 use crate::Error;
+use crate::limiter::Limiter;
 use crate::log::windows;
 
 /// Events on a full page.

@@ -18,8 +18,8 @@ use jiff::Timestamp;
 
 use super::classify::classify;
 use super::client::{Access, Account, Caller, Filter, PAGE, Role};
-use super::limiter::{Limiter, Pace};
 use super::regions;
+use crate::limiter::{Limiter, Pace};
 use crate::log::streams::{self, Stream};
 use crate::log::{Hours, Outcome, windows};
 use crate::params::Params;

@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::arm::{Carrier, PERMISSION, Placeholder};
 use super::classify::classify;
-use super::http::{Connection, Patience};
-use super::token::Chain;
+use crate::http::azure::Chain;
+use crate::http::{Connection, Patience, is_local};
 use crate::log::streams::{self, Stream, sweep_of};
 use crate::log::{Hours, windows};
 use crate::params::Params;
@@ -83,7 +83,7 @@ impl ApiCollector {
         let tenant = params.string("tenant_id")?;
         let text = params.string("endpoint")?.unwrap_or_else(|| "https://management.azure.com".into());
         let endpoint: Url = text.parse().map_err(|error| params.bad("endpoint", format!("`{text}`: {error}")))?;
-        let is_local = super::is_local(&endpoint);
+        let is_local = is_local(&endpoint);
         if endpoint.scheme() != "https" && !(endpoint.scheme() == "http" && is_local) {
             return Err(params.bad("endpoint", "it must start with https://, or a token would be sent in clear"));
         }

@@ -17,8 +17,8 @@ use reqwest::header::ACCEPT;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::http::Connection;
 use crate::Error;
+use crate::http::Connection;
 
 /// What is needed to read the log.
 pub(super) const PERMISSION: &str =

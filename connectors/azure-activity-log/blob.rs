@@ -16,9 +16,9 @@ use reqwest::header::{HeaderName, IF_MATCH, RANGE};
 use tokio::runtime::Handle;
 
 use super::FILES;
-use super::http::{Connection, Patience};
-use super::token::Chain;
 use crate::files::day_in;
+use crate::http::azure::Chain;
+use crate::http::{Connection, Patience, is_local};
 use crate::log::reader::{self, Limits};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
@@ -52,7 +52,7 @@ impl BlobCollector {
     pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
         let text = params.string("container")?.unwrap_or_default();
         let mut container: Url = text.parse().map_err(|error| params.bad("container", format!("`{text}`: {error}")))?;
-        let is_local = super::is_local(&container);
+        let is_local = is_local(&container);
         if container.scheme() != "https" && !(container.scheme() == "http" && is_local) {
             return Err(params.bad("container", "it must start with https://, or a token would be sent in clear"));
         }

@@ -11,10 +11,7 @@
 mod api;
 mod arm;
 mod blob;
-mod certificate;
 mod classify;
-mod http;
-mod token;
 
 use std::sync::LazyLock;
 
@@ -38,8 +35,8 @@ impl Connector for AzureActivityLog {
         include_str!("map.sql")
     }
 
-    fn tables(&self) -> &'static [(&'static str, &'static str)] {
-        &[
+    fn tables(&self) -> Vec<(&str, &str)> {
+        vec![
             ("action_class", include_str!("action_class.csv")),
             ("application", include_str!("application.csv")),
             ("status", include_str!("status.csv")),
@@ -66,11 +63,6 @@ impl Connector for AzureActivityLog {
         params.alone("path", &others)?;
         Ok(Box::new(PathCollector { root: source.base.join(path), format: &FILES }))
     }
-}
-
-/// Whether an address is on this machine: only there may it go without encryption.
-fn is_local(url: &reqwest::Url) -> bool {
-    matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
 }
 
 /// Pages, arrays and exports; an export's file has records on lines of their own.

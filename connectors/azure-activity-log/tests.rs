@@ -78,7 +78,8 @@ fn a_source_needs_a_place_to_read() {
 #[test]
 fn data_tables_are_well_formed() {
     let rows = |name: &str| {
-        let (_, text) = AzureActivityLog.tables().iter().find(|(table, _)| *table == name).expect("a table");
+        let tables = AzureActivityLog.tables();
+        let (_, text) = tables.iter().find(|(table, _)| *table == name).expect("a table");
         let mut rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
         let header = rows.remove(0);
         assert!(rows.iter().all(|row| row.len() == header.len()), "{name}: every row has the header's columns");

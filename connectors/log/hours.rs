@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::{Outcome, windows};
 use crate::{Redactor, Rejected, Unit};
@@ -34,8 +34,13 @@ struct Hour {
 impl Hours {
     /// For the stream of that name; `start` is before `end`.
     pub(crate) fn new(stream: &str, start: Timestamp, end: Timestamp) -> Self {
+        Self::of(stream, windows::hours(start, end))
+    }
+
+    /// As [`Hours::new`], for pieces of any length.
+    pub(crate) fn of(stream: &str, pieces: Vec<(Timestamp, Timestamp)>) -> Self {
         let mut units = BTreeMap::new();
-        for (from, to) in windows::hours(start, end) {
+        for (from, to) in pieces {
             let key = format!("{stream}/{}", from.strftime("%Y-%m-%dT%H"));
             let day = Some(from.to_zoned(TimeZone::UTC).date());
             let unit = Unit { key, day, window: Some((from, to)), ..Unit::default() };
@@ -116,8 +121,8 @@ impl Hours {
 
     /// The hour of a time, else the nearest.
     fn hour(&mut self, time: Timestamp) -> Option<&mut Hour> {
-        let (first, last) = (*self.units.keys().next()?, *self.units.keys().next_back()?);
-        let time = time.clamp(first, last + SignedDuration::from_secs(3_599));
+        // What is later than all belongs to the last.
+        let time = time.max(*self.units.keys().next()?);
         self.units.range_mut(..=time).next_back().map(|(_, hour)| hour)
     }
 }

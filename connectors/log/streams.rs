@@ -71,7 +71,7 @@ async fn read(stream: &impl Stream, run: &Run, sink: &Sink) -> Result<(), Error>
     let (cursor, swept) = (cursor(run, stream.name())?, cursor(run, &sweep)?);
     let span = windows::span(cursor, swept, run.since, run.now);
     if let Some(gap) = span.gap {
-        sink.send(gap_unit(stream, gap)).await?;
+        sink.send(gap_unit(stream.name(), stream.target(), gap)).await?;
     }
     for (start, end) in windows::requests(span.start, span.end) {
         let mut cursors = Vec::new();
@@ -90,12 +90,12 @@ async fn read(stream: &impl Stream, run: &Run, sink: &Sink) -> Result<(), Error>
 }
 
 /// The unit that says that a time cannot be read any more.
-fn gap_unit(stream: &impl Stream, (start, end): (Timestamp, Timestamp)) -> Unit {
-    let lost = Error::WindowTooOld { target: stream.target(), oldest: end, asked: start };
+pub(crate) fn gap_unit(stream: &str, target: String, (start, end): (Timestamp, Timestamp)) -> Unit {
+    let lost = Error::WindowTooOld { target, oldest: end, asked: start };
     let hint = lost.hint().unwrap_or_default();
-    tracing::warn!(stream = %stream.name(), %start, %end, "not kept any more, a gap remains: {hint}");
+    tracing::warn!(stream, %start, %end, "not kept any more, a gap remains: {hint}");
     Unit {
-        key: format!("{}/gap-{}", stream.name(), start.strftime("%Y-%m-%dT%H")),
+        key: format!("{stream}/gap-{}", start.strftime("%Y-%m-%dT%H")),
         window: Some((start, end)),
         last: true,
         incomplete: Some(lost.to_string()),
@@ -104,7 +104,7 @@ fn gap_unit(stream: &impl Stream, (start, end): (Timestamp, Timestamp)) -> Unit 
 }
 
 /// The time that a cursor holds.
-fn cursor(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
+pub(crate) fn cursor(run: &Run, stream: &str) -> Result<Option<Timestamp>, Error> {
     let parse = |value: &String| {
         let what = format!("the cursor of {stream}, `{value}`");
         value.parse().map_err(|error: jiff::Error| Error::Decode { what, source: error.into() })

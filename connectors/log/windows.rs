@@ -1,21 +1,31 @@
 //! Which time to ask for, in which pieces.
 //!
-//! Records arrive late, so every run reads the last hour before its cursor again, and once a day the last two days.
+//! Records arrive late, so every run reads some time before its cursor again, and some logs once a day the last two days.
 //! Everything starts at a full hour. The surprising fact: that is not for tidiness. An hour is the unit that is
 //! counted, and reading half of one would replace the count of the whole.
 
 use jiff::{SignedDuration, Timestamp};
 
-const HOUR: i64 = 3_600;
-const DAY: i64 = 24 * HOUR;
-/// Read again before the cursor: neither order nor time of delivery is promised.
-const OVERLAP: i64 = HOUR;
-/// Read at first.
-const FIRST: i64 = 7 * DAY;
-/// Kept by the event history of AWS, and by the Activity Log of Azure.
-const KEPT: i64 = 90 * DAY;
-/// Read again once a day, for what was delivered very late.
-const SWEEP: i64 = 48 * HOUR;
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// How far back a stream is read. Seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// At first.
+    pub(crate) first: i64,
+    /// Again before the cursor, because records arrive late.
+    pub(crate) overlap: i64,
+    /// What the system keeps; `None` if it does not say.
+    pub(crate) kept: Option<i64>,
+    /// Again once a day, for what was delivered very late; 0 for never.
+    pub(crate) sweep: i64,
+    /// Length of the pieces that are counted: hours, or days.
+    pub(crate) unit: i64,
+}
+
+/// The clouds' logs: no order and no time of delivery is promised, and 90 days are kept.
+pub(crate) const CLOUD: Reach =
+    Reach { first: 7 * DAY, overlap: HOUR, kept: Some(90 * DAY), sweep: 2 * DAY, unit: HOUR };
 
 /// What a stream has to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,40 +38,54 @@ pub(crate) struct Span {
     pub(crate) sweeps: bool,
 }
 
-/// What to read at `now`, after having read to `cursor` and swept at `swept`; again from `since`, if given.
+/// What to read of a cloud's log at `now`, after having read to `cursor` and swept at `swept`; again from `since`, if given.
 pub(crate) fn span(
     cursor: Option<Timestamp>,
     swept: Option<Timestamp>,
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> Span {
-    let due = now.min(cursor.unwrap_or(now)) - SignedDuration::from_secs(OVERLAP);
-    let mut start = match (cursor, since) {
-        (None, None) => before(now, FIRST),
-        (None, Some(since)) => since.min(now),
-        (Some(_), None) => due,
-        // What lies between the cursor and `since` must not be left out.
-        (Some(_), Some(since)) => due.min(since),
-    };
-    let sweep = before(now, SWEEP);
-    if cursor.is_some() && swept.is_none_or(|swept| swept <= before(now, DAY)) {
-        start = start.min(sweep);
+    CLOUD.span(cursor, swept, since, now)
+}
+
+impl Reach {
+    /// What to read up to `now`; see [`span`].
+    pub(crate) fn span(
+        &self,
+        cursor: Option<Timestamp>,
+        swept: Option<Timestamp>,
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Span {
+        let floor = |time: Timestamp| floor(time, self.unit);
+        let due = now.min(cursor.unwrap_or(now)) - SignedDuration::from_secs(self.overlap);
+        let mut start = match (cursor, since) {
+            (None, None) => before(now, self.first),
+            (None, Some(since)) => since.min(now),
+            (Some(_), None) => due,
+            // What lies between the cursor and `since` must not be left out.
+            (Some(_), Some(since)) => due.min(since),
+        };
+        let sweep = before(now, self.sweep);
+        if self.sweep > 0 && cursor.is_some() && swept.is_none_or(|swept| swept <= before(now, DAY)) {
+            start = start.min(sweep);
+        }
+        let sweeps = self.sweep > 0 && start <= sweep;
+        start = floor(start);
+        // What was read before the cursor is not missing, though it cannot be read again.
+        let needed = if cursor.is_some() { floor(due) } else { start };
+        let oldest = self.kept.map_or(start, |kept| floor(before(now, kept - self.unit)));
+        let gap = (needed < oldest).then_some((needed, oldest));
+        Span { start: start.max(oldest), end: now.max(start.max(oldest)), gap, sweeps }
     }
-    let sweeps = start <= sweep;
-    start = floor(start);
-    let oldest = floor(before(now, KEPT - HOUR));
-    // What was read before the cursor is not missing, though it cannot be read again.
-    let needed = if cursor.is_some() { floor(due) } else { start };
-    let gap = (needed < oldest).then_some((needed, oldest));
-    Span { start: start.max(oldest), end: now.max(start.max(oldest)), gap, sweeps }
 }
 
 fn before(time: Timestamp, seconds: i64) -> Timestamp {
     time - SignedDuration::from_secs(seconds)
 }
 
-fn floor(time: Timestamp) -> Timestamp {
-    at(time.as_second() - time.as_second().rem_euclid(HOUR))
+fn floor(time: Timestamp, unit: i64) -> Timestamp {
+    at(time.as_second() - time.as_second().rem_euclid(unit))
 }
 
 fn at(second: i64) -> Timestamp {
@@ -78,7 +102,8 @@ pub(super) fn hours(start: Timestamp, end: Timestamp) -> Vec<(Timestamp, Timesta
     pieces(start, end, HOUR)
 }
 
-fn pieces(start: Timestamp, end: Timestamp, length: i64) -> Vec<(Timestamp, Timestamp)> {
+/// Pieces of at most `length` seconds, each ending at a multiple of it or at the end.
+pub(crate) fn pieces(start: Timestamp, end: Timestamp, length: i64) -> Vec<(Timestamp, Timestamp)> {
     let mut pieces = Vec::new();
     let mut from = start;
     while from < end {

@@ -42,8 +42,8 @@ impl Connector for ReleaseLog {
         include_str!("map.sql")
     }
 
-    fn tables(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
+    fn tables(&self) -> Vec<(&str, &str)> {
+        Vec::new()
     }
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {

@@ -1,9 +1,18 @@
--- A view, no copy: the records stay where they are.
+-- What a mapping sees of its source, a view, no copy: the records stay where they are. A unit of a described connector is
+-- STREAM/ITEM/WINDOW; other units have parts of their own, which no mapping of theirs asks for.
 create or replace temporary view raw as
-select source, record_id, occurred_at, unit, position, hash as raw_hash, record, null::varchar as previous
+select
+    r.source,
+    split_part(r.unit, '/', 1) as stream,
+    nullif(url_decode(split_part(r.unit, '/', 2)), '-') as item,
+    r.record_id, r.occurred_at, r.unit, r.position, r.hash as raw_hash, r.record,
+    p.record as previous,
+    contains(r.record_id, '@deleted-') as deleted,
+    ends_with(r.unit, '/first') as first
 from raw_record r
-where source = '{source}' and batch_id > {after_batch}
+left join previous_record p on p.record_id = r.record_id
+where r.source = '{source}' and r.batch_id > {after_batch}
   and not exists (
-      from replaced p
-      where p.record_id = r.record_id and p.hash = r.hash and p.batch_id = r.batch_id and p.unit = r.unit and p.position = r.position
+      from replaced x
+      where x.record_id = r.record_id and x.hash = r.hash and x.batch_id = r.batch_id and x.unit = r.unit and x.position = r.position
   );

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jiff::{SignedDuration, Timestamp};
+use changetrail_connectors::Catalog;
+use jiff::Timestamp;
 
 use crate::config::{Config, Source};
 use crate::error::{ExitStatus, Hint};
@@ -62,9 +63,15 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
             items.push(Item::new(Level::Ok, "configuration", config.path().display().to_string()));
             let warnings = config.warnings.iter();
             items.extend(warnings.map(|warning| Item::new(Level::Warn, "configuration", warning)));
-            items.extend(config.sources.iter().map(|source| check_source(source, &config)));
+            let catalog = config.connectors();
+            items.extend(catalog.broken().map(|folder| {
+                let what = format!("connector {}", folder.name);
+                let hint = "`changetrail connectors test` with its folder says more".to_owned();
+                Item::new(Level::Fail, what, folder.problems.join("\n")).hint(Some(hint))
+            }));
+            items.extend(config.sources.iter().map(|source| check_source(source, &config, &catalog)));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
-                check_polls(&config, &db, context.now, &mut items);
+                check_polls(&config, &catalog, &db, context.now, &mut items);
             }
         }
         Err(error) => {
@@ -80,10 +87,10 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     Ok(if failed { ExitStatus::Incomplete } else { ExitStatus::Clean })
 }
 
-fn check_source(source: &Source, config: &Config) -> Item {
+fn check_source(source: &Source, config: &Config, catalog: &Catalog) -> Item {
     let what = format!("source {}", source.name);
-    let configured = changetrail_connectors::find(&source.connector)
-        .and_then(|connector| connector.configure(&source.for_connector(config.base())));
+    let configured =
+        catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
     if let Err(error) = configured {
         return Item::new(Level::Fail, what, chain(&error)).hint(error.hint());
     }
@@ -122,7 +129,7 @@ fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<
 }
 
 /// When each source was last read to its end, and whether its system still keeps what came after.
-fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) {
+fn check_polls(config: &Config, catalog: &Catalog, db: &Db, now: Timestamp, items: &mut Vec<Item>) {
     let polls = match db.rows(POLLS, &[]) {
         Ok((_, polls)) => polls,
         Err(error) => {
@@ -138,10 +145,11 @@ fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) 
             items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
             continue;
         };
-        let kept = changetrail_connectors::find(&source.connector)
+        let kept = catalog
+            .find(&source.connector)
             .ok()
             .filter(|_| !source.is_path())
-            .and_then(|connector| days(&connector.spec().retention));
+            .and_then(|connector| connector.spec().kept());
         let finding = format!("last read to its end at {}", seconds(*read));
         items.push(match kept {
             Some(kept) if *read + kept < now => Item::new(
@@ -157,13 +165,6 @@ fn check_polls(config: &Config, db: &Db, now: Timestamp, items: &mut Vec<Item>) 
             _ => Item::new(Level::Ok, what, finding),
         });
     }
-}
-
-/// How long a system keeps its log, where the connector says so in days.
-fn days(retention: &str) -> Option<SignedDuration> {
-    let (number, rest) = retention.split_once(' ')?;
-    let days: i64 = number.parse().ok().filter(|_| rest.starts_with("day"))?;
-    Some(SignedDuration::from_hours(days * 24))
 }
 
 /// A time without its fraction.
@@ -225,16 +226,4 @@ fn print(items: &[Item], context: &Context) -> std::io::Result<()> {
         }
     }
     out.flush()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retention_in_days() {
-        assert_eq!(days("90 days of event history"), Some(SignedDuration::from_hours(90 * 24)));
-        assert_eq!(days("as long as the files are kept"), None);
-        assert_eq!(days("none"), None);
-    }
 }

@@ -19,23 +19,35 @@ impl Known {
     pub(super) fn new(store: PathBuf, source: String, gate: Arc<Mutex<()>>) -> Self {
         Self { store, source, gate }
     }
+
+    /// The first column of what the store answers.
+    fn ask(&self, sql: &str, name: &str, value: String) -> Result<Vec<Value>, Error> {
+        let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
+        let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let db = Db::open(&self.store, Access::Read, WRITER_PATIENCE).map_err(failed)?;
+        let params = [("source", Value::Text(self.source.clone())), (name, Value::Text(value))];
+        let (_, rows) = db.rows(sql, &params).map_err(failed)?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
+    }
 }
 
 impl Seen for Known {
     fn etags(&self, units: &[String]) -> Result<Vec<Option<String>>, Error> {
-        let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
-        let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let db = Db::open(&self.store, Access::Read, WRITER_PATIENCE).map_err(failed)?;
-        let asked =
-            serde_json::to_string(units).map_err(|source| Error::Store { action: "ask", source: Box::new(source) })?;
-        let params = [("source", Value::Text(self.source.clone())), ("units", Value::Text(asked))];
-        let (_, rows) = db.rows(sql!("store/seen.sql"), &params).map_err(failed)?;
-        Ok(rows
-            .into_iter()
-            .map(|row| match row.into_iter().next() {
-                Some(Value::Text(etag)) => Some(etag),
-                _ => None,
-            })
-            .collect())
+        let rows = self.ask(sql!("store/seen.sql"), "units", list(units)?)?;
+        Ok(rows.into_iter().map(|etag| if let Value::Text(etag) = etag { Some(etag) } else { None }).collect())
     }
+
+    fn objects(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let rows = self.ask(sql!("store/objects.sql"), "prefix", prefix.to_owned())?;
+        Ok(rows.into_iter().filter_map(|id| if let Value::Text(id) = id { Some(id) } else { None }).collect())
+    }
+
+    fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error> {
+        let rows = self.ask(sql!("store/stored.sql"), "ids", list(ids)?)?;
+        Ok(rows.into_iter().map(|stored| stored == Value::Bool(true)).collect())
+    }
+}
+
+fn list(texts: &[String]) -> Result<String, Error> {
+    serde_json::to_string(texts).map_err(|source| Error::Store { action: "ask", source: Box::new(source) })
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use changetrail_connectors::{Collector, Error as SourceError, Redactor, Run, Sink, find};
+use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Sink};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -82,6 +82,7 @@ pub(crate) enum Message {
 /// error but a [`SourceOutcome::error`].
 pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
     let sources = selected(config, options)?;
+    let catalog = config.connectors();
     let gate = Arc::new(Mutex::new(()));
     let cursors = {
         let db = Db::open(store, Access::Write, options.wait)?;
@@ -100,7 +101,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
             seen: Arc::new(seen),
             redactor: Arc::clone(&redactor),
         };
-        let collector = collector(config, source);
+        let collector = collector(&catalog, config, source);
         progress.begin(&source.name, None);
         runtime.spawn(feed(index, collector, run, sender.clone()));
     }
@@ -119,6 +120,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
 /// As [`run`].
 pub fn plan(config: &Config, store: &Path, options: &Options) -> Result<Vec<(String, Vec<String>)>, Error> {
     let mut plans = Vec::new();
+    let catalog = config.connectors();
     let redactor = Arc::new(Redactor::new([0; 32]));
     for source in selected(config, options)? {
         let cursors = match Db::open(store, Access::Read, options.wait) {
@@ -126,7 +128,7 @@ pub fn plan(config: &Config, store: &Path, options: &Options) -> Result<Vec<(Str
             Err(crate::store::Error::Missing { .. }) => HashMap::new(),
             Err(error) => return Err(error.into()),
         };
-        let lines = match collector(config, source) {
+        let lines = match collector(&catalog, config, source) {
             Ok(collector) => {
                 let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
                 let run = Run {
@@ -159,9 +161,9 @@ fn selected<'c>(config: &'c Config, options: &Options) -> Result<Vec<&'c Source>
         .collect())
 }
 
-fn collector(config: &Config, source: &Source) -> Result<Box<dyn Collector>, SourceError> {
+fn collector(catalog: &Catalog, config: &Config, source: &Source) -> Result<Box<dyn Collector>, SourceError> {
     let configured =
-        find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
+        catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
     configured.map_err(SourceError::Config)
 }
 

@@ -172,6 +172,12 @@ impl Config {
         self.store.clone()
     }
 
+    /// The connectors that a source may name: those built in, and the user's.
+    #[must_use]
+    pub fn connectors(&self) -> changetrail_connectors::Catalog {
+        changetrail_connectors::Catalog::new(&self.extend_connectors)
+    }
+
     /// Everything that SQL needs to know, as one JSON object: every key present, times in UTC, absent values null.
     #[must_use]
     pub fn to_json(&self) -> String {

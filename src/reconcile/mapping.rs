@@ -5,7 +5,7 @@
 //! its statuses, its approvals, its definition). A source that emits these is mapped over all of its records whenever
 //! one came, so that a mapping may join them.
 
-use changetrail_connectors::{Connector, hex};
+use changetrail_connectors::{Catalog, Connector, hex};
 use sha2::{Digest, Sha256};
 
 use super::{Error, Options};
@@ -69,6 +69,9 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
     }
     params.push(("after_batch", Value::Int(through)));
     db.run("replaced records", sql!("map/replaced.sql"), &params)?;
+    let has_objects = connector.spec().has_objects();
+    let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
+    db.run("previous records", previous, &params)?;
     let view = sql!("map/raw.sql").replace("{source}", &quoted).replace("{after_batch}", &through.to_string());
     db.batch("raw records", &view)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
@@ -129,10 +132,13 @@ fn take_in(
 /// The SELECTs of a `map.sql`, each with the relation that it emits.
 fn statements(connector: &dyn Connector) -> Result<Vec<(&str, &str)>, Error> {
     let mut statements = Vec::new();
-    let mut parts = connector.mapping().split("\n-- emits: ");
+    let mapping = connector.mapping();
+    let marker = "-- emits: ";
     // What stands before the first marker is the file's own comment.
-    parts.next();
-    for part in parts {
+    let begins = |(place, _): &(usize, &str)| *place == 0 || mapping.as_bytes()[place - 1] == b'\n';
+    let places: Vec<usize> = mapping.match_indices(marker).filter(begins).map(|(place, _)| place).collect();
+    for (index, place) in places.iter().enumerate() {
+        let part = &mapping[place + marker.len()..places.get(index + 1).copied().unwrap_or(mapping.len())];
         let Some((relation, select)) = part.split_once('\n') else {
             let problem = "a relation without a statement".to_owned();
             return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
@@ -176,11 +182,11 @@ pub(super) fn load_table(db: &Db, name: &str, csv: &str) -> Result<(), Error> {
 }
 
 /// Which connector emits what: the rules ask which sources could still explain a change.
-pub(super) fn load_relations(db: &Db) -> Result<(), Error> {
+pub(super) fn load_relations(db: &Db, catalog: &Catalog) -> Result<(), Error> {
     let columns = ["connector", "relation"].map(str::to_owned);
     let mut rows = Vec::new();
-    for connector in changetrail_connectors::all() {
-        for (relation, _) in statements(*connector)? {
+    for connector in catalog.all() {
+        for (relation, _) in statements(&**connector)? {
             rows.push(vec![Value::Text(connector.spec().name.clone()), Value::Text(relation.to_owned())]);
         }
     }

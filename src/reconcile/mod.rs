@@ -7,9 +7,10 @@
 mod mapping;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use changetrail_connectors::Connector;
+use changetrail_connectors::{Catalog, Connector};
 use jiff::Timestamp;
 use thiserror::Error;
 
@@ -131,10 +132,11 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     mapping::load_table(db, "stage_names", sql!("reconcile/stage_names.csv"))?;
     mapping::load_table(db, "reason_text", sql!("reconcile/reasons.csv"))?;
     step("mapping");
-    for (source, connector) in mapped_sources(config) {
-        mapping::run(db, &source, connector, options)?;
+    let catalog = config.connectors();
+    for (source, connector) in mapped_sources(config, &catalog) {
+        mapping::run(db, &source, &*connector, options)?;
     }
-    mapping::load_relations(db)?;
+    mapping::load_relations(db, &catalog)?;
     scripts(db, RELEASES, step)?;
     controls(db, RELEASE_CONTROLS, step)?;
     scripts(db, CHANGES, step)?;
@@ -152,12 +154,12 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
 }
 
 /// Configured sources whose connector is known, and the pushed records.
-fn mapped_sources(config: &Config) -> Vec<(String, &'static dyn Connector)> {
+fn mapped_sources(config: &Config, catalog: &Catalog) -> Vec<(String, Arc<dyn Connector>)> {
     let configured = config.sources.iter().map(|source| (source.name.clone(), source.connector.as_str()));
     let pushed = std::iter::once((record::SOURCE.to_owned(), "release-log"));
     configured
         .chain(pushed)
-        .filter_map(|(name, connector)| changetrail_connectors::find(connector).ok().map(|found| (name, found)))
+        .filter_map(|(name, connector)| catalog.find(connector).ok().map(|found| (name, found)))
         .collect()
 }
 

@@ -11,33 +11,38 @@ use tokio::time::{Instant, sleep_until};
 
 /// How fast to ask, and how long to insist.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Between two requests.
-    pub(super) spacing: Duration,
+    pub(crate) spacing: Duration,
     /// After a first refusal or failure; doubles with each further one.
-    pub(super) pause: Duration,
+    pub(crate) pause: Duration,
     /// Refusals in a row after which the stream is given up.
-    pub(super) refusals: u32,
+    pub(crate) refusals: u32,
     /// Failures in a row after which the stream is given up.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
 }
 
 impl Pace {
     /// A share of the provider's limit. Refusals are waited out for about five minutes.
-    pub(super) fn of_share(share: f64) -> Self {
+    pub(crate) fn of_share(share: f64) -> Self {
         let spacing = Duration::from_secs_f64(0.5 / share);
         Self { spacing, pause: Duration::from_secs(1), refusals: 10, failures: 4 }
     }
 
+    /// So many requests a second, and the usual patience of [`crate::http`].
+    pub(crate) fn of_rate(rate: f64) -> Self {
+        Self { spacing: Duration::from_secs_f64(1.0 / rate), ..Self::of_share(1.0) }
+    }
+
     /// How long to wait after the `count`th refusal or failure in a row.
-    pub(super) fn pause_after(&self, count: u32) -> Duration {
+    pub(crate) fn pause_after(&self, count: u32) -> Duration {
         self.pause * 2u32.pow(count.saturating_sub(1).min(6))
     }
 }
 
 /// One limit.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(crate) struct Limiter {
     pace: Pace,
     state: Mutex<State>,
 }
@@ -49,16 +54,16 @@ struct State {
 }
 
 impl Limiter {
-    pub(super) fn new(pace: Pace) -> Self {
+    pub(crate) fn new(pace: Pace) -> Self {
         Self { pace, state: Mutex::new(State { next: Instant::now(), spacing: pace.spacing }) }
     }
 
-    pub(super) fn pace(&self) -> &Pace {
+    pub(crate) fn pace(&self) -> &Pace {
         &self.pace
     }
 
     /// Waits for one's turn.
-    pub(super) async fn turn(&self) {
+    pub(crate) async fn turn(&self) {
         let turn = {
             let mut state = self.state();
             let turn = state.next.max(Instant::now());
@@ -69,14 +74,14 @@ impl Limiter {
     }
 
     /// After the `count`th refusal in a row: everybody pauses, and goes on at half the speed.
-    pub(super) fn refused(&self, count: u32) {
+    pub(crate) fn refused(&self, count: u32) {
         let mut state = self.state();
         state.spacing = (state.spacing * 2).min(self.pace.spacing * 8);
         state.next = state.next.max(Instant::now() + self.pace.pause_after(count));
     }
 
     /// After a success: a little faster, up to the share.
-    pub(super) fn succeeded(&self) {
+    pub(crate) fn succeeded(&self) {
         let mut state = self.state();
         state.spacing = (state.spacing * 9 / 10).max(self.pace.spacing);
     }

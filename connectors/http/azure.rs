@@ -1,9 +1,11 @@
 //! Tokens for Azure Resource Manager, from wherever this machine gets them.
 //!
 //! What the environment names is used and nothing else: a federated token file (workload identity), then a client
-//! secret, then a client certificate. Where it names nothing, the machine's managed identity is tried, then the Azure CLI. What worked is kept, and
-//! keeps its token until that runs out. The surprising fact: a token that was refused has to be asked for anew with a
+//! secret, then a client certificate. Where it names nothing, the machine's managed identity is tried, then the Azure
+//! CLI. What worked is kept, and keeps its token until that runs out. The surprising fact: a token that was refused has to be asked for anew with a
 //! credential made anew, since credentials do not let go of a token that still looks good to them.
+
+mod certificate;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +20,10 @@ use azure_identity::{
 };
 use tokio::sync::Mutex;
 
-use super::certificate::Certificate;
+use super::Authorise;
 use crate::Error;
+
+use certificate::Certificate;
 
 /// Where a machine has no managed identity, nobody answers.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -31,14 +35,22 @@ const HELP: &str = "sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIEN
 
 /// Who hands out tokens.
 #[async_trait]
-pub(super) trait Tokens: std::fmt::Debug + Send + Sync {
+pub(crate) trait Tokens: std::fmt::Debug + Send + Sync {
     /// A token; `fresh` if the last one was refused.
     async fn token(&self, fresh: bool) -> Result<Secret, Error>;
 }
 
+#[async_trait]
+impl<T: Tokens> Authorise for T {
+    async fn authorise(&self, request: &mut reqwest::Request, fresh: bool) -> Result<(), Error> {
+        let token = self.token(fresh).await?;
+        super::bearer(request, token.secret())
+    }
+}
+
 /// The credentials of this machine.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(crate) struct Chain {
     tenant: Option<String>,
     scope: String,
     chosen: Mutex<Option<Arc<dyn TokenCredential>>>,
@@ -48,7 +60,7 @@ type Made = azure_core::Result<Arc<dyn TokenCredential>>;
 
 impl Chain {
     /// Tokens for the system at `endpoint` (its scheme and host), in a tenant if one is named.
-    pub(super) fn new(tenant: Option<String>, endpoint: &str) -> Self {
+    pub(crate) fn new(tenant: Option<String>, endpoint: &str) -> Self {
         Self { tenant, scope: format!("{}/.default", endpoint.trim_end_matches('/')), chosen: Mutex::new(None) }
     }
 

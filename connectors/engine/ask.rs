@@ -1,0 +1,87 @@
+//! Makes requests of their description and the values of the moment.
+
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::Value;
+
+use super::stream::{Body, Request};
+use super::template::{Encoding, Template, Values};
+use crate::Error;
+use crate::http::{Ask, bad_response};
+
+/// The first request. A parameter whose value is not there (yet) is left out.
+pub(super) fn first<'a>(base: &Url, request: &Request, values: &Values, target: &'a str) -> Result<Ask<'a>, Error> {
+    let unusable = |problem: String| bad_response(target, problem);
+    let mut url = address(base, &request.path, values).map_err(unusable)?;
+    for (name, template) in &request.query {
+        if let Some(value) = template.fill(values, Encoding::Plain).map_err(unusable)? {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+    }
+    let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    for (name, template) in &request.headers {
+        if let Some(value) = template.fill(values, Encoding::Plain).map_err(unusable)? {
+            let mut value: HeaderValue =
+                value.parse().map_err(|_| unusable(format!("no value of the header {name}")))?;
+            value.set_sensitive(template.secrets().next().is_some());
+            headers.insert(name.clone(), value);
+        }
+    }
+    let body = request.body.as_ref().map(|body| content(body, values)).transpose().map_err(unusable)?.flatten();
+    if matches!(request.body, Some(Body::Json { .. })) && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(Ask { target, method: request.method.clone(), url, headers, body, is_secret: false })
+}
+
+fn address(base: &Url, path: &Template, values: &Values) -> Result<Url, String> {
+    if path.is_item() {
+        // Where it leads is checked before it is asked.
+        let item = values.item.as_deref().unwrap_or_default();
+        return base.join(item).map_err(|error| format!("`{item}` is no address: {error}"));
+    }
+    let path = path.fill(values, Encoding::Path)?.ok_or("a value of the path is missing")?;
+    let text = format!("{}{path}", base.as_str().trim_end_matches('/'));
+    text.parse().map_err(|error| format!("`{path}` is no path: {error}"))
+}
+
+fn content(body: &Body, values: &Values) -> Result<Option<Vec<u8>>, String> {
+    match body {
+        Body::Text(text) => Ok(text.fill(values, Encoding::Plain)?.map(String::into_bytes)),
+        Body::Json { value, texts } => {
+            let mut value = value.clone();
+            for (pointer, template) in texts {
+                let text = template.fill(values, Encoding::Plain)?.map_or(Value::Null, Value::String);
+                if let Some(place) = value.pointer_mut(pointer) {
+                    *place = text;
+                }
+            }
+            Ok(Some(value.to_string().into_bytes()))
+        }
+    }
+}
+
+/// Puts what a page needs into a request: into the query, or where `param` begins with `/`, into the body.
+pub(super) fn put(ask: &mut Ask<'_>, param: &str, text: &str) -> Result<(), String> {
+    if !param.starts_with('/') {
+        let others: Vec<(String, String)> = ask
+            .url
+            .query_pairs()
+            .filter(|(name, _)| name != param)
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        ask.url.query_pairs_mut().clear().extend_pairs(others).append_pair(param, text);
+        return Ok(());
+    }
+    let mut body: Value = serde_json::from_slice(ask.body.as_deref().unwrap_or(b"{}"))
+        .map_err(|error| format!("the body is no JSON: {error}"))?;
+    let (parent, key) = param.rsplit_once('/').unwrap_or(("", param));
+    let Some(Value::Object(parent)) = body.pointer_mut(parent) else {
+        return Err(format!("the body has no place {param}"));
+    };
+    // Numbers stay numbers: a page or an offset.
+    let value = text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from);
+    parent.insert(key.to_owned(), value);
+    ask.body = Some(body.to_string().into_bytes());
+    Ok(())
+}

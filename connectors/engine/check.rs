@@ -1,0 +1,358 @@
+//! Makes sense of a description's tables: everything that can be wrong with one is found here, before anything is asked.
+
+use std::collections::BTreeMap;
+
+use super::auth::Auth;
+use super::stream::{Body, Identity, Items, Pages, Records, Request, Stream, Time};
+use super::tables::{self, Mode, OneOrMany, PageType};
+use super::template::{Template, TimeFormat};
+use crate::Spec;
+use crate::catalog::nearest;
+use crate::spec::{Kind, Transport};
+
+/// Name of the only stream of a folder.
+pub(super) const MAIN: &str = "main";
+
+/// The streams of a description, those that others are read for first.
+pub(super) fn streams(spec: &Spec) -> Result<Vec<Stream>, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut streams = Vec::new();
+    for (name, table) in tables_of(spec, &mut problems) {
+        let place = if spec.stream.is_empty() { String::new() } else { format!("[stream.{name}] ") };
+        match stream(&name, &table, spec) {
+            Ok(stream) => streams.push(stream),
+            Err(problem) => problems.push(format!("{place}{problem}")),
+        }
+    }
+    names(spec, &streams, &mut problems);
+    let ordered = in_order(streams, &mut problems);
+    if problems.is_empty() { Ok(ordered) } else { Err(problems) }
+}
+
+fn tables_of(spec: &Spec, problems: &mut Vec<String>) -> BTreeMap<String, tables::Stream> {
+    if spec.stream.is_empty() {
+        let main = tables::Stream {
+            kind: None,
+            when: None,
+            request: spec.request.clone(),
+            records: spec.records.clone().unwrap_or_default(),
+            paginate: spec.paginate.clone().unwrap_or_default(),
+            cursor: spec.cursor.clone().unwrap_or_default(),
+            identity: spec.identity.clone(),
+            for_each: spec.for_each.clone(),
+            setup: spec.setup.clone(),
+        };
+        return [(MAIN.to_owned(), main)].into();
+    }
+    if spec.request.is_some() || spec.records.is_some() || spec.paginate.is_some() || spec.for_each.is_some() {
+        problems
+            .push("tables of a stream stand at top level and under [stream]: they belong under [stream.NAME]".into());
+    }
+    spec.stream.clone()
+}
+
+fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, String> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
+        return Err("a stream's name has letters, digits, - and _ only".into());
+    }
+    let kind = table.kind.unwrap_or(spec.kind);
+    let nothing = tables::Request { path: "/".into(), ..tables::Request::default() };
+    let asked = match &table.request {
+        Some(asked) => asked,
+        // Files are brought, not asked for.
+        None if !spec.transport.contains(&Transport::Http) => &nothing,
+        None => return Err("[request] is missing".into()),
+    };
+    let stream = Stream {
+        name: name.to_owned(),
+        kind,
+        when: table.when.clone(),
+        request: request(asked).map_err(|problem| format!("[request] {problem}"))?,
+        records: records(&table.records).map_err(|problem| format!("[records] {problem}"))?,
+        pages: pages(&table.paginate).map_err(|problem| format!("[paginate] {problem}"))?,
+        mode: table.cursor.mode,
+        time: time(&table.cursor, spec).map_err(|problem| format!("[cursor] {problem}"))?,
+        identity: table
+            .identity
+            .as_ref()
+            .map(|table| identity(table, kind))
+            .transpose()
+            .map_err(|problem| format!("[identity] {problem}"))?,
+        items: items(table.for_each.as_ref()).map_err(|problem| format!("[for_each] {problem}"))?,
+        setup: table.setup.as_ref().map(request).transpose().map_err(|problem| format!("[setup] {problem}"))?,
+    };
+    whole(&stream, spec.transport.contains(&Transport::Http))?;
+    Ok(stream)
+}
+
+/// What must fit together.
+fn whole(stream: &Stream, is_asked: bool) -> Result<(), String> {
+    let templates = stream.templates();
+    let is_child = matches!(stream.items, Items::From { .. });
+    if matches!(stream.items, Items::Whole) && templates.iter().any(|text| text.needs_item()) {
+        return Err("[request] has ${item}, but there is no [for_each]".into());
+    }
+    let has_window = matches!(stream.mode, Some(Mode::Window | Mode::Since | Mode::Feed)) || is_child;
+    if !has_window && templates.iter().any(|text| text.needs_window()) {
+        return Err("[request] has ${window.…}, but [cursor] has no mode with a window: window, since".into());
+    }
+    match (stream.kind, stream.mode) {
+        (Kind::State, None | Some(Mode::Snapshot)) => {}
+        (Kind::State, Some(_)) => return Err("[cursor] a stream of objects (kind state) is read whole: mode = \"snapshot\"".into()),
+        (Kind::Events, Some(Mode::Snapshot)) => return Err("[cursor] mode = \"snapshot\" is for kind = \"state\"".into()),
+        (Kind::Events, Some(_)) if is_child => return Err("[cursor] a stream with for_each.from is read for each record of the other, in the window of that one: it has no mode".into()),
+        (Kind::Events, None) if !is_child && is_asked => return Err("[cursor] mode is missing: window, since, feed or checkpoint".into()),
+        (Kind::Events, _) => {}
+    }
+    if stream.mode == Some(Mode::Feed) && stream.time.fields.is_empty() {
+        return Err("[cursor] a feed is read until its records are old enough: `field` is missing".into());
+    }
+    if (stream.mode == Some(Mode::Checkpoint)) != stream.pages.persist {
+        return Err("[cursor] mode = \"checkpoint\" and [paginate] persist = true go together".into());
+    }
+    Ok(())
+}
+
+/// What `[auth]` uses must be declared too.
+pub(super) fn auth(spec: &Spec, auth: &Auth) -> Vec<String> {
+    let mut problems = Vec::new();
+    for template in auth.templates() {
+        for name in template.params().filter(|name| !spec.params.contains_key(*name)) {
+            problems.push(format!("[auth] the parameter `{name}` is not declared"));
+        }
+        for name in template.secrets().filter(|name| !spec.secrets.iter().any(|known| known == name)) {
+            problems.push(format!("[auth] the secret `{name}` is not declared in `secrets`"));
+        }
+    }
+    problems
+}
+
+/// Names that a placeholder, `when` or `list` uses must be declared.
+fn names(spec: &Spec, streams: &[Stream], problems: &mut Vec<String>) {
+    let params: Vec<&str> = spec.params.keys().map(String::as_str).collect();
+    let secrets: Vec<&str> = spec.secrets.iter().map(String::as_str).collect();
+    let mut check = |kind: &str, name: &str, known: &[&str]| {
+        if !known.contains(&name) {
+            let meant = nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
+            let problem = format!("the {kind} `{name}` is not declared{}", meant.unwrap_or_default());
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    };
+    for stream in streams {
+        for template in stream.templates() {
+            template.params().for_each(|name| check("parameter", name, &params));
+            template.secrets().for_each(|name| check("secret", name, &secrets));
+        }
+        stream.when.iter().for_each(|name| check("parameter", name, &params));
+        if let Items::Param(name) = &stream.items {
+            check("parameter", name, &params);
+        }
+    }
+    if spec.transport.contains(&Transport::Http) && !params.contains(&"base_url") {
+        problems.push("[params] base_url is missing: it is the place of every request".into());
+    }
+}
+
+/// Parents before children.
+fn in_order(mut streams: Vec<Stream>, problems: &mut Vec<String>) -> Vec<Stream> {
+    let mut ordered: Vec<Stream> = Vec::with_capacity(streams.len());
+    while !streams.is_empty() {
+        let ready = |stream: &Stream| match &stream.items {
+            Items::From { stream: parent, .. } => ordered.iter().any(|known| known.name == *parent),
+            _ => true,
+        };
+        let Some(next) = streams.iter().position(ready) else {
+            let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
+            problems.push(format!(
+                "[for_each] from: {} wait for a stream that does not exist, or for each other",
+                names.join(", ")
+            ));
+            break;
+        };
+        ordered.push(streams.remove(next));
+    }
+    ordered
+}
+
+/// Checks and reads a request.
+pub(super) fn request(table: &tables::Request) -> Result<Request, String> {
+    let mut query = Vec::new();
+    for (name, value) in &table.query {
+        for text in value.texts() {
+            query.push((name.clone(), Template::parse(&text)?));
+        }
+    }
+    let mut headers = Vec::new();
+    for (name, text) in &table.headers {
+        let name = name.parse().map_err(|_| format!("`{name}` is no name of a header"))?;
+        headers.push((name, Template::parse(text)?));
+    }
+    let body = match &table.body {
+        None => None,
+        Some(toml::Value::String(text)) => Some(Body::Text(Template::parse(text)?)),
+        Some(value) => {
+            let value = serde_json::to_value(value).map_err(|error| format!("body: {error}"))?;
+            let mut texts = Vec::new();
+            templates_in(&value, "", &mut texts)?;
+            Some(Body::Json { value, texts })
+        }
+    };
+    let method = match table.method.as_deref() {
+        None if body.is_none() => reqwest::Method::GET,
+        None | Some("POST") => reqwest::Method::POST,
+        Some("GET") => reqwest::Method::GET,
+        Some(other) => return Err(format!("`{other}` is no method of a request that reads; known are GET, POST")),
+    };
+    let path = Template::parse(&table.path)?;
+    if !table.path.starts_with('/') && !path.is_item() {
+        return Err("path must begin with /, or be ${item} where items are whole addresses".into());
+    }
+    Ok(Request { method, path, query, headers, body, ok_if: table.ok_if.clone() })
+}
+
+/// The texts with placeholders in a JSON value.
+fn templates_in(value: &serde_json::Value, place: &str, texts: &mut Vec<(String, Template)>) -> Result<(), String> {
+    let step = |key: &str| format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"));
+    match value {
+        serde_json::Value::String(text) if text.contains("${") => {
+            texts.push((place.to_owned(), Template::parse(text)?));
+        }
+        serde_json::Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                templates_in(item, &step(&index.to_string()), texts)?;
+            }
+        }
+        serde_json::Value::Object(members) => {
+            for (key, member) in members {
+                templates_in(member, &step(key), texts)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn records(table: &tables::Records) -> Result<Records, String> {
+    check_pointer(&table.pointer)?;
+    let steps = table.pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+    Ok(Records { steps, format: table.format, each: table.each })
+}
+
+fn pages(table: &tables::Paginate) -> Result<Pages, String> {
+    let need = |found: bool, key: &str| if found { Ok(()) } else { Err(format!("type needs `{key}`")) };
+    for pointer in [&table.pointer, &table.total, &table.more].into_iter().flatten() {
+        check_pointer(pointer)?;
+    }
+    match table.kind {
+        PageType::None | PageType::LinkHeader => {}
+        PageType::NextUrl => need(table.pointer.is_some() || table.header.is_some(), "pointer` or `header")?,
+        PageType::Token => {
+            need(table.pointer.is_some() || table.header.is_some(), "pointer` or `header")?;
+            need(table.param.is_some(), "param")?;
+        }
+        PageType::LastRecord => {
+            need(table.pointer.is_some(), "pointer")?;
+            need(table.param.is_some(), "param")?;
+        }
+        PageType::Page | PageType::Offset => need(table.param.is_some(), "param")?,
+    }
+    if table.stop == Some(tables::Stop::ShortPage) && table.size.is_none() {
+        return Err("stop = \"short_page\" needs `size`: the number of records of a full page".into());
+    }
+    if table.stop == Some(tables::Stop::Total) && table.total.is_none() {
+        return Err("stop = \"total\" needs `total`: a pointer to the number of records".into());
+    }
+    let size = table
+        .size_param
+        .as_ref()
+        .map(|name| table.size.map(|size| (name.clone(), size)).ok_or("`size_param` needs `size`"));
+    Ok(Pages {
+        kind: table.kind,
+        pointer: table.pointer.clone(),
+        header: table.header.clone(),
+        param: table.param.clone().unwrap_or_default(),
+        size: size.transpose()?,
+        full: table.size,
+        start: table.start.unwrap_or(u64::from(table.kind == PageType::Page)),
+        stop: table.stop,
+        total: table.total.clone(),
+        more: table.more.clone(),
+        persist: table.persist,
+    })
+}
+
+fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
+    let fields = table.field.as_ref().map(OneOrMany::texts).unwrap_or_default();
+    fields.iter().try_for_each(|pointer| check_pointer(pointer))?;
+    let length = |text: &Option<String>, default: i64| text.as_deref().map_or(Ok(default), seconds);
+    let kept = spec.kept().map_or(i64::MAX, |kept| kept.as_secs());
+    Ok(Time {
+        fields,
+        format: table.field_format.as_deref().map_or(Ok(TimeFormat::Rfc3339), TimeFormat::parse)?,
+        initial: length(&table.initial, 30 * 86_400)?.min(kept),
+        max_window: table.max_window.as_deref().map(seconds).transpose()?,
+        overlap: length(&table.overlap, 3_600)?,
+        settle: length(&table.settle, 0)?,
+    })
+}
+
+fn identity(table: &tables::Identity, kind: Kind) -> Result<Identity, String> {
+    let texts = |value: &Option<OneOrMany>| value.as_ref().map(OneOrMany::texts).unwrap_or_default();
+    let (event, object, version) = (texts(&table.event_id), texts(&table.object_id), texts(&table.version));
+    for pointer in event.iter().chain(&object).chain(&version).chain(&table.volatile) {
+        check_pointer(pointer)?;
+    }
+    let volatile = table.volatile.clone();
+    match kind {
+        Kind::State if object.is_empty() => {
+            Err("`object_id` is missing: what names an object (kind = \"state\")".into())
+        }
+        Kind::State if !event.is_empty() => Err("`event_id` is for kind = \"events\"".into()),
+        Kind::State => Ok(Identity::Object { object, version, volatile }),
+        Kind::Events if !object.is_empty() || !version.is_empty() => {
+            Err("`object_id` and `version` are for kind = \"state\"".into())
+        }
+        Kind::Events if event.is_empty() => Ok(Identity::Hash { volatile }),
+        Kind::Events => Ok(Identity::Event(event)),
+    }
+}
+
+fn items(table: Option<&tables::ForEach>) -> Result<Items, String> {
+    let Some(table) = table else { return Ok(Items::Whole) };
+    match (&table.from, &table.list) {
+        (Some(stream), None) => {
+            let pointer =
+                table.pointer.clone().ok_or("`pointer` is missing: where a record of the other stream has the item")?;
+            check_pointer(&pointer)?;
+            Ok(Items::From { stream: stream.clone(), pointer })
+        }
+        (None, Some(OneOrMany::One(name))) => Ok(Items::Param(name.clone())),
+        (None, Some(OneOrMany::Many(list))) => Ok(Items::List(list.clone())),
+        _ => Err("it needs `from` (a stream) or `list` (a parameter, or a list of texts)".into()),
+    }
+}
+
+fn check_pointer(pointer: &str) -> Result<(), String> {
+    if pointer.is_empty() || pointer.starts_with('/') {
+        return Ok(());
+    }
+    Err(format!("`{pointer}` is no JSON Pointer: it is empty or begins with /"))
+}
+
+/// A length of time, such as `30d`, `2h` or `0s`.
+pub(super) fn seconds(text: &str) -> Result<i64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => 0,
+    };
+    let number: Option<i64> = digits.parse().ok().filter(|number| *number >= 0 && unit > 0);
+    number
+        .and_then(|number| number.checked_mul(unit))
+        .ok_or_else(|| format!("`{text}` is no length of time: write 30s, 5m, 2h or 7d"))
+}

@@ -1,0 +1,230 @@
+//! Reads a source: its streams one after the other, each for all that it is read for.
+//!
+//! One stream or item that fails does not stop the others; it makes the source fail in the end. The surprising fact: what
+//! follows from a record (`for_each.from`) is read before the cursor of that record's stream moves, unless that stream
+//! is a list of objects, which tells everything again next time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use jiff::Timestamp;
+
+use super::auth::Clock;
+use super::check::seconds;
+use super::records::Reader;
+use super::source::Reading;
+use super::stream::{Items, Stream};
+use super::tables::Action as Told;
+use super::template::Values;
+use super::{ask, events, state};
+use crate::http::{Action, Connection, Patience, Reply};
+use crate::limiter::{Limiter, Pace};
+use crate::secret::Secrets;
+use crate::spec::Kind;
+use crate::{Collector, Error, Run, Sink, Unit};
+
+/// One collection of a source.
+pub(super) struct Session<'a> {
+    pub(super) reading: &'a Reading,
+    pub(super) connection: Connection,
+    pub(super) values: Values,
+    pub(super) run: &'a Run,
+    sink: &'a Sink,
+}
+
+/// A record that others are read for.
+#[derive(Debug, Clone)]
+pub(super) struct Parent {
+    pub(super) item: String,
+    /// `None`: it is not stored.
+    pub(super) record_id: Option<String>,
+}
+
+/// A time that is read.
+pub(super) type Window = Option<(Timestamp, Timestamp)>;
+
+#[async_trait]
+impl Collector for Reading {
+    async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let session = self.session(run, sink).await?;
+        let mut failed = Vec::new();
+        let roots = || self.streams.iter().filter(|stream| !matches!(stream.items, Items::From { .. }));
+        for stream in roots() {
+            if let Err(error) = session.root(stream).await {
+                session.note(&mut failed, &stream.name, error)?;
+            }
+        }
+        several(failed, roots().count())
+    }
+
+    fn plan(&self, run: &Run) -> Vec<String> {
+        Reading::plan(self, run)
+    }
+
+    fn is_path(&self) -> bool {
+        false
+    }
+}
+
+impl Reading {
+    async fn session<'a>(&'a self, run: &'a Run, sink: &'a Sink) -> Result<Session<'a>, Error> {
+        let secrets = self.read_secrets().await?;
+        let values = Values { params: self.params.clone(), secrets: secrets.clone(), ..Values::default() };
+        let longest =
+            self.errors.max_wait.as_deref().and_then(|text| seconds(text).ok()).and_then(|s| u64::try_from(s).ok());
+        let patience = Patience { longest: Duration::from_secs(longest.unwrap_or(900)), ..Patience::default() };
+        let bare = Connection::new(self.place.clone(), None, patience, self.permission.clone())?
+            .with_hosts(self.hosts.clone())
+            .with_secrets(secrets)
+            .with_limits(self.limits.max_bytes, self.silence())?;
+        let authority = self.auth.authority(&values, &bare, Clock::at(run.now))?;
+        let rules = self.errors.on.clone();
+        let mut connection = bare.with_authority(authority).with_rules(Arc::new(move |status, body| {
+            let told = |contains: &Option<String>| {
+                contains.as_ref().is_none_or(|text| memchr::memmem::find(body, text.as_bytes()).is_some())
+            };
+            let rule = rules.iter().find(|rule| rule.status == status && told(&rule.body_contains))?;
+            Some(match rule.action {
+                Told::Retry => Action::Retry,
+                Told::Skip => Action::Skip,
+                Told::Stop => Action::Stop,
+                Told::Fail => Action::Fail,
+                Told::RefreshAuth => Action::RefreshAuth,
+            })
+        }));
+        if let Some(rps) = self.limits.rps.filter(|rps| *rps > 0.0) {
+            connection = connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps))));
+        }
+        Ok(Session { reading: self, connection, values, run, sink })
+    }
+
+    async fn read_secrets(&self) -> Result<Secrets, Error> {
+        let (references, base) = (self.secrets.clone(), self.base.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let read = |(name, reference): (String, crate::secret::Reference)| match reference.read(&base) {
+                Ok(secret) => Ok((name, secret)),
+                Err(problem) => Err(Error::Secret { name, problem }),
+            };
+            references.into_iter().map(read).collect::<Result<BTreeMap<_, _>, Error>>()
+        });
+        reading.await.map_err(|source| Error::Worker { source: source.into() })?.map(Secrets::new)
+    }
+}
+
+impl Session<'_> {
+    /// Reads a stream that is not read for another.
+    async fn root(&self, stream: &Stream) -> Result<(), Error> {
+        let mut failed = Vec::new();
+        let items = self.reading.items(stream);
+        let count = items.len();
+        let mut reads = futures::stream::iter(items)
+            .map(|item| async move {
+                let result = self.whole(stream, item.as_deref()).await;
+                (item.unwrap_or_default(), result)
+            })
+            .buffer_unordered(self.reading.concurrency());
+        while let Some((item, result)) = reads.next().await {
+            if let Err(error) = result {
+                self.note(&mut failed, &item, error)?;
+            }
+        }
+        several(failed, count)
+    }
+
+    async fn whole(&self, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
+        let values = Values { item: item.map(str::to_owned), ..self.values.clone() };
+        self.set_up(stream, &values).await?;
+        match stream.kind {
+            Kind::State => state::read(self, stream, item).await,
+            Kind::Events => events::read(self, stream, item).await,
+        }
+    }
+
+    /// Makes the request that has to come before all others.
+    async fn set_up(&self, stream: &Stream, values: &Values) -> Result<(), Error> {
+        let Some(request) = &stream.setup else { return Ok(()) };
+        let ask = ask::first(&self.connection.place, request, values, &stream.name)?;
+        let done = request.ok_if.clone();
+        let connection = self
+            .connection
+            .clone()
+            .with_rules(Arc::new(move |status, _| done.contains(&status).then_some(Action::Stop)));
+        match connection.ask(&ask, |_, _, _| Ok(())).await? {
+            Reply::Answer(()) | Reply::Skip | Reply::Stop => Ok(()),
+        }
+    }
+
+    /// Reads whatever is read for records of `parent`.
+    pub(super) async fn children(&self, parent: &Stream, found: Vec<Parent>, window: Window) -> Result<(), Error> {
+        let mut failed = Vec::new();
+        let is_child = |stream: &&Stream| matches!(&stream.items, Items::From { stream, .. } if *stream == parent.name);
+        let children: Vec<&Stream> = self.reading.streams.iter().filter(is_child).collect();
+        let count = children.len();
+        for child in children {
+            let stored = parent.identity.is_some();
+            let read = async {
+                match child.kind {
+                    Kind::State => state::pass(self, child, &found, stored).await,
+                    Kind::Events => events::pass(self, child, &found, window).await,
+                }
+            };
+            // A child may have children.
+            if let Err(error) = Box::pin(read).await {
+                self.note(&mut failed, &child.name, error)?;
+            }
+        }
+        several(failed, count)
+    }
+
+    /// The item that streams are read for, out of a record of theirs.
+    pub(super) fn parents_in(&self, stream: &Stream) -> Option<&str> {
+        self.reading.streams.iter().find_map(|child| match &child.items {
+            Items::From { stream: parent, pointer } if *parent == stream.name => Some(pointer.as_str()),
+            _ => None,
+        })
+    }
+
+    pub(super) fn reader<'b>(&'b self, stream: &'b Stream, prefix: &'b str) -> Reader<'b> {
+        let (redactor, secrets) = (&*self.run.redactor, &self.values.secrets);
+        Reader { stream, prefix, redact: &self.reading.redact, redactor, secrets }
+    }
+
+    pub(super) async fn send(&self, unit: Unit) -> Result<(), Error> {
+        self.sink.send(unit).await
+    }
+
+    /// Asks the store, away from the threads that read.
+    pub(super) async fn asked<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn crate::Seen) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let seen = Arc::clone(&self.run.seen);
+        let asked = tokio::task::spawn_blocking(move || ask(&*seen)).await;
+        asked.map_err(|source| Error::Worker { source: source.into() })?
+    }
+
+    /// Keeps an error for the end; one that ends everything is given back.
+    pub(super) fn note(&self, failed: &mut Vec<(String, Error)>, name: &str, error: Error) -> Result<(), Error> {
+        if matches!(error, Error::WriterStopped | Error::Store { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(source = %self.reading.source, stream = name, %error, "could not be read, others go on");
+        failed.push((name.to_owned(), error));
+        Ok(())
+    }
+}
+
+/// What failed, of several; where there is only one, its own error.
+pub(super) fn several(mut failed: Vec<(String, Error)>, streams: usize) -> Result<(), Error> {
+    match failed.len() {
+        0 => Ok(()),
+        1 if streams == 1 => failed.pop().map_or(Ok(()), |(_, error)| Err(error)),
+        count => {
+            failed.sort_by(|a, b| a.0.cmp(&b.0));
+            Err(Error::Several { failed: count, streams, errors: failed })
+        }
+    }
+}

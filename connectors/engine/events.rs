@@ -1,0 +1,229 @@
+//! Reads logs: window by window, every page of each; the cursor moves with the last unit of a window that was read whole.
+//!
+//! Late records are found by reading again what lies shortly before the cursor. The surprising fact: a page's token is
+//! never kept for the next collection, unless the system says that it is made for that (mode `checkpoint`).
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::collect::{Parent, Session, Window, several};
+use super::pages::{Page, Walk};
+use super::parts::{Parts, short};
+use super::records;
+use super::source::key;
+use super::stream::Stream;
+use super::tables::{Mode, PageType};
+use super::template::Values;
+use crate::log::{Hours, Outcome, streams, windows};
+use crate::{Error, Unit};
+
+/// Reads a stream, or one item of it.
+pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
+    let key = key(stream, item);
+    let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
+    if stream.mode == Some(Mode::Checkpoint) {
+        return from_checkpoint(session, stream, &key, values).await;
+    }
+    let cursor = streams::cursor(session.run, &key)?;
+    let reach = session.reading.reach(stream, item.is_some());
+    let end = session.run.now - jiff::SignedDuration::from_secs(stream.time.settle);
+    let span = reach.span(cursor, None, session.run.since, end);
+    if let Some(gap) = span.gap {
+        session.send(streams::gap_unit(&key, format!("{} of {}", stream.name, session.reading.source), gap)).await?;
+    }
+    let pieces = match stream.mode {
+        Some(Mode::Window) => windows::pieces(span.start, span.end, stream.time.max_window.unwrap_or(windows::DAY)),
+        _ => vec![(span.start, span.end)],
+    };
+    for (start, end) in pieces.into_iter().filter(|(start, end)| start < end) {
+        let mut hours = Hours::of(&key, windows::pieces(start, end, reach.unit));
+        let values = Values { window: Some((start, end)), ..values.clone() };
+        let parents = window(session, stream, &values, &mut hours, start).await?;
+        session.children(stream, parents, Some((start, end))).await?;
+        // Reading again what lies before the cursor does not move it back.
+        let moved = cursor.is_none_or(|cursor| cursor < end).then(|| (key.clone(), end.to_string()));
+        for unit in hours.finish(moved.into_iter().collect()) {
+            session.send(unit).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the pages of one window; gives the records that others are read for.
+async fn window(
+    session: &Session<'_>,
+    stream: &Stream,
+    values: &Values,
+    hours: &mut Hours,
+    start: Timestamp,
+) -> Result<Vec<Parent>, Error> {
+    let prefix = session.reading.prefix(stream);
+    let reader = session.reader(stream, &prefix);
+    let wanted = session.parents_in(stream);
+    let mut parents = Vec::new();
+    let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
+    while let Some(Page { records, damaged, .. }) = walk.next().await? {
+        let (mut old, count) = (0, records.len());
+        for text in &records {
+            let text = text.get();
+            let outcome = if stream.identity.is_some() { reader.read(text).0 } else { Outcome::Skipped };
+            let time = match &outcome {
+                Outcome::Keep(record) => record.occurred_at,
+                _ => None,
+            };
+            old += usize::from(time.is_some_and(|time| time < start));
+            parents.extend(parent(text, wanted, &outcome));
+            // What is rejected is kept as well.
+            let masked = matches!(outcome, Outcome::Rejected(_)).then(|| session.values.secrets.mask(text)).flatten();
+            let text = masked.as_deref().unwrap_or(text);
+            hours.put(outcome, text.as_bytes(), start, "record of a page", &session.run.redactor);
+        }
+        for line in damaged {
+            let outcome = Outcome::Rejected("a line that is no JSON".into());
+            hours.put(outcome, line.as_bytes(), start, "line of a page", &session.run.redactor);
+        }
+        for unit in hours.overflow() {
+            session.send(unit).await?;
+        }
+        // Newest first: what follows is older still.
+        if stream.mode == Some(Mode::Feed) && count > 0 && old == count {
+            break;
+        }
+    }
+    Ok(parents)
+}
+
+fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome) -> Option<Parent> {
+    let item = records::item(text, wanted?)?;
+    let record_id = if let Outcome::Keep(record) = outcome { Some(record.record_id.clone()) } else { None };
+    Some(Parent { item, record_id })
+}
+
+/// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
+async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, values: Values) -> Result<(), Error> {
+    let mut place = session.run.cursors.get(key).cloned();
+    let values = Values { checkpoint: place.clone(), ..values };
+    let prefix = session.reading.prefix(stream);
+    let reader = session.reader(stream, &prefix);
+    let wanted = session.parents_in(stream);
+    let mut walk = Walk::new(&session.connection, stream, &values, session.reading.max_pages())?;
+    if matches!(stream.pages.kind, PageType::LinkHeader | PageType::NextUrl)
+        && let Some(address) = &place
+    {
+        walk.begin_at(address)?;
+    }
+    while let Some(page) = walk.next().await? {
+        let tag = place.as_deref().map_or_else(|| "start".to_owned(), short);
+        let day = session.run.now.to_zoned(TimeZone::UTC).date();
+        let mut parts = Parts::new(Unit { key: format!("{key}/{tag}"), day: Some(day), ..Unit::default() });
+        let mut parents = Vec::new();
+        for text in &page.records {
+            let outcome = if stream.identity.is_some() { reader.read(text.get()).0 } else { Outcome::Skipped };
+            parents.extend(parent(text.get(), wanted, &outcome));
+            if let Some(unit) = parts.add(outcome, text.get(), &reader) {
+                session.send(unit).await?;
+            }
+        }
+        session.children(stream, parents, None).await?;
+        let moved = page.checkpoint.filter(|next| Some(next) != place.as_ref());
+        place = moved.clone().or(place);
+        if moved.is_some() || !page.records.is_empty() {
+            session.send(parts.finish(moved.map(|next| (key.to_owned(), next)))).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a stream for records of another, which has no cursor of its own.
+pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent], window: Window) -> Result<(), Error> {
+    let todo = not_read(session, child, found, window).await?;
+    let count = todo.len();
+    let (mut failed, mut parents) = (Vec::new(), Vec::new());
+    let mut reads = futures::stream::iter(todo)
+        .map(|(unit, item)| async move {
+            let result = one(session, child, unit, &item, window).await;
+            (item, result)
+        })
+        .buffer_unordered(session.reading.concurrency());
+    while let Some((item, result)) = reads.next().await {
+        match result {
+            Ok(found) => parents.extend(found),
+            Err(error) => session.note(&mut failed, &item, error)?,
+        }
+    }
+    drop(reads);
+    session.children(child, parents, window).await?;
+    several(failed, count)
+}
+
+/// Items that were not read yet as they are now, each with its unit.
+async fn not_read(
+    session: &Session<'_>,
+    child: &Stream,
+    found: &[Parent],
+    window: Window,
+) -> Result<Vec<(Unit, String)>, Error> {
+    let mut units = Vec::new();
+    let mut met = std::collections::HashSet::new();
+    // Of an item that is named twice the last record counts.
+    for parent in found.iter().rev().filter(|parent| met.insert(parent.item.as_str())) {
+        let tag = match (&parent.record_id, window) {
+            (Some(id), _) => short(id),
+            (None, Some((start, _))) => start.strftime("%Y-%m-%dT%H").to_string(),
+            (None, None) => "whole".to_owned(),
+        };
+        let day = session.run.now.to_zoned(TimeZone::UTC).date();
+        let unit = Unit {
+            key: format!("{}/{tag}", key(child, Some(&parent.item))),
+            etag: parent.record_id.clone().unwrap_or_default(),
+            day: Some(day),
+            ..Unit::default()
+        };
+        units.push((unit, parent.item.clone()));
+    }
+    units.reverse();
+    let keys: Vec<String> = units.iter().map(|(unit, _)| unit.key.clone()).collect();
+    let etags = session.asked(move |seen| seen.etags(&keys)).await?;
+    let again = session.run.since.is_some();
+    let is_new =
+        |(unit, etag): &(&Unit, &Option<String>)| again || unit.etag.is_empty() || etag.as_ref() != Some(&unit.etag);
+    Ok(units
+        .iter()
+        .zip(&etags)
+        .filter(|((unit, _), etag)| is_new(&(unit, etag)))
+        .map(|(unit, _)| unit.clone())
+        .collect())
+}
+
+/// Reads one item to its end: it is one unit.
+async fn one(
+    session: &Session<'_>,
+    child: &Stream,
+    unit: Unit,
+    item: &str,
+    window: Window,
+) -> Result<Vec<Parent>, Error> {
+    let values = Values { item: Some(item.to_owned()), window, ..session.values.clone() };
+    let prefix = session.reading.prefix(child);
+    let reader = session.reader(child, &prefix);
+    let wanted = session.parents_in(child);
+    let (mut parts, mut parents) = (Parts::new(unit), Vec::new());
+    let mut walk = Walk::new(&session.connection, child, &values, session.reading.max_pages())?;
+    while let Some(page) = walk.next().await? {
+        for text in &page.records {
+            let outcome = if child.identity.is_some() { reader.read(text.get()).0 } else { Outcome::Skipped };
+            parents.extend(parent(text.get(), wanted, &outcome));
+            if let Some(unit) = parts.add(outcome, text.get(), &reader) {
+                session.send(unit).await?;
+            }
+        }
+        for line in &page.damaged {
+            if let Some(unit) = parts.add(Outcome::Rejected("a line that is no JSON".into()), line, &reader) {
+                session.send(unit).await?;
+            }
+        }
+    }
+    session.send(parts.finish(None)).await?;
+    Ok(parents)
+}

@@ -1,0 +1,264 @@
+//! Finds the records of an answer, names them, and keeps their text as it came.
+//!
+//! The surprising fact: only what lies on the way of a pointer is parsed, and a record stays the text that was received,
+//! because what a parser makes of a number or a repeated key is not what the system said.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::stream::{Identity, Records, Stream};
+use super::tables::Each;
+use crate::log::Outcome;
+use crate::secret::Secrets;
+use crate::{Record, Redactor, canonical};
+
+/// The records that the pointer leads to.
+pub(super) fn find(whole: &RawValue, records: &Records) -> Result<Vec<Box<RawValue>>, String> {
+    let mut places: Vec<&RawValue> = vec![whole];
+    for step in &records.steps {
+        let mut inside = Vec::new();
+        for place in places {
+            descend(place, step, &mut inside)?;
+        }
+        places = inside;
+    }
+    let mut found = Vec::new();
+    for place in places {
+        match (place.get().as_bytes().first(), records.each) {
+            (Some(b'['), _) => found
+                .extend(serde_json::from_str::<Vec<Box<RawValue>>>(place.get()).map_err(|error| error.to_string())?),
+            (Some(b'{'), Each::Object) => {
+                let members: BTreeMap<String, Box<RawValue>> =
+                    serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
+                found.extend(members.into_values());
+            }
+            (Some(b'{'), Each::Item) => found.push(place.to_owned()),
+            (Some(b'n'), _) => {}
+            _ => return Err("where the records should be is neither a list nor an object".into()),
+        }
+    }
+    Ok(found)
+}
+
+/// Goes one step down. A member that is not there is an answer without records only where it is null.
+fn descend<'a>(place: &'a RawValue, step: &str, inside: &mut Vec<&'a RawValue>) -> Result<(), String> {
+    let no_place = || Err(format!("it has no `{step}` where the records should be"));
+    match place.get().as_bytes().first() {
+        Some(b'{') => {
+            let members: BTreeMap<String, &RawValue> =
+                serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
+            if step == "*" {
+                inside.extend(members.into_values());
+                return Ok(());
+            }
+            match members.get(step) {
+                Some(member) => inside.push(member),
+                None => return no_place(),
+            }
+            Ok(())
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
+            if step == "*" {
+                inside.extend(items);
+                return Ok(());
+            }
+            match step.parse::<usize>().ok().and_then(|index| items.get(index)) {
+                Some(item) => inside.push(item),
+                None => return no_place(),
+            }
+            Ok(())
+        }
+        Some(b'n') => Ok(()),
+        _ => no_place(),
+    }
+}
+
+/// The records of an NDJSON text, and the lines that are none.
+pub(super) fn lines(text: &str) -> (Vec<Box<RawValue>>, Vec<String>) {
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match serde_json::from_str(line) {
+            Ok(record) => records.push(record),
+            Err(_) => damaged.push(line.to_owned()),
+        }
+    }
+    (records, damaged)
+}
+
+/// Makes raw records of a stream's texts.
+#[derive(Debug, Clone)]
+pub(super) struct Reader<'a> {
+    pub(super) stream: &'a Stream,
+    /// What record ids begin with, where a folder has several streams.
+    pub(super) prefix: &'a str,
+    pub(super) redact: &'a [String],
+    pub(super) redactor: &'a Redactor,
+    pub(super) secrets: &'a Secrets,
+}
+
+/// What a record of an object says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Version {
+    /// With the stream's prefix.
+    pub(super) object: String,
+    pub(super) version: String,
+}
+
+impl Reader<'_> {
+    /// What a record is; for an object, the record's id is left to the snapshot, and its name comes along.
+    pub(super) fn read(&self, text: &str) -> (Outcome, Option<Version>) {
+        let value: Value = match serde_json::from_str(text) {
+            Ok(value @ Value::Object(_)) => value,
+            Ok(_) => return (Outcome::Rejected("the record is no object".into()), None),
+            Err(error) => return (Outcome::Rejected(format!("no JSON: {error}")), None),
+        };
+        let named = match &self.stream.identity {
+            Some(Identity::Event(pointers)) => self.joined(&value, pointers).map(|id| (id, None)),
+            Some(Identity::Hash { volatile }) => {
+                Ok((format!("{}sha256:{}", self.prefix, hash(&value, volatile)), None))
+            }
+            Some(Identity::Object { object, version, volatile }) => self.object(&value, object, version, volatile),
+            None => Err("the stream is a list only".into()),
+        };
+        let (record_id, version) = match named {
+            Ok(named) => named,
+            Err(problem) => return (Outcome::Rejected(problem), None),
+        };
+        let (body, received_hmac) = self.body(text, &value);
+        let record = Record { record_id, occurred_at: self.time(&value), body, received_hmac, position: 0 };
+        (Outcome::Keep(record), version)
+    }
+
+    fn joined(&self, value: &Value, pointers: &[String]) -> Result<String, String> {
+        Ok(format!("{}{}", self.prefix, texts(value, pointers)?.join(":")))
+    }
+
+    fn object(
+        &self,
+        value: &Value,
+        object: &[String],
+        version: &[String],
+        volatile: &[String],
+    ) -> Result<(String, Option<Version>), String> {
+        let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40").replace('+', "%2B");
+        let object = format!("{}{}", self.prefix, escaped(texts(value, object)?));
+        let version = if version.is_empty() { hash(value, volatile) } else { escaped(texts(value, version)?) };
+        Ok((format!("{object}@{version}"), Some(Version { object, version })))
+    }
+
+    /// When it happened: the first of the fields that is there and a time.
+    pub(super) fn time(&self, value: &Value) -> Option<Timestamp> {
+        self.stream.time.fields.iter().find_map(|pointer| self.stream.time.format.read(value.pointer(pointer)?))
+    }
+
+    /// The text to keep, and the keyed hash of what was received where that differs.
+    fn body(&self, text: &str, value: &Value) -> (String, Option<[u8; 32]>) {
+        let mut kept = None;
+        if self.redact.iter().any(|pointer| value.pointer(pointer).is_some()) {
+            let mut value = value.clone();
+            for pointer in self.redact {
+                remove(&mut value, pointer);
+            }
+            kept = Some(value.to_string());
+        }
+        let masked = self.secrets.mask(kept.as_deref().unwrap_or(text));
+        let kept = masked.or(kept);
+        let (body, hmac) = self.redactor.apply(kept.as_deref().unwrap_or(text));
+        let hmac = hmac.is_some() || kept.is_some();
+        (body.into_owned(), hmac.then(|| self.redactor.hmac(text.as_bytes())))
+    }
+
+    /// As [`Reader::read`] does with a record: what is kept of something that is none.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let text = self.secrets.mask(text).unwrap_or_else(|| text.to_owned());
+        self.redactor.scrub(text.as_bytes())
+    }
+}
+
+/// The texts at pointers, all of which must be there.
+fn texts(value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
+    let text = |pointer: &String| match value.pointer(pointer) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+        Some(Value::Number(number)) => Ok(number.to_string()),
+        Some(Value::Bool(flag)) => Ok(flag.to_string()),
+        _ => Err(format!("the record has nothing at {pointer}, which names it")),
+    };
+    pointers.iter().map(text).collect()
+}
+
+/// The text or number of a record that names an item.
+pub(super) fn item(text: &str, pointer: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    texts(&value, &[pointer.to_owned()]).ok()?.pop()
+}
+
+fn hash(value: &Value, volatile: &[String]) -> String {
+    if volatile.is_empty() {
+        return canonical::hash(value);
+    }
+    let mut value = value.clone();
+    for pointer in volatile {
+        remove(&mut value, pointer);
+    }
+    canonical::hash(&value)
+}
+
+fn remove(value: &mut Value, pointer: &str) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    let key = key.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(parent) {
+        Some(Value::Object(members)) => {
+            members.remove(&key);
+        }
+        Some(Value::Array(items)) => {
+            if let Some(place) = key.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
+                *place = Value::Null;
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, pointer: &str, each: Each) -> Result<Vec<String>, String> {
+        let steps = pointer.split('/').skip(1).map(str::to_owned).collect();
+        let records = Records { steps, format: crate::engine::tables::RecordFormat::Json, each };
+        let whole: &RawValue = serde_json::from_str(text).expect("valid JSON");
+        find(whole, &records).map(|found| found.iter().map(|record| record.get().to_owned()).collect())
+    }
+
+    #[test]
+    fn records_are_found_and_keep_their_text() {
+        let text = r#"{"items":[{"entries":[{"id": 1.0,"id":2}]},{"entries":[]},{"entries":null}]}"#;
+        assert_eq!(found(text, "/items/*/entries", Each::Item).expect("records"), [r#"{"id": 1.0,"id":2}"#]);
+        assert_eq!(found("[{\"a\":1}, 2]", "", Each::Item).expect("records"), ["{\"a\":1}", "2"]);
+        assert_eq!(
+            found(r#"{"data":{"b":{"x":2},"a":{"x":1}}}"#, "/data", Each::Object).expect("records"),
+            [r#"{"x":1}"#, r#"{"x":2}"#]
+        );
+        assert_eq!(found(r#"{"data":{"x":1}}"#, "/data", Each::Item).expect("one record"), [r#"{"x":1}"#]);
+        assert_eq!(found(r#"{"data":null}"#, "/data", Each::Item).expect("none"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_answer_without_the_place_of_records_is_no_empty_page() {
+        for (text, pointer) in
+            [(r#"{"error":"no"}"#, "/items"), ("[]", "/items"), ("7", ""), ("\"x\"", "/a"), (r#"{"a":7}"#, "/a")]
+        {
+            found(text, pointer, Each::Item).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_json_are_told_apart() {
+        let (records, damaged) = lines("{\"a\":1}\r\n\n{\"a\":\nx\n{}");
+        assert_eq!((records.len(), damaged.as_slice()), (2, ["{\"a\":".to_owned(), "x".to_owned()].as_slice()));
+    }
+}

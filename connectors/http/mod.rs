@@ -1,0 +1,451 @@
+//! Requests to systems: credentials behind a check of the address, patience with refusals, and the system's own words.
+//!
+//! A request goes to the places that the source names and to no other, whatever a page or a redirection says: a token
+//! opens more than a log. The surprising fact: an answer counts as good only when it has been read to its end and makes
+//! sense, so that one cut short is asked for again like one that never came.
+
+pub(crate) mod azure;
+mod hosts;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Method, StatusCode, Url};
+
+pub(crate) use hosts::{Hosts, is_local};
+
+use crate::Error;
+use crate::limiter::Limiter;
+use crate::secret::Secrets;
+
+/// Bytes of one answer; a page of 200 records has some hundred KB.
+const MAX_ANSWER: usize = 128 * 1024 * 1024;
+/// Bytes of an error's text that are shown.
+const MAX_SAID: usize = 500;
+/// Redirections of one request that are followed.
+const MAX_REDIRECTS: usize = 5;
+
+/// How long to insist.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// After a first refusal or failure, where the system does not say; doubles with each further one.
+    pub(crate) pause: Duration,
+    /// The longest wait that a system may ask for.
+    pub(crate) longest: Duration,
+    /// Refusals in a row after which the stream is given up.
+    pub(crate) refusals: u32,
+    /// Failures in a row after which the stream is given up.
+    pub(crate) failures: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let (pause, longest) = (Duration::from_secs(1), Duration::from_mins(5));
+        Self { pause, longest, refusals: 8, failures: 4 }
+    }
+}
+
+/// What makes a request allowed.
+#[async_trait]
+pub(crate) trait Authorise: std::fmt::Debug + Send + Sync {
+    /// Puts credentials into a request; `fresh` if the last ones were refused.
+    async fn authorise(&self, request: &mut reqwest::Request, fresh: bool) -> Result<(), Error>;
+}
+
+/// What an answer that is no success means, where a description says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Retry,
+    Skip,
+    Stop,
+    Fail,
+    RefreshAuth,
+}
+
+/// Says what an answer means, by status and body; `None` leaves it to the usual rules.
+pub(crate) type Rules = dyn Fn(u16, &[u8]) -> Option<Action> + Send + Sync;
+
+/// One request.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask<'a> {
+    /// What is asked, for messages: an address may hold secrets.
+    pub(crate) target: &'a str,
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Option<Vec<u8>>,
+    /// The answer holds a secret, and must not be repeated.
+    pub(crate) is_secret: bool,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Reply<T> {
+    Answer(T),
+    /// A rule says that there is nothing here.
+    Skip,
+    /// A rule says that this was the end.
+    Stop,
+}
+
+/// A place that is asked.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    http: reqwest::Client,
+    /// The place whose paths are asked for.
+    pub(crate) place: Url,
+    hosts: Hosts,
+    /// `None`: nothing is wanted.
+    authority: Option<Arc<dyn Authorise>>,
+    patience: Patience,
+    /// What the collector must be allowed to do.
+    permission: String,
+    limiter: Option<Arc<Limiter>>,
+    rules: Option<Arc<Rules>>,
+    max_answer: usize,
+    /// What must not be repeated.
+    secrets: Secrets,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Connection to {}", self.place)
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        place: Url,
+        authority: Option<Arc<dyn Authorise>>,
+        patience: Patience,
+        permission: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let mut hosts = Hosts::default();
+        hosts.allow(&place).map_err(|problem| bad_response(place.as_str(), problem))?;
+        let http = client(&place, Duration::from_secs(100))?;
+        let (permission, max_answer) = (permission.into(), MAX_ANSWER);
+        Ok(Self {
+            http,
+            place,
+            hosts,
+            authority,
+            patience,
+            permission,
+            limiter: None,
+            rules: None,
+            max_answer,
+            secrets: Secrets::default(),
+        })
+    }
+
+    /// With more places than the one.
+    pub(crate) fn with_hosts(self, hosts: Hosts) -> Self {
+        Self { hosts, ..self }
+    }
+
+    pub(crate) fn with_authority(self, authority: Option<Arc<dyn Authorise>>) -> Self {
+        Self { authority, ..self }
+    }
+
+    /// With secrets that no message may hold.
+    pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
+    }
+
+    /// With requests spaced in time.
+    pub(crate) fn with_limiter(self, limiter: Arc<Limiter>) -> Self {
+        Self { limiter: Some(limiter), ..self }
+    }
+
+    pub(crate) fn with_rules(self, rules: Arc<Rules>) -> Self {
+        Self { rules: Some(rules), ..self }
+    }
+
+    /// With another limit for the bytes of an answer, and for how long it may be silent.
+    pub(crate) fn with_limits(self, max_answer: Option<usize>, silence: Option<Duration>) -> Result<Self, Error> {
+        let http = silence.map_or(Ok(self.http), |silence| client(&self.place, silence))?;
+        Ok(Self { http, max_answer: max_answer.unwrap_or(MAX_ANSWER).min(MAX_ANSWER), ..self })
+    }
+
+    /// As [`Connection::ask`], for what is simply to be had.
+    pub(crate) async fn get<T>(
+        &self,
+        target: &str,
+        url: &Url,
+        headers: &[(HeaderName, String)],
+        understand: impl Fn(&HeaderMap, Vec<u8>) -> Result<T, String> + Send + Sync,
+    ) -> Result<T, Error> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let value = value.parse().map_err(|_| bad_response(target, format!("no value of {name}")))?;
+            map.insert(name, value);
+        }
+        let ask = Ask { target, method: Method::GET, url: url.clone(), headers: map, body: None, is_secret: false };
+        match self.ask(&ask, |headers, _, body| understand(headers, body)).await? {
+            Reply::Answer(answer) => Ok(answer),
+            Reply::Skip | Reply::Stop => Err(bad_response(target, "there is nothing".into())),
+        }
+    }
+
+    /// Asks until there is an answer that `understand` makes sense of, or no hope. It gets the headers, the address that
+    /// answered, and the body.
+    pub(crate) async fn ask<T>(
+        &self,
+        ask: &Ask<'_>,
+        understand: impl Fn(&HeaderMap, &Url, Vec<u8>) -> Result<T, String> + Send + Sync,
+    ) -> Result<Reply<T>, Error> {
+        let (mut refusals, mut failures, mut fresh) = (0, 0, false);
+        loop {
+            if let Some(limiter) = &self.limiter {
+                limiter.turn().await;
+            }
+            let (error, wait, count) = match self.attempt(ask, fresh, &understand).await {
+                Ok(answer) => {
+                    if let Some(limiter) = &self.limiter {
+                        limiter.succeeded();
+                    }
+                    return Ok(answer);
+                }
+                Err(Failure::Lasting(error)) => return Err(error),
+                Err(Failure::Expired(error)) if fresh => return Err(error),
+                Err(Failure::Expired(_)) => {
+                    fresh = true;
+                    continue;
+                }
+                Err(Failure::Refused(error, wait)) => {
+                    refusals += 1;
+                    if refusals > self.patience.refusals || wait.is_some_and(|wait| wait > self.patience.longest) {
+                        return Err(counted(error, refusals));
+                    }
+                    if let Some(limiter) = &self.limiter {
+                        limiter.refused(refusals);
+                    }
+                    (error, wait, refusals)
+                }
+                Err(Failure::Passing(error, wait)) => {
+                    failures += 1;
+                    if failures > self.patience.failures {
+                        return Err(error);
+                    }
+                    (error, wait, failures)
+                }
+            };
+            fresh = false;
+            let wait = wait.unwrap_or(self.patience.pause * 2u32.pow(count.saturating_sub(1).min(6)));
+            tracing::warn!(asked = %ask.target, %error, ?wait, "request failed, will retry");
+            tokio::time::sleep(wait.min(self.patience.longest)).await;
+        }
+    }
+
+    async fn attempt<T>(
+        &self,
+        ask: &Ask<'_>,
+        fresh: bool,
+        understand: &(impl Fn(&HeaderMap, &Url, Vec<u8>) -> Result<T, String> + Send + Sync),
+    ) -> Result<Reply<T>, Failure> {
+        let (mut url, mut redirects) = (ask.url.clone(), 0);
+        loop {
+            let Received { status, headers, body, said } = self.send(ask, &url, fresh).await?;
+            if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
+                return ruled(ask.target, action, status.as_u16(), wait::wait(&headers), said);
+            }
+            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && ask.method == Method::GET {
+                let to = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
+                redirects += 1;
+                if let Some(to) = to.filter(|_| redirects <= MAX_REDIRECTS) {
+                    url = to;
+                    continue;
+                }
+            }
+            // 204 and the like have no body to make sense of.
+            if !status.is_success()
+                || (status != StatusCode::PARTIAL_CONTENT && status != StatusCode::OK && body.is_empty())
+            {
+                return Err(self.refusal(ask.target, status.as_u16(), &headers, said));
+            }
+            return understand(&headers, &url, body).map(Reply::Answer).map_err(|problem| {
+                let (target, source) = (ask.target.to_owned(), Some(said.into()));
+                Failure::Passing(Error::BadResponse { target, problem, source }, None)
+            });
+        }
+    }
+
+    /// Sends one request and reads the answer to its end.
+    async fn send(&self, ask: &Ask<'_>, url: &Url, fresh: bool) -> Result<Received, Failure> {
+        self.hosts.check(url).map_err(|problem| Failure::Lasting(bad_response(ask.target, problem)))?;
+        let mut request = reqwest::Request::new(ask.method.clone(), url.clone());
+        *request.headers_mut() = ask.headers.clone();
+        *request.body_mut() = ask.body.clone().map(Into::into);
+        if let Some(authority) = &self.authority {
+            authority.authorise(&mut request, fresh).await.map_err(Failure::Lasting)?;
+        }
+        let credentials = credentials(request.headers());
+        let silence = |error: reqwest::Error| {
+            let help = "check the network, a proxy, and the address in the source if there is one".into();
+            // The address has been told, and a page's address is long.
+            let source = error.without_url().into();
+            Failure::Passing(Error::Unreachable { target: ask.target.to_owned(), help, source }, None)
+        };
+        let mut response = self.http.execute(request).await.map_err(silence)?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(silence)? {
+            if body.len() + chunk.len() > self.max_answer {
+                let problem = "an answer is longer than an answer can be".into();
+                return Err(Failure::Lasting(bad_response(ask.target, problem)));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let said = if ask.is_secret { "the answer is not repeated: it may hold a secret".into() } else { said(&body) };
+        let said = credentials.iter().fold(said, |said, credential| said.replace(credential, "***"));
+        let said = self.secrets.mask(&said).unwrap_or(said);
+        Ok(Received { status, headers, body, said })
+    }
+
+    /// The system answered with an error.
+    fn refusal(&self, target: &str, status: u16, headers: &HeaderMap, said: String) -> Failure {
+        let (target, source, wait) = (target.to_owned(), said.into(), wait::wait(headers));
+        match status {
+            429 => Failure::Refused(Error::RateLimited { target, attempts: 0, source }, wait),
+            403 if wait.is_some() || wait::is_used_up(headers) => {
+                Failure::Refused(Error::RateLimited { target, attempts: 0, source }, wait)
+            }
+            401 => {
+                let help = "the credentials were refused: check them, their expiry, and the address".into();
+                Failure::Expired(Error::Auth { target, help, source })
+            }
+            403 => Failure::Lasting(Error::Forbidden { target, permission: self.permission.clone(), source }),
+            _ => {
+                let error = Error::BadResponse { target, problem: format!("status {status}"), source: Some(source) };
+                if status == 408 || status >= 500 { Failure::Passing(error, wait) } else { Failure::Lasting(error) }
+            }
+        }
+    }
+}
+
+/// An answer, read to its end.
+struct Received {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    /// The system's own words, for a message.
+    said: String,
+}
+
+/// A description's rule applies to the answer.
+fn ruled<T>(
+    target: &str,
+    action: Action,
+    status: u16,
+    wait: Option<Duration>,
+    said: String,
+) -> Result<Reply<T>, Failure> {
+    let (target, source) = (target.to_owned(), said.into());
+    let refused = |source| Error::BadResponse {
+        target: target.clone(),
+        problem: format!("status {status}"),
+        source: Some(source),
+    };
+    match action {
+        Action::Skip => Ok(Reply::Skip),
+        Action::Stop => Ok(Reply::Stop),
+        Action::Fail => Err(Failure::Lasting(refused(source))),
+        Action::RefreshAuth => Err(Failure::Expired(refused(source))),
+        Action::Retry => {
+            Err(Failure::Refused(Error::RateLimited { target: target.clone(), attempts: 0, source }, wait))
+        }
+    }
+}
+
+/// Secrets that a request carries: a system may send them back in its error.
+fn credentials(headers: &HeaderMap) -> Vec<String> {
+    let secret = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
+    let words = secret.filter_map(|value| value.split(' ').next_back()).filter(|word| word.len() >= 6);
+    words.map(str::to_owned).collect()
+}
+
+/// What a failed request means for the next one, and how long the system wants to be left alone.
+enum Failure {
+    /// Too many requests.
+    Refused(Error, Option<Duration>),
+    /// May go away by itself.
+    Passing(Error, Option<Duration>),
+    /// The token is not accepted (any more).
+    Expired(Error),
+    /// Stays until somebody does something.
+    Lasting(Error),
+}
+
+fn client(place: &Url, silence: Duration) -> Result<reqwest::Client, Error> {
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("changetrail/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(20))
+        .read_timeout(silence)
+        .build();
+    http.map_err(|source| Error::Unreachable { target: place.to_string(), help: String::new(), source: source.into() })
+}
+
+/// Puts a token into a request.
+pub(crate) fn bearer(request: &mut reqwest::Request, token: &str) -> Result<(), Error> {
+    header(request, AUTHORIZATION, &format!("Bearer {token}"))
+}
+
+/// Puts a secret into a header of a request: it is left out of what is logged of it.
+pub(crate) fn header(request: &mut reqwest::Request, name: HeaderName, value: &str) -> Result<(), Error> {
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        // What it is must not be said.
+        let (target, help) = (format!("header {name}"), "it may hold no line breaks or control characters".into());
+        Error::Auth { target, help, source: "the secret is no header's value".into() }
+    })?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(name, value);
+    Ok(())
+}
+
+pub(crate) fn bad_response(target: &str, problem: String) -> Error {
+    Error::BadResponse { target: target.to_owned(), problem, source: None }
+}
+
+/// With the number of attempts, where that counts.
+fn counted(error: Error, attempts: u32) -> Error {
+    match error {
+        Error::RateLimited { target, source, .. } => Error::RateLimited { target, attempts, source },
+        other => other,
+    }
+}
+
+/// Code and message of an error, whatever the case of their keys; else the beginning of the text.
+fn said(body: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let member = |value: &serde_json::Value, name: &str| {
+        let found = value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.clone())
+    };
+    let error = member(&value, "error").filter(serde_json::Value::is_object).unwrap_or_else(|| value.clone());
+    let text = |name: &str| member(&error, name).and_then(|value| value.as_str().map(str::to_owned));
+    let words: Vec<String> = [text("code"), text("message")].into_iter().flatten().collect();
+    let words = if words.is_empty() { String::from_utf8_lossy(body).into_owned() } else { words.join(": ") };
+    let words = if words.trim().is_empty() { "no explanation".to_owned() } else { words };
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MAX_SAID).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_in_the_words_of_the_system() {
+        let arm = br#"{"error":{"code":"AuthorizationFailed","message":"may not"}}"#;
+        assert_eq!(said(arm), "AuthorizationFailed: may not");
+        let old = br#"{"Code":"BadRequest","Message":"The start time cannot be more than 90 days in the past."}"#;
+        assert!(said(old).starts_with("BadRequest: The start time"));
+        assert_eq!(said(b"<html>\n\x1b[2J"), "<html>  [2J");
+        assert_eq!(said(b" "), "no explanation");
+        assert_eq!(said("é".repeat(9_000).as_bytes()).chars().count(), MAX_SAID);
+        assert_eq!(said(b"[[1]]"), "[[1]]");
+    }
+}

@@ -1,0 +1,173 @@
+//! Secrets: references in the configuration, values only while a source is read.
+//!
+//! `{ env = "X" }`, `{ file = "/run/secrets/x" }` or `{ exec = ["vault", "read", "…"] }`; a secret that stands in the
+//! configuration itself is an error. The surprising fact: a system may send our own secret back, in an error or in a
+//! record, so whatever it says goes through [`Secrets::mask`] before anybody sees or keeps it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What stands where a secret was.
+const MASK: &str = "***";
+/// A shorter text is too likely to stand in a record by chance.
+const MASKED_FROM: usize = 6;
+
+/// Where a secret is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
+    Env(String),
+    File(PathBuf),
+    Exec(Vec<String>),
+}
+
+impl Reference {
+    /// Reads a reference; says what is wrong with anything else.
+    pub(crate) fn parse(value: &toml::Value) -> Result<Self, String> {
+        let wrong = "write { env = \"NAME\" }, { file = \"PATH\" } or { exec = [\"COMMAND\", \"ARGUMENT\"] }";
+        let toml::Value::Table(table) = value else {
+            return Err(format!("a secret must not stand in the configuration: {wrong}"));
+        };
+        let words = |items: &Vec<toml::Value>| {
+            items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>()
+        };
+        let mut entries = table.iter();
+        let reference = match (entries.next(), entries.next()) {
+            (Some((key, toml::Value::String(name))), None) if key == "env" => Self::Env(name.clone()),
+            (Some((key, toml::Value::String(path))), None) if key == "file" => Self::File(path.into()),
+            (Some((key, toml::Value::Array(items))), None) if key == "exec" => {
+                Self::Exec(words(items).filter(|words| !words.is_empty()).ok_or_else(|| wrong.to_owned())?)
+            }
+            _ => return Err(wrong.to_owned()),
+        };
+        Ok(reference)
+    }
+
+    /// Reads the secret; relative paths start at `base`.
+    pub(crate) fn read(&self, base: &Path) -> Result<String, String> {
+        let text = match self {
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| format!("the variable {name} is not set, or no text"))?
+            }
+            Self::File(path) => {
+                let path = base.join(path);
+                std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?
+            }
+            Self::Exec(words) => Self::run(words, base)?,
+        };
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(format!("{} is empty", self.name()));
+        }
+        Ok(text.to_owned())
+    }
+
+    fn run(words: &[String], base: &Path) -> Result<String, String> {
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        if !base.as_os_str().is_empty() {
+            command.current_dir(base);
+        }
+        let output = command.output().map_err(|error| format!("`{}` does not start: {error}", words[0]))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("`{}` ended with {}: {}", words[0], output.status, said.trim()));
+        }
+        String::from_utf8(output.stdout).map_err(|_| format!("what `{}` writes is no text", words[0]))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Env(name) => format!("the variable {name}"),
+            Self::File(path) => path.display().to_string(),
+            Self::Exec(words) => format!("what `{}` writes", words[0]),
+        }
+    }
+}
+
+/// The secrets of one source, for one collection.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secrets")
+    }
+}
+
+impl Secrets {
+    pub(crate) fn new(values: BTreeMap<String, String>) -> Self {
+        Self(values)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The text without any secret; `None` if it has none.
+    pub(crate) fn mask(&self, text: &str) -> Option<String> {
+        let mut masked: Option<String> = None;
+        for secret in self.0.values().flat_map(|secret| secret.lines()).filter(|line| line.len() >= MASKED_FROM) {
+            let now = masked.as_deref().unwrap_or(text);
+            if now.contains(secret) {
+                masked = Some(now.replace(secret, MASK));
+            }
+        }
+        masked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Reference, String> {
+        let table: toml::Table = toml::from_str(text).expect("valid TOML");
+        Reference::parse(&table["token"])
+    }
+
+    #[test]
+    fn a_secret_in_the_configuration_is_refused_without_being_repeated() {
+        let error = parse("token = 'hunter2hunter2'").expect_err("a literal");
+        assert!(error.contains("env = ") && !error.contains("hunter2"), "{error}");
+        for odd in [
+            "token = 7",
+            "token = {}",
+            "token = { evn = 'X' }",
+            "token = { exec = [] }",
+            "token = { exec = [1] }",
+            "token = { env = 'X', file = 'y' }",
+        ] {
+            parse(odd).expect_err(odd);
+        }
+    }
+
+    #[test]
+    fn secrets_come_from_a_variable_a_file_or_a_command() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("token"), "from a file\n").expect("a file");
+        let read = |text: &str| parse(text).expect("a reference").read(folder.path());
+        assert_eq!(read("token = { file = 'token' }").as_deref(), Ok("from a file"));
+        assert_eq!(read("token = { exec = ['cat', 'token'] }").as_deref(), Ok("from a file"));
+        assert!(read("token = { env = 'PATH' }").is_ok());
+        for (bad, words) in [
+            ("token = { env = 'CHANGETRAIL_NO_SUCH_VARIABLE' }", "is not set"),
+            ("token = { file = 'nowhere' }", "nowhere"),
+            ("token = { exec = ['false'] }", "ended with"),
+            ("token = { exec = ['true'] }", "is empty"),
+            ("token = { exec = ['changetrail-no-such-command'] }", "does not start"),
+        ] {
+            let error = read(bad).expect_err(bad);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked_wherever_they_stand() {
+        let secrets =
+            Secrets::new([("token".to_owned(), "s3cret-value".to_owned()), ("pin".to_owned(), "1".to_owned())].into());
+        assert_eq!(secrets.mask("bad token s3cret-value, s3cret-value!").as_deref(), Some("bad token ***, ***!"));
+        assert_eq!(secrets.mask("1 is too short to be masked"), None);
+        assert_eq!(format!("{secrets:?}"), "Secrets");
+    }
+}

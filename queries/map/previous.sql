@@ -1,0 +1,28 @@
+-- For streams of objects: what each new record's object was before. An id is OBJECT@VERSION.
+create or replace temporary table previous_record as
+with
+touched as (
+    select distinct split_part(record_id, '@', 1) as object from raw_record where source = $source and batch_id > $after_batch
+),
+-- one row for each version: it may be told more than once, and its last content counts
+version as (
+    select record_id, split_part(record_id, '@', 1) as object,
+           min({batch: batch_id, unit: unit, position: position}) as met, max({batch: batch_id, unit: unit, position: position}) as told
+    from raw_record
+    where source = $source and split_part(record_id, '@', 1) in (from touched)
+    group by record_id
+),
+ordered as (
+    select record_id,
+           lag(record_id) over before_it as previous_id,
+           lag(told) over before_it as previous_told
+    from version
+    window before_it as (partition by object order by met)
+)
+select o.record_id, r.record
+from ordered o
+join raw_record r
+  on r.source = $source and r.record_id = o.previous_id
+ and r.batch_id = o.previous_told.batch and r.unit = o.previous_told.unit and r.position = o.previous_told.position
+-- what was gone has nothing before it
+where not contains(o.previous_id, '@deleted-');
