@@ -1,0 +1,154 @@
+-- What Drupal's entities mean. The default revision is what is live; JSON:API gives it with who made it and when.
+
+-- emits: change
+with
+person as (
+    select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
+    from raw
+    where stream = 'users' and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
+),
+entity as (
+    select
+        record_id, occurred_at as seen_at, stream, item, first, deleted, record, previous, b,
+        b->>'$.type' as type,
+        json_extract_string(b, ['$.attributes.drupal_internal__nid', '$.attributes.drupal_internal__mid', '$.attributes.drupal_internal__tid', '$.attributes.drupal_internal__uid', '$.attributes.drupal_internal__id']) as ids,
+        coalesce(b->>'$.attributes.drupal_internal__vid', b->>'$.attributes.drupal_internal__revision_id') as version,
+        coalesce(previous->>'$.attributes.drupal_internal__vid', previous->>'$.attributes.drupal_internal__revision_id') as version_before,
+        coalesce(b->>'$.relationships.revision_uid.data.id', b->>'$.relationships.revision_user.data.id') as revision_user,
+        coalesce(b->>'$.attributes.revision_timestamp', b->>'$.attributes.revision_created') as revision_time,
+        b->>'$.attributes.changed' as changed,
+        -- content that cannot be unpublished is live
+        coalesce(record->>'$.attributes.status', 'true') = 'true' and not deleted as live_now,
+        previous is not null and coalesce(previous->>'$.attributes.status', 'true') = 'true' as live_before
+    from (select *, case when deleted then previous else record end::json as b from raw where stream in ('nodes', 'other', 'users', 'roles', 'workflows'))
+),
+diffed as (
+    select
+        record_id,
+        list_filter(list_transform(
+            list_sort(list_distinct(list_concat(
+                list_transform(list_concat(coalesce(json_keys(record, '$.attributes'), []), coalesce(json_keys(previous, '$.attributes'), [])), lambda k: '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')),
+                list_transform(list_concat(coalesce(json_keys(record, '$.relationships'), []), coalesce(json_keys(previous, '$.relationships'), [])), lambda k: '/relationships/' || replace(replace(k, '~', '~0'), '/', '~1') || '/data')
+            ))),
+            lambda p: {
+                'field': regexp_replace(p, '^/[^/]*/|/data$', '', 'g'),
+                'old': left(coalesce(json_extract_string(previous, p || '/value'), json_extract_string(previous, p)), 2000),
+                'new': left(coalesce(json_extract_string(record, p || '/value'), json_extract_string(record, p)), 2000)
+            }
+        ), lambda d: d.old is distinct from d.new and not regexp_matches(d.field, '^(changed|access|login|drupal_internal__(vid|revision_id)|revision_.*)$')) as diffs
+    from raw
+    where stream in ('nodes', 'other', 'users', 'roles', 'workflows') and not deleted and previous is not null
+),
+told as (
+    select
+        e.*, d.diffs,
+        split_part(e.type, '--', 1) as kind,
+        coalesce(e.ids[1], e.ids[2], e.ids[3], e.ids[4], e.ids[5], e.b->>'$.id') as id,
+        -- a save without a new revision keeps the name of whoever made that revision
+        not e.deleted and e.version is distinct from e.version_before as by_revision
+    from entity e
+    left join diffed d using (record_id)
+),
+changed as (
+    select
+        t.*, t.kind in ('user', 'user_role', 'workflow') as configuration,
+        case when t.by_revision and t.kind not in ('user', 'user_role', 'workflow') then t.revision_user end as actor,
+        case
+            when t.deleted then t.seen_at
+            when t.by_revision then coalesce(make_utc(t.revision_time), make_utc(t.changed), t.seen_at)
+            -- a time that has not moved tells nothing of this save
+            else coalesce(case when t.changed is distinct from (t.previous->>'$.attributes.changed') then make_utc(t.changed) end, t.seen_at)
+        end as occurred_at
+    from told t
+)
+select
+    c.record_id, c.occurred_at,
+    case
+        when c.first then 'evidence'
+        when c.kind = 'user' then case when c.deleted or c.previous is null or len(list_filter(c.diffs, lambda d: d.field in ('roles', 'status', 'mail', 'name'))) > 0 then 'change' else 'non-change' end
+        when c.configuration or c.live_now or c.live_before then 'change'
+        else 'non-change'
+    end as category,
+    case when c.actor is null then 'unknown' else 'person' end as actor_type,
+    case when c.actor is not null then coalesce(p.name, 'user ' || c.actor) end as actor_name,
+    case when c.configuration then 'unknown' else 'content-editor' end as channel,
+    c.kind || case
+        when c.deleted then '.delete'
+        when c.configuration then case when c.previous is null then '.create' else '.update' end
+        when c.live_now and not c.live_before then '.publish'
+        when c.live_now then '.update'
+        when c.live_before then '.unpublish'
+        else '.save'
+    end as action,
+    case
+        when c.kind in ('user', 'user_role') then 'permission'
+        when c.deleted then 'delete'
+        when c.configuration then case when c.previous is null then 'create' else 'update' end
+        when c.live_now and not c.live_before then 'publish'
+        when c.live_before and not c.live_now then 'unpublish'
+        else 'update'
+    end as operation,
+    'drupal:' || c.kind || '/' || c.id as resource,
+    c.kind || '/' || c.id as object,
+    c.version,
+    case
+        when c.deleted then to_json([{'field': 'title', 'old': coalesce(c.b->>'$.attributes.title', c.b->>'$.attributes.name', c.b->>'$.attributes.label'), 'new': null::varchar}])
+        when c.previous is null then to_json([{'field': 'title', 'old': null::varchar, 'new': left(coalesce(c.b->>'$.attributes.title', c.b->>'$.attributes.name', c.b->>'$.attributes.label'), 2000)}])
+        else to_json(c.diffs)
+    end::varchar as diffs
+from changed c
+left join person p on p.id = c.actor
+union all by name
+select
+    record_id,
+    coalesce(make_utc(record->>'$.attributes.revision_timestamp'), occurred_at) as occurred_at,
+    'evidence' as category, 'unknown' as actor_type, 'content-editor' as channel,
+    'node.' || case when deleted then 'delete' else coalesce(record->>'$.attributes.moderation_state', 'save') end as action,
+    'other' as operation,
+    'drupal:node/' || ((case when deleted then previous else record end)->>'$.attributes.drupal_internal__nid') as resource,
+    (case when deleted then previous else record end)->>'$.attributes.drupal_internal__vid' as version
+from raw
+where stream = 'latest';
+
+-- emits: deployment
+-- Somebody's draft that another published, unaltered: who wrote it asked for it, who published it approved it.
+with
+person as (
+    select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
+    from raw
+    where stream = 'users' and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
+),
+-- what a revision says, but for what a step of the workflow alters
+revision as (
+    select
+        record_id, record, previous,
+        list_sort(list_filter(json_keys(record, '$.attributes'), lambda k: k not in ('changed', 'status', 'moderation_state', 'drupal_internal__vid') and k not like 'revision_%')) as fields
+    from raw
+    where stream = 'latest' and not deleted and not first and previous is not null
+      and (record->>'$.attributes.status') = 'true' and (previous->>'$.attributes.status') = 'false'
+)
+select
+    r.record_id,
+    'drupal:node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as deployment_id,
+    'drupal:node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as release_id,
+    'drupal' as pipeline,
+    r.record->>'$.attributes.drupal_internal__vid' as version,
+    'publish' as stage,
+    'manual' as trigger,
+    coalesce(writer.name, 'user ' || (r.previous->>'$.relationships.revision_uid.data.id')) as requested_by,
+    make_utc(r.record->>'$.attributes.revision_timestamp') as started_at,
+    make_utc(r.record->>'$.attributes.revision_timestamp') as finished_at,
+    'succeeded' as outcome,
+    [{
+        'phase': 'pre', 'decision': 'approved', 'approver': coalesce(publisher.name, 'user ' || (r.record->>'$.relationships.revision_uid.data.id')),
+        'decided_at': make_utc(r.record->>'$.attributes.revision_timestamp'), 'automated': false, 'gated': true,
+        'comment': concat_ws(': ', (r.previous->>'$.attributes.moderation_state') || ' to ' || (r.record->>'$.attributes.moderation_state'), nullif(r.record->>'$.attributes.revision_log', ''))
+    }] as approvals,
+    ['drupal:node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid')] as items
+from revision r
+left join person writer on writer.id = (r.previous->>'$.relationships.revision_uid.data.id')
+left join person publisher on publisher.id = (r.record->>'$.relationships.revision_uid.data.id')
+where (r.previous->>'$.relationships.revision_uid.data.id') <> (r.record->>'$.relationships.revision_uid.data.id')
+  and len(list_filter(r.fields, lambda k: json_extract_string(r.record, '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')) is distinct from json_extract_string(r.previous, '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')))) = 0;
