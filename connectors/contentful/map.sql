@@ -1,0 +1,198 @@
+-- What Contentful's objects mean. Live is what was published: a rising publishedCounter is a publication, a
+-- publishedVersion that is gone was taken back, everything else a draft.
+
+-- emits: change
+with
+person as (
+    select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
+    from raw
+    where stream = 'users' and not deleted
+    qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
+),
+object as (
+    select
+        record_id, occurred_at, stream, first, deleted, record, previous, b,
+        case stream when 'entries' then 'entry' when 'aliases' then 'alias' else rtrim(stream, 's') end as kind,
+        b->>'$.sys.id' as id,
+        b->>'$.sys.space.sys.id' as space,
+        case when not deleted then (record->>'$.sys.publishedVersion')::bigint end as published,
+        (previous->>'$.sys.publishedVersion')::bigint as published_before,
+        coalesce((record->>'$.sys.publishedCounter')::bigint, 0) - coalesce((previous->>'$.sys.publishedCounter')::bigint, 0) as publications,
+        (record->>'$.sys.version')::bigint - (previous->>'$.sys.version')::bigint as versions,
+        record->>'$.sys.updatedBy.sys.id' as updated_by,
+        record->>'$.sys.updatedBy.sys.linkType' as updated_by_type,
+        record->>'$.sys.publishedBy.sys.id' as published_by,
+        record->>'$.sys.publishedBy.sys.linkType' as published_by_type
+    from (select *, case when deleted then previous else record end::json as b from raw where stream in ('entries', 'assets', 'content_types', 'aliases', 'members', 'roles'))
+),
+diffed as (
+    select
+        record_id,
+        list_filter(list_transform(
+            list_sort(list_distinct(list_concat(
+                list_transform(list_filter(list_concat(json_keys(record), json_keys(previous)), lambda k: k not in ('sys', 'metadata', 'fields')), lambda k: '/' || replace(replace(k, '~', '~0'), '/', '~1')),
+                list_transform(list_filter(list_concat(coalesce(json_keys(record, '$.fields'), []), coalesce(json_keys(previous, '$.fields'), [])), lambda k: k is not null), lambda k: '/fields/' || replace(replace(k, '~', '~0'), '/', '~1'))
+            ))),
+            lambda p: {
+                'field': regexp_replace(p, '^/(fields/)?', ''),
+                'old': left(json_extract_string(previous, p), 2000),
+                'new': left(json_extract_string(record, p), 2000)
+            }
+        ), lambda d: d.old is distinct from d.new) as diffs
+    from raw
+    where stream in ('entries', 'assets', 'content_types', 'aliases', 'members', 'roles') and not deleted and previous is not null
+),
+happened as (
+    select
+        o.*, d.diffs,
+        case
+            when o.stream not in ('entries', 'assets', 'content_types') then case when o.deleted then 'delete' when o.previous is null then 'create' else 'update' end
+            when o.deleted then 'delete'
+            when o.publications > 0 and o.published is not null then 'publish'
+            when o.published_before is not null and o.published is null then 'unpublish'
+            else 'save'
+        end as what
+    from object o
+    left join diffed d using (record_id)
+),
+acted as (
+    select
+        h.*,
+        case
+            when h.what = 'publish' then h.published_by
+            -- of several saves between two polls the last is known, which need not be the one that took it back
+            when h.deleted or (h.what = 'unpublish' and h.versions <> 1) then null
+            else h.updated_by
+        end as actor,
+        case when h.what = 'publish' then h.published_by_type else h.updated_by_type end as actor_link
+    from happened h
+)
+select
+    a.record_id,
+    case when a.what = 'publish' then coalesce(make_utc(a.record->>'$.sys.publishedAt'), a.occurred_at) else a.occurred_at end as occurred_at,
+    case
+        when a.first then 'evidence'
+        when a.what = 'save' or (a.what = 'delete' and a.stream in ('entries', 'assets', 'content_types') and a.published_before is null) then 'non-change'
+        else 'change'
+    end as category,
+    case when a.actor is null then 'unknown' when a.actor_link = 'AppDefinition' then 'application' else 'person' end as actor_type,
+    case when a.actor is not null then coalesce(p.name, case when a.actor_link = 'AppDefinition' then 'app ' else 'user ' end || a.actor) end as actor_name,
+    case when a.stream in ('entries', 'assets') then 'content-editor' when a.actor is null then 'unknown' else 'console' end as channel,
+    a.kind || '.' || a.what as action,
+    case
+        when a.stream in ('members', 'roles') then 'permission'
+        when a.stream = 'aliases' and a.what = 'update' then 'deploy'
+        when a.what = 'save' then 'update'
+        else a.what
+    end as operation,
+    'contentful:' || a.kind || '/' || a.id as resource,
+    a.kind || '/' || a.id as object,
+    a.space as account,
+    coalesce(a.published, a.published_before)::varchar as version,
+    to_json(list_concat(
+        case when a.published is distinct from a.published_before then [{'field': 'published version', 'old': a.published_before::varchar, 'new': a.published::varchar}] end,
+        -- publications between two polls that nobody has seen
+        case when a.publications > 1 and a.previous is not null then [{'field': 'publications', 'old': null::varchar, 'new': a.publications::varchar}] end,
+        a.diffs
+    ))::varchar as diffs
+from acted a
+left join person p on p.id = a.actor
+union all by name
+select
+    record_id, occurred_at,
+    case when stream = 'users' then 'non-change' else 'evidence' end as category,
+    case when stream = 'users' then 'unknown' else 'person' end as actor_type,
+    coalesce(p.name, 'user ' || by_whom) as actor_name,
+    'content-editor' as channel,
+    case stream when 'steps' then 'workflow.' || coalesce(record->>'$.event', 'step') when 'scheduled' then 'schedule.' || coalesce(record->>'$.sys.status', 'delete') when 'releases' then 'release.save' else 'user.seen' end as action,
+    'other' as operation,
+    case
+        when stream = 'steps' then 'contentful:entry/' || (record->>'$.entity.sys.id')
+        when stream = 'scheduled' then 'contentful:' || lower(record->>'$.entity.sys.linkType') || '/' || (record->>'$.entity.sys.id')
+        else 'contentful:' || rtrim(stream, 's') || '/' || coalesce(record->>'$.sys.id', record->>'$.object')
+    end as resource
+from (
+    select *, coalesce(record->>'$.eventBy.sys.id', record->>'$.sys.canceledBy.sys.id', record->>'$.sys.createdBy.sys.id') as by_whom
+    from raw
+    where stream in ('users', 'steps', 'scheduled', 'releases')
+) o
+left join person p on p.id = o.by_whom and o.stream <> 'users';
+
+-- emits: deployment
+-- A publication in which somebody but the publisher had a part: who wrote that very version, who moved its workflow to
+-- a step that says approved, who put it into a release.
+with
+person as (
+    select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
+    from raw
+    where stream = 'users' and not deleted
+    qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
+),
+published as (
+    select
+        record_id, case stream when 'entries' then 'entry' else 'asset' end as kind,
+        record->>'$.sys.id' as id,
+        record->>'$.sys.publishedVersion' as version,
+        make_utc(record->>'$.sys.publishedAt') as published_at,
+        make_utc(previous->>'$.sys.publishedAt') as published_before,
+        record->>'$.sys.publishedBy.sys.id' as publisher,
+        case when (previous->>'$.sys.version') = (record->>'$.sys.publishedVersion') then (previous->>'$.sys.updatedBy.sys.id') end as editor
+    from raw
+    where stream in ('entries', 'assets') and not deleted and not first
+      and coalesce((record->>'$.sys.publishedCounter')::bigint, 0) > coalesce((previous->>'$.sys.publishedCounter')::bigint, 0)
+      and (record->>'$.sys.publishedVersion') is not null
+),
+step as (
+    select distinct (s.record->>'$.entity.sys.id') as entity, make_utc(s.record->>'$.eventAt') as decided_at, s.record->>'$.eventBy.sys.id' as approver, s.record->>'$.stepName' as step
+    from raw s
+    join approval_step k on lower(s.record->>'$.stepName') glob k.step
+    where s.stream = 'steps' and (s.record->>'$.eventBy.sys.linkType') = 'User'
+),
+approved as (
+    select
+        p.record_id,
+        list({'phase': 'pre', 'decision': 'approved', 'approver': coalesce(n.name, 'user ' || s.approver), 'decided_at': s.decided_at, 'automated': false, 'gated': false, 'comment': s.step} order by s.decided_at) as approvals,
+        bool_or(s.approver <> p.publisher) as by_another
+    from published p
+    join step s on p.kind = 'entry' and s.entity = p.id and s.decided_at <= p.published_at and s.decided_at > coalesce(p.published_before, timestamp '1970-01-01')
+    left join person n on n.id = s.approver
+    group by p.record_id
+),
+scheduled as (
+    select distinct p.record_id
+    from published p
+    join raw s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
+     and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
+),
+bundled as (
+    select p.record_id, any_value(r.record->>'$.sys.id') as release, any_value(r.record->>'$.sys.createdBy.sys.id') as author
+    from published p
+    join raw r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
+     and make_utc(r.record->>'$.sys.lastAction.sys.createdAt') between p.published_at - interval 15 minutes and p.published_at + interval 5 minutes
+    group by p.record_id
+)
+select
+    p.record_id,
+    'contentful:' || p.kind || '/' || p.id || '@' || p.version as deployment_id,
+    'contentful:' || coalesce('release/' || b.release, p.kind || '/' || p.id || '@' || p.version) as release_id,
+    'contentful' as pipeline,
+    p.version,
+    'publish' as stage,
+    case when s.record_id is not null then 'scheduled' else 'manual' end as trigger,
+    coalesce(editor.name, 'user ' || p.editor, author.name, 'user ' || b.author) as requested_by,
+    p.published_at as started_at,
+    p.published_at as finished_at,
+    'succeeded' as outcome,
+    list_concat(a.approvals, [{
+        'phase': 'pre', 'decision': 'approved', 'approver': coalesce(publisher.name, 'user ' || p.publisher), 'decided_at': p.published_at,
+        'automated': false, 'gated': true, 'comment': 'published'
+    }]) as approvals,
+    ['contentful:' || p.kind || '/' || p.id || '@' || p.version] as items
+from published p
+left join approved a using (record_id)
+left join scheduled s using (record_id)
+left join bundled b using (record_id)
+left join person editor on editor.id = p.editor
+left join person publisher on publisher.id = p.publisher
+left join person author on author.id = b.author
+where p.editor <> p.publisher or b.author <> p.publisher or a.by_another;
