@@ -41,7 +41,7 @@ diffed as (
 edited as (
     select
         p.record_id, p.occurred_at,
-        case when p.first or (p.previous is null and p.stream = 'pages') then 'evidence' else 'change' end as category,
+        case when p.first then 'evidence' else 'change' end as category,
         case
             when p.deleted then 'page.unpublish'
             when p.previous is null then 'page.publish'
@@ -55,36 +55,16 @@ edited as (
             when p.previous is null or (p.withdrawn_before and not p.withdrawn) then 'publish'
             else 'update'
         end as operation,
-        p.path, p.record->>'$.updated_at' as version,
+        p.path, coalesce(p.record->>'$.updated_at', p.previous->>'$.updated_at') as version,
         list_filter([(p.record->>'$.publishing_request_id')], lambda x: x is not null) as correlation_ids,
-        to_json(list_concat(d.diffs, case when p.major and not p.deleted then
+        to_json(list_concat(d.diffs, case when p.deleted or p.previous is null then
+            [{'field': 'title', 'old': (p.previous->>'$.title'), 'new': case when not p.deleted then (p.record->>'$.title') end}] end, case when p.major and not p.deleted then
             -- what the editors told the public about it
             [{'field': 'change note', 'old': null::varchar, 'new': left(json_extract_string(p.record, '$.details.change_history[#-1].note'), 2000)}] end)) as diffs
     from page p
     left join diffed d using (record_id)
-),
-listed as (
-    select
-        r.record_id,
-        -- search may list a page long after it was published: as long as it is near, its own time counts
-        case when not r.deleted and r.occurred_at - make_utc(r.record->>'$.public_timestamp') between interval 0 seconds and interval 3 days
-            then make_utc(r.record->>'$.public_timestamp') else r.occurred_at end as occurred_at,
-        case
-            when r.first or (r.previous is not null and not r.deleted) then 'evidence'
-            -- a withdrawn page is listed no more; it says so itself
-            when r.deleted and exists (from page p where p.path = (r.previous->>'$.link') and p.withdrawn) then 'evidence'
-            else 'change'
-        end as category,
-        case when r.deleted then 'page.unpublish' when r.previous is null then 'page.publish' else 'page.listed' end as action,
-        case when r.deleted then 'unpublish' when r.previous is null then 'publish' else 'update' end as operation,
-        (case when r.deleted then r.previous else r.record end)->>'$.link' as path,
-        coalesce((select any_value(p.record->>'$.updated_at') from page p where p.path = (r.record->>'$.link') and p.previous is null), r.record->>'$.public_timestamp') as version,
-        list_filter((select list(p.record->>'$.publishing_request_id') from page p where p.path = (r.record->>'$.link') and p.previous is null and not r.deleted), lambda x: x is not null) as correlation_ids,
-        to_json([{'field': 'title', 'old': (r.previous->>'$.title'), 'new': case when not r.deleted then (r.record->>'$.title') end}]) as diffs
-    from raw r
-    where r.stream = 'listed'
 )
 select
     record_id, occurred_at, category, 'unknown' as actor_type, null::varchar as actor_name, 'content-editor' as channel,
     action, operation, 'govuk-content:page' || path as resource, 'page' || path as object, version, correlation_ids, diffs::varchar as diffs
-from (from edited union all by name from listed);
+from edited;
