@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -124,7 +124,7 @@ left join person p on p.id = o.by_whom and o.stream <> 'users';
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -144,7 +144,7 @@ published as (
 ),
 step as (
     select distinct (s.record->>'$.entity.sys.id') as entity, make_utc(s.record->>'$.eventAt') as decided_at, s.record->>'$.eventBy.sys.id' as approver, s.record->>'$.stepName' as step
-    from raw s
+    from history s
     join approval_step k on lower(s.record->>'$.stepName') glob k.step
     where s.stream = 'steps' and (s.record->>'$.eventBy.sys.linkType') = 'User'
 ),
@@ -161,13 +161,13 @@ approved as (
 scheduled as (
     select distinct p.record_id
     from published p
-    join raw s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
+    join history s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
      and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
 ),
 bundled as (
     select p.record_id, any_value(r.record->>'$.sys.id') as release, any_value(r.record->>'$.sys.createdBy.sys.id') as author
     from published p
-    join raw r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
+    join history r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
      and make_utc(r.record->>'$.sys.lastAction.sys.createdAt') between p.published_at - interval 15 minutes and p.published_at + interval 5 minutes
     group by p.record_id
 )

@@ -4,7 +4,7 @@
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -116,7 +116,7 @@ where stream = 'latest';
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),

@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), record->>'$.username') as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -26,8 +26,9 @@ revision as (
     select
         record_id, occurred_at, record->>'$.parent' as parent, record->>'$.id' as id, record->>'$.author' as author,
         (record->>'$.slug') like '%-autosave-v1' as autosave, record,
-        lag(record) over (partition by (record->>'$.parent'), (record->>'$.slug') like '%-autosave-v1' order by occurred_at, (record->>'$.id')::bigint) as before
-    from raw
+        lag(record) over (partition by (record->>'$.parent'), (record->>'$.slug') like '%-autosave-v1' order by occurred_at, (record->>'$.id')::bigint) as before,
+        record_id in (select raw.record_id from raw) as is_new
+    from history
     where stream = 'revisions' and not deleted
 ),
 event as (
@@ -40,11 +41,12 @@ event as (
             coalesce(nullif(record->>'$.initiator_data.user_email', ''), nullif(record->>'$.initiator_data.user_login', ''), nullif(record->>'$.context._user_email', ''), record->>'$.context._user_login') as name,
             record->>'$.initiator' as initiator,
             coalesce(record->>'$.message_key', '') like '%failed%' as failed,
+            record_id in (select raw.record_id from raw) as is_new,
             record->>'$.context.post_id' as post,
             coalesce(record->>'$.context.post_prev_post_status', record->>'$.context.post_prev_status') as status_before,
             coalesce(record->>'$.context.post_new_post_status', record->>'$.context.post_new_status') as status_now
-        from raw
-        where stream = 'events'
+        from history
+        where stream = 'events' and occurred_at >= (select min(raw.occurred_at) - interval 2 days from raw)
     ) e
     left join action_class k on e.action glob k.action
     qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
@@ -62,6 +64,13 @@ told_content as (
         ) as told,
         (select arg_max(r.author, r.occurred_at) from revision r where r.parent = c.id and not r.autosave and r.occurred_at between c.occurred_at - interval 2 seconds and c.occurred_at + interval 2 seconds) as editor
     from content c
+),
+-- each post as it was last seen
+known as (
+    select record->>'$.id' as id, (record->>'$.status') not in (select status from hidden_status) as live
+    from history
+    where stream = 'content' and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc, record_id desc) = 1
 ),
 diffed as (
     select
@@ -136,6 +145,7 @@ saved_between as (
     from revision r
     left join content c on c.id = r.parent
     left join person p on p.id = r.author
+    where r.is_new
     -- the state that it is part of: the first after it
     qualify row_number() over (partition by r.record_id order by c.occurred_at >= r.occurred_at - interval 2 seconds desc, c.occurred_at) = 1
 ),
@@ -210,7 +220,8 @@ logged as (
             when e.class = 'change' and e.post is not null and e.action glob 'SimplePostLogger:*' and e.action not in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted')
                 and not coalesce(
                     e.status_now not in (select status from hidden_status) or e.status_before not in (select status from hidden_status),
-                    (select bool_or(c.live_before or c.live_now) from content c where c.id = e.post), true)
+                    (select bool_or(c.live_before or c.live_now) from content c where c.id = e.post),
+                    (select k.live from known k where k.id = e.post), true)
                 then 'non-change'
             -- what never was public may be thrown away
             when e.action in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted')
@@ -248,6 +259,7 @@ logged as (
         end as diffs,
         e.initiator, case when e.failed then 'failed' else 'succeeded' end as outcome
     from event e
+    where e.is_new
 )
 select
     record_id, occurred_at, category, coalesce(outcome, 'succeeded') as outcome, actor_type, actor_name,
@@ -270,13 +282,13 @@ from (
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), record->>'$.username') as name
-    from raw
+    from history
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
 revision as (
     select occurred_at, record->>'$.parent' as parent, record->>'$.id' as id, record->>'$.author' as author
-    from raw
+    from history
     where stream = 'revisions' and not deleted and (record->>'$.slug') not like '%-autosave-v1'
 ),
 published as (
@@ -297,7 +309,7 @@ written as (
         -- the first save of a draft leaves no revision: then it is its author's
         coalesce(
             (select arg_max(r.author, r.occurred_at) from revision r where r.parent = p.post and r.occurred_at < p.occurred_at - interval 2 seconds),
-            (select any_value(c.record->>'$.author') from raw c where c.stream = 'content' and not c.deleted and (c.record->>'$.id') = p.post)
+            (select any_value(c.record->>'$.author') from history c where c.stream = 'content' and not c.deleted and (c.record->>'$.id') = p.post)
         ) as author
     from published p
 )

@@ -1,0 +1,75 @@
+-- What entries of Strapi's audit log mean. A draft has no publishedAt: to save one changes nothing live.
+
+-- emits: change
+with
+r as (
+    select
+        record_id, coalesce(make_utc(record->>'$.date'), occurred_at) as occurred_at,
+        record->>'$.action' as action,
+        coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
+        coalesce(record->>'$.payload.uid', record->>'$.payload.model') as model,
+        -- version 5 names a document, version 4 an entry; other objects lie under their own names
+        coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id', record->>'$.payload.media.id', record->>'$.payload.user.id', record->>'$.payload.role.id', record->>'$.payload.contentType.uid', record->>'$.payload.id') as id,
+        record->>'$.payload.entry.updatedAt' as version,
+        json_type(record, '$.payload.entry.publishedAt') = 'NULL' as draft,
+        record->'$.payload' as payload
+    from raw
+),
+classed as (
+    select r.*, coalesce(k.category, 'change') as class, coalesce(k.operation, 'other') as class_operation, k.action as classed_by
+    from r
+    left join action_class k on r.action glob k.action
+    qualify row_number() over (partition by r.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+),
+named as (
+    select
+        *,
+        case when action like 'entry.%' then regexp_replace(coalesce(model, 'entry'), '^api::[^.]*\.', '') else split_part(action, '.', 1) end || '/' || coalesce(id, '-') as object
+    from classed
+)
+select
+    record_id, occurred_at,
+    case when class = 'change' and draft and action in ('entry.create', 'entry.update', 'entry.delete') then 'non-change' else class end as category,
+    case when action like '%fail' or action like '%error' then 'failed' else 'succeeded' end as outcome,
+    case when person is null then 'unknown' else 'person' end as actor_type,
+    person as actor_name,
+    case when action like 'entry.%' or action like 'media%' then 'content-editor' when person is not null then 'console' else 'unknown' end as channel,
+    action,
+    class_operation as operation,
+    'strapi:' || object as resource,
+    object, version,
+    case when action like 'entry.%' then to_json(list_filter(
+        list_transform(list_filter(json_keys(payload, '$.entry'), lambda k: k not in ('id', 'documentId', 'createdAt', 'updatedAt', 'createdBy', 'updatedBy', 'locale')),
+            lambda k: {'field': k, 'old': null::varchar, 'new': left(json_extract_string(payload, '/entry/' || replace(replace(k, '~', '~0'), '/', '~1')), 2000)}),
+        lambda d: d.new is not null))::varchar end as diffs,
+    classed_by
+from named;
+
+-- emits: deployment
+-- What one person saved last and another published.
+with
+log as (
+    select
+        record_id, coalesce(make_utc(record->>'$.date'), occurred_at) as occurred_at, record->>'$.action' as action,
+        coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
+        regexp_replace(coalesce(record->>'$.payload.uid', record->>'$.payload.model', 'entry'), '^api::[^.]*\.', '') || '/' || coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id') as object,
+        record->>'$.payload.entry.updatedAt' as version
+    from history
+    where (record->>'$.action') in ('entry.create', 'entry.update', 'entry.publish')
+),
+published as (
+    select p.*, w.person as writer
+    from (select l.* from log l join raw using (record_id)) p
+    asof join (from log where action <> 'entry.publish') w on w.object = p.object and w.occurred_at <= p.occurred_at
+    where p.action = 'entry.publish' and p.version is not null
+)
+select
+    record_id,
+    'strapi:' || object || '@' || version as deployment_id,
+    'strapi:' || object || '@' || version as release_id,
+    'strapi' as pipeline, version, 'publish' as stage, 'manual' as trigger,
+    writer as requested_by, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
+    [{'phase': 'pre', 'decision': 'approved', 'approver': person, 'decided_at': occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
+    ['strapi:' || object || '@' || version] as items
+from published
+where lower(writer) <> lower(person);
