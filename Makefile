@@ -39,7 +39,7 @@ lint: ## formatting, clippy, documentation, shell scripts
 	@$(call cargo,clippy --workspace --all-targets,-- -D warnings)
 	@export RUSTDOCFLAGS='-D warnings'; $(call cargo,doc --workspace --no-deps --document-private-items)
 	@if command -v shellcheck >/dev/null; then \
-	    shellcheck $$(grep -lsE '^#!.*\bbash|^#!.*\bsh' .ci/* localstack/*); \
+	    shellcheck $$(grep -lsE '^#!.*\bbash|^#!.*\bsh' .ci/* localstack/* tests/wordpress/*); \
 	else \
 	    echo 'shellcheck is not installed: the shell scripts were not checked' >&2; \
 	fi

@@ -19,3 +19,4 @@ mod real_records;
 mod sample;
 mod scenarios;
 mod store;
+mod wordpress;
