@@ -9,9 +9,12 @@ r as (
         coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
         coalesce(record->>'$.payload.uid', record->>'$.payload.model') as model,
         -- version 5 names a document, version 4 an entry; other objects lie under their own names
-        coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id', record->>'$.payload.media.id', record->>'$.payload.user.id', record->>'$.payload.role.id', record->>'$.payload.contentType.uid', record->>'$.payload.id') as id,
+        coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id', record->>'$.payload.media.id', record->>'$.payload.user.id', record->>'$.payload.role.id', record->>'$.payload.contentType.uid', record->>'$.payload.resource.id', record->>'$.payload.id') as id,
         record->>'$.payload.entry.updatedAt' as version,
         json_type(record, '$.payload.entry.publishedAt') = 'NULL' as draft,
+        -- what was set to happen at a time: who set it is in an entry of its own
+        (record->>'$.payload.origin') = 'scheduler' as scheduled,
+        record->>'$.payload.outcome' as outcome,
         record->'$.payload' as payload
     from raw
 ),
@@ -30,10 +33,10 @@ named as (
 select
     record_id, occurred_at,
     case when class = 'change' and draft and action in ('entry.create', 'entry.update', 'entry.delete') then 'non-change' else class end as category,
-    case when action like '%fail' or action like '%error' then 'failed' else 'succeeded' end as outcome,
-    case when person is null then 'unknown' else 'person' end as actor_type,
-    person as actor_name,
-    case when action like 'entry.%' or action like 'media%' then 'content-editor' when person is not null then 'console' else 'unknown' end as channel,
+    case when action like '%fail' or action like '%error' or outcome in ('failure', 'failed') then 'failed' else 'succeeded' end as outcome,
+    case when scheduled and person is null then 'service' when person is null then 'unknown' else 'person' end as actor_type,
+    case when scheduled and person is null then 'scheduler' else person end as actor_name,
+    case when scheduled then 'service' when action like 'entry.%' or action like 'media%' then 'content-editor' when person is not null then 'console' else 'unknown' end as channel,
     action,
     class_operation as operation,
     'strapi:' || object as resource,
