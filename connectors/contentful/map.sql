@@ -104,17 +104,18 @@ select
     case when stream = 'users' then 'unknown' else 'person' end as actor_type,
     coalesce(p.name, 'user ' || by_whom) as actor_name,
     'content-editor' as channel,
-    case stream when 'steps' then 'workflow.' || coalesce(record->>'$.event', 'step') when 'scheduled' then 'schedule.' || coalesce(record->>'$.sys.status', 'delete') when 'releases' then 'release.save' else 'user.seen' end as action,
+    case stream when 'steps' then 'workflow.' || coalesce(record->>'$.event', 'step') when 'scheduled' then 'schedule.' || coalesce(record->>'$.sys.status', 'delete') when 'releases' then 'release.save' when 'release_actions' then 'release.' || coalesce(record->>'$.action', 'action') else 'user.seen' end as action,
     'other' as operation,
     case
         when stream = 'steps' then 'contentful:entry/' || (record->>'$.entity.sys.id')
         when stream = 'scheduled' then 'contentful:' || lower(record->>'$.entity.sys.linkType') || '/' || (record->>'$.entity.sys.id')
+        when stream = 'release_actions' then 'contentful:release/' || (record->>'$.sys.release.sys.id')
         else 'contentful:' || rtrim(stream, 's') || '/' || coalesce(record->>'$.sys.id', record->>'$.object')
     end as resource
 from (
     select *, coalesce(record->>'$.eventBy.sys.id', record->>'$.sys.canceledBy.sys.id', record->>'$.sys.createdBy.sys.id') as by_whom
     from raw
-    where stream in ('users', 'steps', 'scheduled', 'releases')
+    where stream in ('users', 'steps', 'scheduled', 'releases', 'release_actions')
 ) o
 left join person p on p.id = o.by_whom and o.stream <> 'users';
 
@@ -164,11 +165,13 @@ scheduled as (
     join history s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
      and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
 ),
+-- what a release published, and who put it together
 bundled as (
     select p.record_id, any_value(r.record->>'$.sys.id') as release, any_value(r.record->>'$.sys.createdBy.sys.id') as author
     from published p
     join history r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
-     and make_utc(r.record->>'$.sys.lastAction.sys.createdAt') between p.published_at - interval 15 minutes and p.published_at + interval 5 minutes
+    join history a on a.stream = 'release_actions' and (a.record->>'$.sys.release.sys.id') = (r.record->>'$.sys.id') and (a.record->>'$.action') = 'publish' and (a.record->>'$.sys.status') = 'succeeded'
+     and p.published_at between make_utc(a.record->>'$.sys.createdAt') - interval 1 minute and make_utc(a.record->>'$.sys.updatedAt') + interval 1 minute
     group by p.record_id
 )
 select

@@ -4,9 +4,9 @@
 -- emits: change
 with
 person as (
-    select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
+    select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.real_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
     from history
-    where stream = 'collaborators' and not deleted
+    where stream = 'collaborators' and not deleted and (record->>'$.user_id') is not null
     qualify row_number() over (partition by (record->>'$.user_id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
 activity as (
@@ -82,12 +82,12 @@ from activity a
 union all by name
 select
     record_id, occurred_at,
-    case when first then 'evidence' when deleted or previous is null or (record->>'$.role') is distinct from (previous->>'$.role') or (record->>'$.space_role_id') is distinct from (previous->>'$.space_role_id') then 'change' else 'non-change' end as category,
+    case when first then 'evidence' when deleted or previous is null or (record->>'$.role') is distinct from (previous->>'$.role') or (record->>'$.space_role_ids') is distinct from (previous->>'$.space_role_ids') or (record->>'$.permissions') is distinct from (previous->>'$.permissions') then 'change' else 'non-change' end as category,
     'unknown' as actor_type, null as actor_name, 'unknown' as channel,
     case when deleted then 'collaborator.delete' when previous is null then 'collaborator.create' else 'collaborator.update' end as action,
     'permission' as operation,
-    'storyblok:collaborator/' || coalesce(record->>'$.user_id', previous->>'$.user_id') as resource,
-    'collaborator/' || coalesce(record->>'$.user_id', previous->>'$.user_id') as object,
+    'storyblok:collaborator/' || coalesce(record->>'$.id', previous->>'$.id') as resource,
+    'collaborator/' || coalesce(record->>'$.id', previous->>'$.id') as object,
     null as version,
     to_json(list_filter([{'field': 'role', 'old': (previous->>'$.role'), 'new': (record->>'$.role')}, {'field': 'space_role_id', 'old': (previous->>'$.space_role_id'), 'new': (record->>'$.space_role_id')}], lambda d: d.old is distinct from d.new))::varchar as diffs,
     null as classed_by
@@ -98,9 +98,9 @@ where stream = 'collaborators';
 -- What one person saved last and another published.
 with
 person as (
-    select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
+    select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.real_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
     from history
-    where stream = 'collaborators' and not deleted
+    where stream = 'collaborators' and not deleted and (record->>'$.user_id') is not null
     qualify row_number() over (partition by (record->>'$.user_id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
 activity as (
