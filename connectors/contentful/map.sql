@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -125,7 +125,7 @@ left join person p on p.id = o.by_whom and o.stream <> 'users';
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.sys.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -145,7 +145,7 @@ published as (
 ),
 step as (
     select distinct (s.record->>'$.entity.sys.id') as entity, make_utc(s.record->>'$.eventAt') as decided_at, s.record->>'$.eventBy.sys.id' as approver, s.record->>'$.stepName' as step
-    from history s
+    from raw s
     join approval_step k on lower(s.record->>'$.stepName') glob k.step
     where s.stream = 'steps' and (s.record->>'$.eventBy.sys.linkType') = 'User'
 ),
@@ -162,15 +162,15 @@ approved as (
 scheduled as (
     select distinct p.record_id
     from published p
-    join history s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
+    join raw s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
      and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
 ),
 -- what a release published, and who put it together
 bundled as (
     select p.record_id, any_value(r.record->>'$.sys.id') as release, any_value(r.record->>'$.sys.createdBy.sys.id') as author
     from published p
-    join history r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
-    join history a on a.stream = 'release_actions' and (a.record->>'$.sys.release.sys.id') = (r.record->>'$.sys.id') and (a.record->>'$.action') = 'publish' and (a.record->>'$.sys.status') = 'succeeded'
+    join raw r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
+    join raw a on a.stream = 'release_actions' and (a.record->>'$.sys.release.sys.id') = (r.record->>'$.sys.id') and (a.record->>'$.action') = 'publish' and (a.record->>'$.sys.status') = 'succeeded'
      and p.published_at between make_utc(a.record->>'$.sys.createdAt') - interval 1 minute and make_utc(a.record->>'$.sys.updatedAt') + interval 1 minute
     group by p.record_id
 )
@@ -183,6 +183,7 @@ select
     'publish' as stage,
     case when s.record_id is not null then 'scheduled' else 'manual' end as trigger,
     coalesce(editor.name, 'user ' || p.editor, author.name, 'user ' || b.author) as requested_by,
+    case when p.editor is not null then [coalesce(editor.name, 'user ' || p.editor)] end as authors,
     p.published_at as started_at,
     p.published_at as finished_at,
     'succeeded' as outcome,

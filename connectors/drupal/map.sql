@@ -4,7 +4,7 @@
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -116,7 +116,7 @@ where stream = 'latest';
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.attributes.mail', ''), nullif(record->>'$.attributes.name', ''), record->>'$.attributes.display_name') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -138,6 +138,7 @@ select
     'publish' as stage,
     'manual' as trigger,
     coalesce(writer.name, 'user ' || (r.previous->>'$.relationships.revision_uid.data.id')) as requested_by,
+    [coalesce(writer.name, 'user ' || (r.previous->>'$.relationships.revision_uid.data.id'))] as authors,
     make_utc(r.record->>'$.attributes.revision_timestamp') as started_at,
     make_utc(r.record->>'$.attributes.revision_timestamp') as finished_at,
     'succeeded' as outcome,

@@ -62,3 +62,33 @@ select
         [{'field': 'mutations', 'old': null::varchar, 'new': left(mutations::varchar, 2000)}]
     ))::varchar as diffs
 from happened;
+
+-- emits: deployment
+-- A draft that one person saved last and another published.
+with
+log as (
+    select
+        record_id, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at, nullif(record->>'$.author', '') as author,
+        unnest(from_json(record->'$.documentIDs', '["VARCHAR"]')) as document,
+        coalesce(json_extract_string(record, '$.mutations[*].delete.id'), []) as deleted
+    from raw
+),
+published as (
+    select * from log where not regexp_matches(document, '^(drafts|versions)\.') and list_contains(deleted, 'drafts.' || document)
+),
+written as (
+    select p.*, w.author as writer
+    from published p
+    asof join (from log where document like 'drafts.%' and not list_contains(deleted, document)) w
+      on w.document = 'drafts.' || p.document and w.occurred_at < p.occurred_at
+)
+select
+    record_id,
+    'sanity:document/' || document || '@' || record_id as deployment_id,
+    'sanity:' || record_id as release_id,
+    'sanity' as pipeline, record_id as version, 'publish' as stage, 'manual' as trigger,
+    writer as requested_by, [writer] as authors, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
+    [{'phase': 'pre', 'decision': 'approved', 'approver': author, 'decided_at': occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
+    ['sanity:document/' || document || '@' || record_id] as items
+from written
+where writer <> author;

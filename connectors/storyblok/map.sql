@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.real_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
-    from history
+    from raw
     where stream = 'collaborators' and not deleted and (record->>'$.user_id') is not null
     qualify row_number() over (partition by (record->>'$.user_id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -99,7 +99,7 @@ where stream = 'collaborators';
 with
 person as (
     select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.real_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
-    from history
+    from raw
     where stream = 'collaborators' and not deleted and (record->>'$.user_id') is not null
     qualify row_number() over (partition by (record->>'$.user_id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -107,7 +107,7 @@ activity as (
     select
         coalesce(make_utc(h.record->>'$.activity.created_at'), h.occurred_at) as occurred_at, h.record->>'$.activity.key' as action, h.record->>'$.activity.trackable_id' as story,
         coalesce(nullif(h.record->>'$.user.email', ''), p.name, nullif(h.record->>'$.user.friendly_name', ''), 'user ' || (h.record->>'$.activity.owner_id')) as name
-    from history h
+    from raw h
     left join person p on p.id = (h.record->>'$.activity.owner_id')
     where h.stream = 'activities' and (h.record->>'$.activity.trackable_type') = 'Story'
 ),
@@ -128,7 +128,7 @@ select
     'storyblok:story/' || id || '@' || version as deployment_id,
     'storyblok:story/' || id || '@' || version as release_id,
     'storyblok' as pipeline, version, 'publish' as stage, 'manual' as trigger,
-    writer as requested_by, published_at as started_at, published_at as finished_at, 'succeeded' as outcome,
+    writer as requested_by, [writer] as authors, published_at as started_at, published_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': publisher, 'decided_at': published_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
     ['storyblok:story/' || id || '@' || version] as items
 from parts

@@ -57,7 +57,7 @@ log as (
         coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
         regexp_replace(coalesce(record->>'$.payload.uid', record->>'$.payload.model', 'entry'), '^api::[^.]*\.', '') || '/' || coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id') as object,
         record->>'$.payload.entry.updatedAt' as version
-    from history
+    from raw
     where (record->>'$.action') in ('entry.create', 'entry.update', 'entry.publish')
 ),
 published as (
@@ -71,7 +71,7 @@ select
     'strapi:' || object || '@' || version as deployment_id,
     'strapi:' || object || '@' || version as release_id,
     'strapi' as pipeline, version, 'publish' as stage, 'manual' as trigger,
-    writer as requested_by, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
+    writer as requested_by, [writer] as authors, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': person, 'decided_at': occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
     ['strapi:' || object || '@' || version] as items
 from published

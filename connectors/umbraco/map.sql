@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), nullif(record->>'$.userName', ''), record->>'$.name') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -100,7 +100,7 @@ where r.stream in ('users', 'groups');
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), nullif(record->>'$.userName', ''), record->>'$.name') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -108,7 +108,7 @@ trail as (
     select
         record_id, item as document, record->>'$.timestamp' as version, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at,
         record->>'$.logType' as action, record->>'$.user.id' as by_whom
-    from history
+    from raw
     where stream = 'trail'
 ),
 stepped as (

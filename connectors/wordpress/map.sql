@@ -5,7 +5,7 @@
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), record->>'$.username') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
@@ -26,9 +26,8 @@ revision as (
     select
         record_id, occurred_at, record->>'$.parent' as parent, record->>'$.id' as id, record->>'$.author' as author,
         (record->>'$.slug') like '%-autosave-v1' as autosave, record,
-        lag(record) over (partition by (record->>'$.parent'), (record->>'$.slug') like '%-autosave-v1' order by occurred_at, (record->>'$.id')::bigint) as before,
-        record_id in (select raw.record_id from raw) as is_new
-    from history
+        lag(record) over (partition by (record->>'$.parent'), (record->>'$.slug') like '%-autosave-v1' order by occurred_at, (record->>'$.id')::bigint) as before
+    from raw
     where stream = 'revisions' and not deleted
 ),
 event as (
@@ -41,12 +40,11 @@ event as (
             coalesce(nullif(record->>'$.initiator_data.user_email', ''), nullif(record->>'$.initiator_data.user_login', ''), nullif(record->>'$.context._user_email', ''), record->>'$.context._user_login') as name,
             record->>'$.initiator' as initiator,
             coalesce(record->>'$.message_key', '') like '%failed%' as failed,
-            record_id in (select raw.record_id from raw) as is_new,
             record->>'$.context.post_id' as post,
             coalesce(record->>'$.context.post_prev_post_status', record->>'$.context.post_prev_status') as status_before,
             coalesce(record->>'$.context.post_new_post_status', record->>'$.context.post_new_status') as status_now
-        from history
-        where stream = 'events' and occurred_at >= (select min(raw.occurred_at) - interval 2 days from raw)
+        from raw
+        where stream = 'events'
     ) e
     left join action_class k on e.action glob k.action
     qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
@@ -58,19 +56,12 @@ told_content as (
         exists (
             from event e
             where e.post = c.id and case
-                when c.deleted then e.action in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted') and e.occurred_at >= c.modified_before
+                when c.deleted then e.action in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted') and e.occurred_at between c.modified_before and c.occurred_at
                 else e.occurred_at between c.occurred_at - interval 5 seconds and c.occurred_at + interval 5 seconds
             end
         ) as told,
         (select arg_max(r.author, r.occurred_at) from revision r where r.parent = c.id and not r.autosave and r.occurred_at between c.occurred_at - interval 2 seconds and c.occurred_at + interval 2 seconds) as editor
     from content c
-),
--- each post as it was last seen
-known as (
-    select record->>'$.id' as id, (record->>'$.status') not in (select status from hidden_status) as live
-    from history
-    where stream = 'content' and not deleted
-    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc, record_id desc) = 1
 ),
 diffed as (
     select
@@ -145,7 +136,6 @@ saved_between as (
     from revision r
     left join content c on c.id = r.parent
     left join person p on p.id = r.author
-    where r.is_new
     -- the state that it is part of: the first after it
     qualify row_number() over (partition by r.record_id order by c.occurred_at >= r.occurred_at - interval 2 seconds desc, c.occurred_at) = 1
 ),
@@ -220,12 +210,14 @@ logged as (
             when e.class = 'change' and e.post is not null and e.action glob 'SimplePostLogger:*' and e.action not in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted')
                 and not coalesce(
                     e.status_now not in (select status from hidden_status) or e.status_before not in (select status from hidden_status),
-                    (select bool_or(c.live_before or c.live_now) from content c where c.id = e.post),
-                    (select k.live from known k where k.id = e.post), true)
+                    (select arg_min(c.live_before or (c.live_now and e.occurred_at >= c.published_at - interval 5 seconds), c.occurred_at)
+                     from content c where c.id = e.post and c.occurred_at >= e.occurred_at - interval 5 seconds), true)
                 then 'non-change'
             -- what never was public may be thrown away
             when e.action in ('SimplePostLogger:post_trashed', 'SimplePostLogger:post_deleted')
-                and not coalesce((select bool_or(c.live_before) from content c where c.id = e.post and not c.first and c.previous is not null), true) then 'non-change'
+                and not coalesce(
+                    (select arg_min(c.live_before, c.occurred_at) from content c where c.id = e.post and c.previous is not null and c.occurred_at >= e.occurred_at - interval 5 seconds), true)
+                then 'non-change'
             else e.class
         end as category,
         case when e.initiator = 'wp' then 'service' when e.name is null then 'unknown' else 'person' end as actor_type,
@@ -259,7 +251,6 @@ logged as (
         end as diffs,
         e.initiator, case when e.failed then 'failed' else 'succeeded' end as outcome
     from event e
-    where e.is_new
 )
 select
     record_id, occurred_at, category, coalesce(outcome, 'succeeded') as outcome, actor_type, actor_name,
@@ -282,13 +273,13 @@ from (
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), record->>'$.username') as name
-    from history
+    from raw
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
 revision as (
     select occurred_at, record->>'$.parent' as parent, record->>'$.id' as id, record->>'$.author' as author
-    from history
+    from raw
     where stream = 'revisions' and not deleted and (record->>'$.slug') not like '%-autosave-v1'
 ),
 published as (
@@ -309,7 +300,7 @@ written as (
         -- the first save of a draft leaves no revision: then it is its author's
         coalesce(
             (select arg_max(r.author, r.occurred_at) from revision r where r.parent = p.post and r.occurred_at < p.occurred_at - interval 2 seconds),
-            (select any_value(c.record->>'$.author') from history c where c.stream = 'content' and not c.deleted and (c.record->>'$.id') = p.post)
+            (select any_value(c.record->>'$.author') from raw c where c.stream = 'content' and not c.deleted and (c.record->>'$.id') = p.post)
         ) as author
     from published p
 )
@@ -322,6 +313,7 @@ select
     'publish' as stage,
     'manual' as trigger,
     e.name as requested_by,
+    [e.name] as authors,
     w.occurred_at as started_at,
     w.occurred_at as finished_at,
     'succeeded' as outcome,
