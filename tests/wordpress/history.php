@@ -9,7 +9,7 @@ function history_log($logger, $key, $context) {
         'id' => count($events) + 1, 'date_local' => current_time('mysql'), 'date_gmt' => current_time('mysql', true), 'via' => '',
         'logger' => $logger, 'message_key' => $key, 'message' => $key, 'loglevel' => 'info',
         'initiator' => $user->ID ? 'wp_user' : (defined('WP_CLI') ? 'wp_cli' : 'wp'),
-        'initiator_data' => ['user_id' => (string) $user->ID, 'user_login' => $user->user_login, 'user_email' => $user->user_email],
+        'initiator_data' => ['user_id' => $user->ID ? (string) $user->ID : null, 'user_login' => $user->user_login ?: null, 'user_email' => $user->user_email ?: null],
         'ip_addresses' => new stdClass(), 'context' => ['_message_key' => $key, '_user_id' => (string) $user->ID] + $context,
     ];
     update_option('history_events', $events, false);
