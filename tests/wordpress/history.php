@@ -56,11 +56,15 @@ foreach (['activated_plugin' => 'plugin_activated', 'deactivated_plugin' => 'plu
     });
 }
 
-add_action('set_user_role', function ($id, $role, $old) {
+// A role is exchanged in two steps, through the REST interface too.
+add_action('remove_user_role', function ($id, $role) {
+    $GLOBALS['history_old_role'][$id] = $role;
+}, 10, 2);
+add_action('add_user_role', function ($id, $role) {
     $edited = get_userdata($id);
     history_log('SimpleUserLogger', 'user_role_updated', [
-        'edited_user_id' => (string) $id, 'edited_user_login' => $edited->user_login, 'new_role' => $role, 'old_role' => implode(',', $old)]);
-}, 10, 3);
+        'edited_user_id' => (string) $id, 'edited_user_login' => $edited->user_login, 'new_role' => $role, 'old_role' => $GLOBALS['history_old_role'][$id] ?? '']);
+}, 10, 2);
 
 add_action('updated_option', function ($option, $old, $new) {
     if (in_array($option, ['blogname', 'blogdescription', 'admin_email'], true)) {
