@@ -1,4 +1,5 @@
--- For streams of objects: what each new record's object was before. An id is OBJECT@VERSION.
+-- For streams of objects: what each new record's object was before, and when this version was first seen, for most lists
+-- say of an object how it is, not since when. An id is OBJECT@VERSION.
 create or replace temporary table previous_record as
 with
 touched as (
@@ -13,16 +14,18 @@ version as (
     group by record_id
 ),
 ordered as (
-    select record_id,
+    select record_id, met,
            lag(record_id) over before_it as previous_id,
            lag(told) over before_it as previous_told
     from version
     window before_it as (partition by object order by met)
 )
-select o.record_id, r.record
+select o.record_id, r.record, b.committed_at as seen_at
 from ordered o
-join raw_record r
+join batch b on b.batch_id = o.met.batch
+left join raw_record r
   on r.source = $source and r.record_id = o.previous_id
  and r.batch_id = o.previous_told.batch and r.unit = o.previous_told.unit and r.position = o.previous_told.position
--- what was gone has nothing before it
-where not contains(o.previous_id, '@deleted-');
+ -- what was gone has nothing before it
+ and not contains(o.previous_id, '@deleted-')
+where contains(o.record_id, '@');

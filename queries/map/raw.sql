@@ -5,7 +5,7 @@ select
     r.source,
     split_part(r.unit, '/', 1) as stream,
     nullif(url_decode(split_part(r.unit, '/', 2)), '-') as item,
-    r.record_id, r.occurred_at, r.unit, r.position, r.hash as raw_hash, r.record,
+    r.record_id, coalesce(r.occurred_at, p.seen_at) as occurred_at, r.unit, r.position, r.hash as raw_hash, r.record,
     p.record as previous,
     contains(r.record_id, '@deleted-') as deleted,
     ends_with(r.unit, '/first') as first
