@@ -13,7 +13,14 @@ use std::{env, fs, io, process};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // Folders that are embedded whole: the macro does not notice a file that is new.
-    for folder in ["queries/reports", "queries/explain", "src/cli/demo/sample"] {
+    for folder in [
+        "queries/reports",
+        "queries/explain",
+        "queries/controls",
+        "queries/standards",
+        "queries/what-if",
+        "src/cli/demo/sample",
+    ] {
         println!("cargo::rerun-if-changed={folder}");
     }
     for name in ["DUCKDB_LIB_DIR", "DUCKDB_STATIC", "DUCKDB_DOWNLOAD_LIB"] {

@@ -23,7 +23,7 @@
 //! | when, in which windows, and what is committed together | [`collect`] |
 //! | the file, its schema, migrations, locks | [`store`], `queries/schema/`, `queries/store/` |
 //! | who counts as the actor, what links, the verdict | `queries/reconcile/`, in the order of the file names |
-//! | a requirement of the standard | `queries/controls/`, one file each |
+//! | a requirement of the standard | `queries/standards/`, `queries/controls/`, one file each; [`standard`] reads them |
 //! | a report | `queries/reports/`, one file each; [`report`] parses its header and binds its parameters |
 //! | how a result looks | [`output`], one file for each format |
 //! | a command | [`cli`], one file each |
@@ -52,5 +52,6 @@ pub mod progress;
 pub mod reconcile;
 pub mod record;
 pub mod report;
+pub mod standard;
 pub mod store;
 pub mod time;

@@ -43,6 +43,7 @@ rules! {
     pipelines: "pipelines",
     proof: "proof",
     release_log: "release-log",
+    reports: "reports",
     roles: "roles",
     scopes: "scopes",
     sessions: "sessions",
@@ -288,7 +289,7 @@ fn audit(place: &Place, now: &str) -> Db {
     let options = collect::Options { sources: Vec::new(), since: None, now, wait };
     let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
     assert!(outcome.complete(), "{outcome:?}");
-    let options = reconcile::Options { now, rebuild: false, complete: true, wait };
+    let options = reconcile::Options { now, rebuild: false, complete: true, wait, instead: None };
     reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
     Db::open(&place.store(), Access::Read, wait).expect("a store")
 }

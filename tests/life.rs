@@ -1,37 +1,10 @@
 //! The life of a finding and of a verdict, from one night to the next.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::shorthand::{events, releases, with_accounts};
-use crate::support::{Place, Table, checkout};
-
-/// The world of the cases, to be audited several times.
-fn place() -> Place {
-    let world = std::fs::read_to_string(checkout("tests/cases/world.toml")).expect("the world");
-    let place = Place::new(&with_accounts(&world));
-    std::fs::create_dir_all(place.path("trail")).expect("a folder");
-    std::fs::create_dir_all(place.path("releases")).expect("a folder");
-    place
-}
-
-fn log(place: &Place, name: &str, given: Value) {
-    let records = events::records(given);
-    place.write(&format!("trail/{name}.json"), json!({ "Records": records }).to_string());
-}
-
-fn release(place: &Place, name: &str, given: Value) {
-    let lines = releases::lines(&releases::deployments(given));
-    place.write(&format!("releases/{name}.jsonl"), lines);
-}
-
-fn deploy() -> Value {
-    json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}])
-}
-
-fn verdict(place: &Place) -> String {
-    let changes = place.report("changes");
-    changes.cell(changes.row("record_id", "c"), "verdict").to_owned()
-}
+use crate::support::shorthand::releases;
+use crate::support::world::{deploy, log, place, release, verdict};
+use crate::support::{Place, Table};
 
 fn findings(place: &Place) -> Table {
     place.query("select control, severity, status from finding order by all")

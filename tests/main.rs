@@ -5,9 +5,12 @@
 
 mod support;
 
+mod approved;
+mod auditor;
 mod azure;
 mod cases;
 mod connectors;
+mod history;
 mod hostile;
 mod idempotence;
 mod input;
@@ -16,7 +19,9 @@ mod life;
 mod localstack;
 mod lock;
 mod real_records;
+mod reports;
 mod sample;
 mod scenarios;
+mod standard;
 mod store;
 mod wordpress;

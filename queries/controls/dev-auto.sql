@@ -1,6 +1,5 @@
 -- title: Dev deploys automatically
 -- description: The pipeline has a dev stage whose trigger is automatic, with no human approval.
--- severity: medium
 -- controls: OFQ-00005/dev-auto
 select
     'pipeline' as subject_kind, pipeline as subject_id, service, 'dev' as environment,
@@ -14,7 +13,8 @@ select
         when not bool_or(environment = 'dev') then 'no-dev-stage'
         when bool_or(environment = 'dev' and trigger is null) then 'trigger-unknown'
         else 'dev-not-automatic'
-    end as reason
+    end as reason,
+    max(changed_at) as occurred_at
 from pipeline_stage
 where current
 group by pipeline, service;

@@ -1,6 +1,5 @@
 -- title: Managerial approval of live
 -- description: The live stage needs a human approval that its requester cannot give, and each live deployment has one by a manager or senior person.
--- severity: high
 -- controls: OFQ-00005/prod-approval
 with
 given as (
@@ -29,7 +28,7 @@ stage as (
 eligible as (
     -- every one who may approve has the role today; a name that the roster does not know is no evidence
     select
-        s.pipeline, s.service, s.stage, s.approvals_required, s.requester_can_approve, s.can_bypass,
+        s.pipeline, s.service, s.stage, s.approvals_required, s.requester_can_approve, s.can_bypass, s.changed_at,
         count(s.approver) as named,
         count(s.approver) filter (where i.person_id is null) as unknown,
         count(s.approver) filter (where i.person_id is not null and not exists (
@@ -61,7 +60,8 @@ select
         when automated then 'approval-automated'
         when skipped then 'approval-skipped'
         else 'approval-missing'
-    end as reason
+    end as reason,
+    null::timestamp as occurred_at
 from given
 union all
 select
@@ -79,5 +79,6 @@ select
         when without_role > 0 then 'eligible-approver-without-role'
         when approvals_required is null or requester_can_approve is null or named = 0 or unknown > 0 then 'eligible-approver-unknown'
         else 'stage-needs-approval'
-    end
+    end,
+    changed_at
 from eligible;

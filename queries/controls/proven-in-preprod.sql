@@ -1,6 +1,5 @@
 -- title: Proven in pre-production
 -- description: An earlier succeeded pre-production deployment of the same release finished before live started.
--- severity: medium
 -- controls: OFQ-00005/proven-in-preprod
 with proof as (
     select

@@ -1,6 +1,5 @@
 -- title: Recorded in the central release log
 -- description: Every change to live is linked to a recorded release.
--- severity: high
 -- controls: OFQ-00005/recorded
 select
     'change' as subject_kind, change_id as subject_id, service, environment,

@@ -1,6 +1,5 @@
 -- title: Third-party systems audited with the same rigour
 -- description: A third-party service's source is collected without gaps, and its changes reconcile.
--- severity: medium
 -- controls: OFQ-00005/third-party
 with
 sources as (

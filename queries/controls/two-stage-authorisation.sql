@@ -1,6 +1,5 @@
 -- title: Two-stage authorisation
 -- description: Released by one senior person or manager, signed off before the start by another.
--- severity: high
 -- controls: OFQ-00005/two-stage-authorisation
 with
 requester as (

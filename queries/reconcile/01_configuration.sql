@@ -8,6 +8,39 @@ select s.name, to_seconds(s.skew_s) as skew, to_seconds(s.settle_s) as settle, t
        to_seconds(s.operation_window_s) as operation_window, s.manual_means
 from config_standard;
 
+-- ---------------------------------------------------------------------------------------------------- the standard --
+create or replace table standard as
+select r.id as standard, r.title as title, r.version as version
+from (select from_json((select configuration from run)->'$.requirements', '{"id": "VARCHAR", "title": "VARCHAR", "version": "VARCHAR"}') as r);
+
+-- Its controls, in the order in which reports have them, and how bad a failure of each is, by what it judges.
+create or replace table control as
+with c as (
+    select unnest(from_json((select configuration from run)->'$.requirements.control', '[{"id": "VARCHAR", "title": "VARCHAR", "authorisation": "BOOLEAN",
+        "references": ["VARCHAR"], "file": "VARCHAR", "severity": "JSON", "reasons": "JSON"}]')) as c,
+        generate_subscripts(from_json((select configuration from run)->'$.requirements.control', '["JSON"]'), 1) as place
+)
+select c.id as control, place, c.title as title, c.authorisation as authorisation, c."references" as "references", c.file as file,
+       c.severity as severity, c.reasons as reasons
+from c;
+create or replace table control_severity as
+select control, key as subject_kind, severity->>key as severity
+from (select control, severity, unnest(json_keys(severity)) as key from control);
+
+-- Its sentences.
+create or replace table requirement as
+with r as (
+    select unnest(from_json((select configuration from run)->'$.requirements.requirement', '[{"section": "VARCHAR", "text": "VARCHAR", "controls": ["VARCHAR"],
+        "not_checked": "VARCHAR", "service": "VARCHAR"}]')) as r,
+        generate_subscripts(from_json((select configuration from run)->'$.requirements.requirement', '["JSON"]'), 1) as place
+)
+select place, r.section as section, r.text as text, r.controls as controls, r.not_checked as not_checked, r.service as service from r;
+
+-- Where it does not ask a control.
+create or replace table config_exception as
+select unnest(from_json((select configuration from run)->'$.requirements.exception', '[{"id": "VARCHAR", "service_type": "VARCHAR", "service": "VARCHAR",
+    "subject": "VARCHAR", "unless": "VARCHAR", "controls": ["VARCHAR"], "stages": "JSON", "reason": "VARCHAR"}]'), recursive := true);
+
 create or replace table config_source as
 select unnest(from_json((select configuration from run)->'$.source', '[{"name": "VARCHAR", "connector": "VARCHAR", "approvals": "VARCHAR", "path": "BOOLEAN"}]'), recursive := true);
 
@@ -22,9 +55,19 @@ select s.name as service, s.type as type, s.team as team, s.pipelines as pipelin
 create or replace table config_pipeline as
 select pipeline, min(service) as service from (select service, unnest(pipelines) as pipeline from config_service) group by pipeline;
 
+-- The service's own map of stages, then that of an exception of the standard.
 create or replace table config_stage as
+with
+mapped as (
+    select service, stages, unnest(json_keys(stages)) as key, 1 as place from config_service
+    union all
+    select s.service, x.stages, unnest(json_keys(x.stages)), 2
+    from config_exception x
+    join config_service s on lower(s.service) = lower(x.service)
+)
 select service, lower(replace(replace(key, '-', ''), '_', '')) as stage, stages->>key as environment
-from (select service, stages, unnest(json_keys(stages)) as key from config_service);
+from mapped
+qualify row_number() over (partition by service, lower(replace(replace(key, '-', ''), '_', '')) order by place, key) = 1;
 
 create or replace table config_scope as
 select unnest(from_json((select configuration from run)->'$.scope', '[{"position": "BIGINT", "service": "VARCHAR", "environment": "VARCHAR",

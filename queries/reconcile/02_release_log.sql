@@ -188,7 +188,7 @@ followed as (
     from version
     window w as (partition by deployment_id order by recorded_at nulls first)
 )
-select distinct deployment_id
+select deployment_id, max(recorded_at) as recorded_at
 from followed
 where recorded_at > started_at
   and before_bypassed is not null
@@ -200,7 +200,8 @@ where recorded_at > started_at
           not list_contains(before_said, concat_ws('|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar))
           and not coalesce(a.decided_at > before_at and a.decided_at <= started_at, false)
       )) > 0
-  );
+  )
+group by deployment_id;
 
 -- Stages of the latest revision, and of each revision the time from when to when it was in force.
 create or replace table pipeline_stage as
@@ -233,3 +234,27 @@ from owned o
 left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
 left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
 left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''));
+
+-- The pre-production run that live is held against: the last that had succeeded by then, else the last at all.
+create or replace table proving_run as
+select l.deployment_id as live_id, p.deployment_id
+from deployment l
+join deployment p on p.service = l.service and p.release_id = l.release_id and p.environment = 'preprod' and p.ran
+where l.environment = 'live' and l.ran
+qualify row_number() over (
+    partition by l.deployment_id
+    order by p.outcome = 'succeeded' and coalesce(p.finished_at <= l.started_at, false) desc, p.outcome = 'succeeded' desc, p.started_at desc, p.deployment_id
+) = 1;
+
+-- Live deployments before which their pipeline was defined anew since that run: another revision was in force.
+create or replace table redefinition as
+with revision as (
+    select distinct pipeline, revision, coalesce(changed_at, timestamp '0001-01-01') as changed_at, changed_until from pipeline_stage
+)
+select l.deployment_id, v.changed_at
+from proving_run r
+join deployment l on l.deployment_id = r.live_id
+join deployment p on p.deployment_id = r.deployment_id and p.pipeline = l.pipeline
+join revision v on v.pipeline = l.pipeline and l.started_at >= v.changed_at and l.started_at < v.changed_until
+join revision o on o.pipeline = p.pipeline and p.started_at >= o.changed_at and p.started_at < o.changed_until
+where o.changed_at <> v.changed_at or o.revision is distinct from v.revision;

@@ -78,7 +78,8 @@ select
     w.session_id, own.system, own.issued_key, lower(own.issued_name) as issued_name, own.occurred_at, w.hops,
     root.session_id as root_id,
     root.caller_type, root.caller_name, root.caller_role, root.caller_session, root.provider, root.subject,
-    coalesce(root.caller_key, root.issued_key, root.session_id) as root_key,
+    -- a key of the caller's own session holds together what was done with it; a user's own key is no session's
+    coalesce(case when root.caller_type not in ('user', 'root') or root.caller_started is not null then root.caller_key end, root.issued_key, root.session_id) as root_key,
     list_filter(list_append(w.roles, role_key(root.caller_role)), lambda x: x is not null) as roles,
     list_filter(w.session_names, lambda x: x is not null) as session_names,
     list_filter(list_concat(w.run_ids, w.tag_run_ids), lambda x: x is not null) as run_ids,

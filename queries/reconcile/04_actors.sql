@@ -345,7 +345,12 @@ select
         when kind = 'person' then 'person'
     end as actor_reason,
     root_type, provider, subject, roles, session_id, session_records,
-    coalesce(root_key, session_key, case when session_started is not null then actor_name || '@' || session_started::varchar end) as root_key,
+    -- a key that is no session's (a user's own) says nothing of what belongs together
+    coalesce(
+        root_key,
+        case when actor_type not in ('user', 'root') or session_started is not null then session_key end,
+        case when session_started is not null then actor_name || '@' || session_started::varchar end
+    ) as root_key,
     [lower(x) for x in proven_run_ids] as proven_run_ids,
     -- CodeBuild names its sessions after the build
     list_distinct(list_filter(list_concat(

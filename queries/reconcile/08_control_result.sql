@@ -6,5 +6,6 @@ create or replace table control_result (
     service      varchar not null,
     environment  varchar not null,
     result       varchar not null check (result in ('pass', 'fail', 'not-applicable', 'no-evidence')),
-    reason       varchar not null
+    reason       varchar not null,
+    occurred_at  timestamp               -- when it came about, where the control says so: what a baseline goes by
 );

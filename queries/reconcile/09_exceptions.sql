@@ -1,9 +1,20 @@
 -- Where a control does not apply: by the standard itself, or by a waiver that counts.
 
--- Static apps are released by build pipelines: what the standard asks of the stages of a release pipeline is not theirs.
-update control_result set result = 'not-applicable', reason = 'static-app'
-where subject_kind = 'pipeline' and control in ('dev-auto', 'preprod-manual', 'prod-approval')
-  and service in (select service from config_service where type = 'static-app');
+-- By the standard: which control is not asked of which service, of all subjects or (subject_kind) of some.
+create or replace table not_asked as
+select s.service, unnest(x.controls) as control, x.subject as subject_kind, x.id as reason
+from config_exception x
+join config_service s on (x.service_type is null or x.service_type = s.type) and (x.service is null or lower(x.service) = lower(s.service))
+where case x.unless
+          when 'preprod' then not exists (from deployment d where d.service = s.service and d.environment = 'preprod')
+          when 'stages' then not exists (from pipeline_stage p where p.service = s.service)
+          else true
+      end;
+
+update control_result set result = 'not-applicable', reason = n.reason
+from not_asked n
+where control_result.service = n.service and control_result.control = n.control
+  and (n.subject_kind is null or control_result.subject_kind = n.subject_kind);
 
 -- Waivers: approved by someone in a role, other than who asked.
 create or replace table waiver as

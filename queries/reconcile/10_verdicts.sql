@@ -1,45 +1,37 @@
 -- The verdict on each change: the first that applies, in the order of the design.
 
--- The closed list of reasons: code, verdict, sentence.
-create or replace table reason as select * from reason_text;
-
--- Exemptions that count: approved by another person than who asked, in the role at that time.
-create or replace table exemption as
-select
-    e.*,
-    coalesce(requester.actor, lower(e.requested_by)) as requester_actor,
-    coalesce(approver.actor, lower(e.approved_by)) as approver_actor,
-    case
-        when approver.person_id is null or not exists (
-            from config_role r
-            where r.person_id = approver.person_id and (r.services is null or e.service is null or list_contains(r.services, e.service))
-              and e.valid_from >= r.valid_from and e.valid_from < r.valid_to
-        ) then 'the approver is neither senior nor manager'
-        when e.requested_by is null then 'nobody is named who asked for it'
-        when coalesce(requester.actor, lower(e.requested_by)) = coalesce(approver.actor, lower(e.approved_by)) then 'who asked for it approved it'
-        when e.valid_from is null or e.valid_to is null or e.valid_from >= e.valid_to then 'it covers no time'
-    end as invalid,
-    list_distinct(list_concat(
-        [lower(x) for x in e.actors],
-        (select coalesce(list(i.actor), []) from config_identity i where list_contains([lower(x) for x in e.actors], i.identity))
-    )) as covered_actors
-from config_exemption e
-left join config_identity requester on requester.identity = lower(e.requested_by)
-left join config_identity approver on approver.identity = lower(e.approved_by);
+-- The closed list of reasons: code, verdict, sentence; those of own controls with the standard that names them.
+create or replace table reason as
+select reason, verdict, sentence from reason_text
+union all
+select key, case when authorisation then 'unapproved' else 'nonconforming' end, reasons->>key
+from (select authorisation, reasons, unnest(json_keys(reasons)) as key from control)
+where key not in (select reason from reason_text)
+union all
+-- a reason for which its standard has no sentence
+select r.reason, case when c.authorisation then 'unapproved' else 'nonconforming' end, c.title || ': not so.'
+from control_result r
+join control c using (control)
+where r.subject_kind = 'deployment' and r.result in ('fail', 'no-evidence')
+  and r.reason not in (select reason from reason_text)
+  and (c.reasons->>r.reason) is null
+group by r.reason, c.authorisation, c.title
+qualify row_number() over (partition by r.reason order by c.authorisation desc, c.title) = 1;
 
 -- How a deployment stands against the controls that apply to it.
 create or replace table deployment_standing as
 select
     subject_id as deployment_id,
-    list(control order by place) filter (where result in ('fail', 'no-evidence')) as failed_controls,
-    coalesce(bool_or(result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')), false) as unauthorised,
-    arg_min(reason, place) filter (where result in ('fail', 'no-evidence') and control in ('two-stage-authorisation', 'prod-approval')) as authorisation_reason,
+    list(control order by place) filter (where failed) as failed_controls,
+    coalesce(bool_or(failed and authorisation), false) as unauthorised,
+    arg_min(reason, place) filter (where failed and authorisation) as authorisation_reason,
     -- what was never proven tells more than that there is nothing to compare it with
-    arg_min(reason, -place) filter (where result in ('fail', 'no-evidence') and control not in ('two-stage-authorisation', 'prod-approval')) as other_reason
+    arg_max(reason, place) filter (where failed and not authorisation) as other_reason
 from (
-    select *, list_position(['repeatable', 'proven-in-preprod', 'two-stage-authorisation', 'prod-approval'], control) as place
-    from control_result
-    where subject_kind = 'deployment'
+    select r.subject_id, r.control, r.reason, c.place, c.authorisation, r.result in ('fail', 'no-evidence') as failed
+    from control_result r
+    join control c using (control)
+    where r.subject_kind = 'deployment'
 )
 group by subject_id;
 
@@ -185,6 +177,11 @@ select
 from told t
 left join read_through own on own.source = t.source
 group by t.system, t.source;
+
+-- The verdicts as they were: what becomes of them is history. The first time there are none.
+create table if not exists change (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
+create or replace temporary table change_before as
+select change_id, verdict, reason, actor, deployment_id, exemption_id from change;
 
 create or replace table change as
 select

@@ -18,26 +18,46 @@ unlinked as (
             || any_value(case when actor = '' then 'nobody named' else actor end order by occurred_at, change_id)
             || ', first ' || arg_min(action, (occurred_at, change_id)) || ' at ' || strftime(min(occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
         bool_and(state = 'provisional') as provisional,
-        null::varchar as exemption_id
+        null::varchar as exemption_id,
+        max(occurred_at) as happened_at
     from change
     where verdict in ('manual', 'unrecorded', 'unattributed')
     group by case_id, service, environment
 ),
+changes as (
+    -- a control on changes that a linked one fails: one for each case and control
+    select
+        r.control, 'high' as severity, 'case' as subject_kind, c.case_id as subject_id, c.service, c.environment, any_value(c.actor order by c.occurred_at, c.change_id) as actor,
+        r.control || ': ' || count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct r.reason, ', ' order by r.reason) || '), first '
+            || arg_min(c.action, (c.occurred_at, c.change_id)) || ' at ' || strftime(min(c.occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
+        bool_and(c.state = 'provisional') as provisional, null::varchar as exemption_id, max(c.occurred_at) as happened_at
+    from control_result r
+    join change c on c.change_id = r.subject_id
+    where r.subject_kind = 'change' and r.result = 'fail' and c.verdict in ('released', 'nonconforming', 'unapproved')
+    group by r.control, c.case_id, c.service, c.environment
+),
 failed as (
-    select control, subject_id, service, environment, result, reason
+    select control, subject_id, service, environment, result, reason, occurred_at as failed_at
     from control_result
     where subject_kind = 'deployment' and result in ('fail', 'no-evidence')
     union all
     -- the verdict goes by the latest record; that it says otherwise than before is told all the same
-    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start'
+    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start', recorded_at
     from authorisation_change
     join deployment d using (deployment_id)
     where d.environment = 'live' and d.ran
+    union all
+    -- equal steps are equal steps; that they are defined otherwise than when they were proven is told all the same
+    select r.control, r.subject_id, r.service, r.environment, 'fail', 'definition-changed', n.changed_at
+    from redefinition n
+    join control_result r on r.control = 'repeatable' and r.subject_kind = 'deployment' and r.subject_id = n.deployment_id
+    where r.result <> 'not-applicable' and r.reason <> 'definition-changed'
 ),
 deployments as (
     select
-        arg_min(r.control, (r.result = 'no-evidence', list_position(['two-stage-authorisation', 'prod-approval', 'proven-in-preprod', 'repeatable'], r.control))) as control,
-        case when bool_or(r.control in ('two-stage-authorisation', 'prod-approval')) then 'high' else 'medium' end as severity,
+        -- what failed before what lacks evidence, who let it happen before what was let happen
+        arg_min(r.control, (r.result = 'no-evidence', not c.authorisation, case when c.authorisation then c.place else -c.place end)) as control,
+        ['low', 'medium', 'high'][max(list_position(['low', 'medium', 'high'], coalesce(v.severity, 'medium')))] as severity,
         'deployment' as subject_kind, r.subject_id, any_value(r.service) as service, any_value(r.environment) as environment,
         lower(coalesce(any_value(d.requested_by), '')) as actor,
         'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control) as summary,
@@ -46,29 +66,33 @@ deployments as (
             select min(x.exemption_id) from exemption x
             where x.invalid is null and list_contains(x.deployments, r.subject_id)
               and (len(x.controls) = 0 or list_has_all(x.controls, list(r.control)))
-        ) as exemption_id
+        ) as exemption_id,
+        greatest(any_value(d.started_at), max(r.failed_at)) as happened_at
     from failed r
     join deployment d on d.deployment_id = r.subject_id
+    join control c on c.control = r.control
+    left join control_severity v on v.control = r.control and v.subject_kind = 'deployment'
     group by r.subject_id
 ),
-pipelines as (
+definitions as (
     select control, 'medium' as severity, subject_kind, subject_id, service, environment, '' as actor,
-           'pipeline ' || subject_id || ': ' || reason as summary, false as provisional, null::varchar as exemption_id
+           subject_kind || ' ' || subject_id || ': ' || reason as summary, false as provisional, null::varchar as exemption_id, occurred_at as happened_at
     from control_result
-    where subject_kind = 'pipeline' and result = 'fail'
+    where subject_kind in ('pipeline', 'service') and result = 'fail'
 ),
 open_windows as (
-    select 'recorded' as control, 'medium' as severity, 'deployment' as subject_kind, deployment_id as subject_id, service, environment,
+    select 'recorded' as control, coalesce((select severity from control_severity where control = 'recorded' and subject_kind = 'deployment'), 'medium') as severity,
+           'deployment' as subject_kind, deployment_id as subject_id, service, environment,
            lower(coalesce(requested_by, '')) as actor,
            'deployment ' || deployment_id || ' has no recorded end; its window was closed by max_running' as summary, false as provisional,
-           null::varchar as exemption_id
+           null::varchar as exemption_id, window_end as happened_at
     from deployment where closed_by_limit and environment = 'live' and ran
 ),
 ends_not_seen as (
     select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, s.service, s.environment,
            lower(coalesce(a.actor, '')) as actor,
            'operation ' || e.action || ' on ' || e.resource || ' began at ' || strftime(e.occurred_at, '%Y-%m-%dT%H:%M:%SZ') || ', and its end was not seen in 24 hours' as summary,
-           false as provisional, null::varchar as exemption_id
+           false as provisional, null::varchar as exemption_id, e.occurred_at as happened_at
     from pending_event e
     join actor a using (appearance_id)
     join change_scope s using (change_id)
@@ -78,29 +102,41 @@ ends_not_seen as (
 exemptions as (
     select 'exemption' as control, 'medium' as severity, 'exemption' as subject_kind, exemption_id as subject_id, coalesce(service, '') as service,
            coalesce(environment, '') as environment, requester_actor as actor, 'exemption ' || exemption_id || ' is ignored: ' || invalid as summary,
-           false as provisional, null::varchar as exemption_id
+           false as provisional, null::varchar as exemption_id, null::timestamp as happened_at
     from exemption where invalid is not null
     union all
     select 'waiver', 'medium', 'waiver', service || '/' || control, service, '', coalesce(lower(requested_by), ''),
-           'waiver of ' || control || ' for ' || service || ' is ignored: ' || invalid, false, null
+           'waiver of ' || control || ' for ' || service || ' is ignored: ' || invalid, false, null, null
     from waiver where invalid is not null
+    union all
+    select 'baseline', 'medium', 'baseline', strftime(until, '%Y-%m-%dT%H:%M:%SZ'), '', '', lower(requested_by),
+           'baseline until ' || strftime(until, '%Y-%m-%dT%H:%M:%SZ') || ' is ignored: ' || invalid, false, null, null
+    from baseline_standing where invalid is not null
 ),
 every as (
-    from unlinked union all by name from deployments union all by name from pipelines union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
+    from unlinked union all by name from changes union all by name from deployments union all by name from definitions union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
 )
 select
     left(sha256(concat_ws(chr(31), e.control, e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
     e.control,
     -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
     case
-        when e.provisional then case when e.environment in ('live', '') then 'medium' else 'low' end
-        when e.environment in ('live', '') or e.subject_kind not in ('case', 'deployment') then e.severity
+        when e.provisional and coalesce(v.severity, e.severity) = 'high' then case when e.environment in ('live', '') then 'medium' else 'low' end
+        when e.environment in ('live', '') or e.subject_kind not in ('case', 'deployment') then coalesce(v.severity, e.severity)
         else l.lower
     end as severity,
     e.subject_kind, e.subject_id, coalesce(e.service, '') as service, coalesce(e.environment, '') as environment, coalesce(e.actor, '') as actor,
-    e.summary, e.exemption_id
+    e.summary, e.happened_at, e.exemption_id,
+    case
+        when e.exemption_id is not null then 'exempted'
+        when e.happened_at < (select max(until) from baseline_standing where invalid is null) then 'baseline'
+        else 'open'
+    end as status
 from every e
-left join lower_severity l on l.severity = e.severity;
+-- how bad it is says the standard; a deployment fails several controls, and counts as the worst
+left join control_severity v on v.control = e.control and v.subject_kind = case e.subject_kind when 'case' then 'change' else e.subject_kind end
+    and e.subject_kind <> 'deployment'
+left join lower_severity l on l.severity = coalesce(v.severity, e.severity);
 
 update finding set status = 'resolved', last_seen = finding.last_seen
 where status <> 'resolved' and finding_id not in (select finding_id from found);
@@ -108,16 +144,22 @@ where status <> 'resolved' and finding_id not in (select finding_id from found);
 update finding
 set severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
     last_seen = run.now,
-    opened_at = case when finding.status = 'resolved' or (finding.status = 'exempted' and f.exemption_id is null)
-                       or (finding.severity <> f.severity and f.severity = 'high') then run.now else finding.opened_at end,
-    status = case when f.exemption_id is null then 'open' else 'exempted' end,
+    -- open again, worse than before, or the case goes on: somebody has to look again
+    opened_at = case
+        when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open')
+          or (finding.severity <> f.severity and f.severity = 'high')
+          or (f.subject_kind = 'case' and f.happened_at > finding.happened_at) then run.now
+        else finding.opened_at
+    end,
+    happened_at = f.happened_at,
+    status = f.status,
     exemption_id = f.exemption_id
 from found f, run
 where finding.finding_id = f.finding_id;
 
 insert into finding
 select f.finding_id, f.control, f.severity, f.subject_kind, f.subject_id, f.service, f.environment, f.actor, f.summary,
-       run.now, run.now, case when f.exemption_id is null then 'open' else 'exempted' end, f.exemption_id, run.now
+       run.now, run.now, f.status, f.exemption_id, run.now, f.happened_at
 from found f
 cross join run
 where f.finding_id not in (select finding_id from finding);

@@ -1,22 +1,26 @@
 -- title: Controls
 -- description: Each service against each control of the standard.
+-- param: since timestamp optional  Changes and deployments from here (inclusive)
+-- param: until timestamp optional  Changes and deployments up to here (exclusive)
+-- param: environment text optional  Only subjects of this environment
 -- param: service text optional  Only this service
 with
-control as (
-    select unnest(['repeatable', 'proven-in-preprod', 'automated', 'recorded', 'two-stage-authorisation', 'dev-auto', 'preprod-manual', 'prod-approval', 'third-party']) as control
-),
 applicable as (
     select
-        s.service, c.control,
-        case
-            when exists (from waiver w where w.service = s.service and w.control = c.control and w.invalid is null and w.in_force) then false
-            when s.type = 'third-party' then c.control in ('recorded', 'automated', 'two-stage-authorisation', 'third-party')
-                or exists (from deployment d where d.service = s.service and d.environment = 'preprod' and c.control in ('repeatable', 'proven-in-preprod'))
-                or exists (from pipeline_stage p where p.service = s.service and c.control in ('dev-auto', 'preprod-manual', 'prod-approval'))
-            when s.type = 'static-app' then c.control not in ('dev-auto', 'preprod-manual', 'third-party')
-            else c.control <> 'third-party'
-        end as applies
+        s.service, c.control, c.place,
+        not exists (from not_asked n where n.service = s.service and n.control = c.control and n.subject_kind is null)
+            and not exists (from waiver w where w.service = s.service and w.control = c.control and w.invalid is null and w.in_force) as applies
     from config_service s cross join control c
+),
+judged as (
+    -- pipelines and services are judged as they are, changes and deployments lie in a period
+    select r.*
+    from control_result r
+    left join change c on r.subject_kind = 'change' and c.change_id = r.subject_id
+    left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
+    where ($since is null or coalesce(c.occurred_at, d.started_at, $since) >= $since)
+      and ($until is null or coalesce(c.occurred_at, d.started_at, timestamp '0001-01-01') < $until)
+      and ($environment is null or r.environment in ($environment, ''))
 ),
 counted as (
     select service, control,
@@ -25,7 +29,7 @@ counted as (
            count(*) filter (where result = 'no-evidence') as no_evidence,
            min(subject_id) filter (where result = 'fail') as failed,
            min(subject_id) filter (where result = 'no-evidence') as unknown
-    from control_result
+    from judged
     group by all
 )
 select
@@ -44,4 +48,4 @@ select
 from applicable a
 left join counted c using (service, control)
 where $service is null or a.service = $service
-order by a.service, list_position(['repeatable', 'proven-in-preprod', 'automated', 'recorded', 'two-stage-authorisation', 'dev-auto', 'preprod-manual', 'prod-approval', 'third-party'], a.control);
+order by a.service, a.place;

@@ -7,6 +7,7 @@
 -- param: until timestamp optional  Up to here (exclusive)
 -- param: environment text optional  Only this environment
 -- param: service text optional  Only this service
+-- param: verdict text optional  Only this verdict
 select
     change_id, occurred_at, source, system, service, environment, actor, actor_kind, actor_basis, channel, action, operation,
     resource, verdict, state, reason, link_tier, ambiguous, deployment_id, release_id, failed_controls, exemption_id, case_id, record_id
@@ -15,5 +16,6 @@ where ($since is null or occurred_at >= $since)
   and ($until is null or occurred_at < $until)
   and ($environment is null or environment = $environment)
   and ($service is null or service = $service)
+  and ($verdict is null or verdict = $verdict)
   and verdict = 'manual'
 order by occurred_at, change_id;

@@ -3,6 +3,7 @@
 -- table: deployment_id, started_at, outcome, requested_by, approved_by, changes, two_stage_authorisation, prod_approval, proven_in_preprod, repeatable
 -- param: since timestamp optional  Started from here (inclusive)
 -- param: until timestamp optional  Started up to here (exclusive)
+-- param: environment text optional  Only this environment (all are of live)
 -- param: service text optional  Only this service
 with
 signed as (
@@ -18,8 +19,9 @@ results as (
            any_value(result) filter (where control = 'repeatable') as repeatable,
            any_value(result) filter (where control = 'proven-in-preprod') as proven_in_preprod,
            any_value(result) filter (where control = 'two-stage-authorisation') as two_stage_authorisation,
-           any_value(result) filter (where control = 'prod-approval') as prod_approval
-    from control_result where subject_kind = 'deployment' group by subject_id
+           any_value(result) filter (where control = 'prod-approval') as prod_approval,
+           string_agg(control, ';' order by place) filter (where result in ('fail', 'no-evidence')) as failed_controls
+    from control_result join control using (control) where subject_kind = 'deployment' group by subject_id
 )
 select
     d.deployment_id, d.release_id, d.pipeline, d.service, d.version, d.commit_sha as commit, d.started_at, d.finished_at, d.outcome, d.requested_by,
@@ -27,7 +29,8 @@ select
     coalesce(r.repeatable, 'not-applicable') as repeatable,
     coalesce(r.proven_in_preprod, 'not-applicable') as proven_in_preprod,
     coalesce(r.two_stage_authorisation, 'not-applicable') as two_stage_authorisation,
-    coalesce(r.prod_approval, 'not-applicable') as prod_approval
+    coalesce(r.prod_approval, 'not-applicable') as prod_approval,
+    coalesce(r.failed_controls, '') as failed_controls
 from deployment d
 left join signed s using (deployment_id)
 left join linked l using (deployment_id)
@@ -35,5 +38,6 @@ left join results r using (deployment_id)
 where d.environment = 'live'
   and ($since is null or d.started_at >= $since)
   and ($until is null or d.started_at < $until)
+  and ($environment is null or d.environment = $environment)
   and ($service is null or d.service = $service)
 order by d.started_at, d.deployment_id;

@@ -4,6 +4,7 @@
 -- param: until timestamp optional  Up to here (exclusive)
 -- param: environment text optional  Only this environment
 -- param: service text optional  Only this service
+-- param: verdict text optional  Only changes with this verdict
 with
 c as (
     select * from change
@@ -11,6 +12,7 @@ c as (
       and ($until is null or occurred_at < $until)
       and ($environment is null or environment = $environment)
       and ($service is null or service = $service)
+      and ($verdict is null or verdict = $verdict)
 ),
 a as (
     select * from attempt

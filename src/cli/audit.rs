@@ -81,7 +81,7 @@ pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow:
     let collected = collect::run(config, store, &options, &context.printer)?;
     super::collect::tell(&collected, context);
     let complete = collected.complete();
-    let options = reconcile::Options { now: context.now, rebuild: false, complete, wait };
+    let options = reconcile::Options { now: context.now, rebuild: false, complete, wait, instead: None };
     let outcome = reconcile::run(config, store, &options, &context.printer)?;
     super::reconcile::tell(&outcome, context);
     Ok((complete, outcome))

@@ -4,17 +4,21 @@
 //! it went ([`ExitStatus`]); an error always means that the job, or a part of it, could not be done.
 
 mod audit;
+mod baseline;
 mod check;
 mod collect;
 mod completions;
 mod context;
 mod demo;
+mod exempt;
 mod explain;
 mod init;
+mod manifest;
 mod query;
 mod reconcile;
 mod record;
 mod report;
+mod sections;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +95,8 @@ enum Command {
     Query(query::Args),
     Explain(explain::Args),
     Record(record::Args),
+    Exempt(exempt::Args),
+    Baseline(baseline::Args),
     Completions(completions::Args),
 }
 
@@ -132,6 +138,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
         Command::Query(args) => query::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::Record(args) => record::run(&args, context),
+        Command::Exempt(args) => exempt::run(&args, context),
+        Command::Baseline(args) => baseline::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

@@ -1,7 +1,7 @@
 //! `report`: one report, all reports, or which reports there are.
 
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -15,6 +15,7 @@ use crate::time::parse_moment;
 
 use super::audit::FailOn;
 use super::context::{Context, Usage};
+use super::manifest::{self, Manifest, evidence_head};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,8 +99,14 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
     db.sandbox()?;
     match &args.out {
-        Some(out) => to_file(&db, report, &filters, format, &file_for(out, report, format))?,
+        Some(out) => {
+            to_file(&db, report, &filters, format, &file_for(out, report, format))?;
+        }
         None => to_stdout(&db, report, &filters, format, context)?,
+    }
+    // Kept elsewhere, it shows later whether the evidence up to here was altered.
+    if let Some(head) = evidence_head(&db)? {
+        context.printer.note(&format!("evidence head {head}"));
     }
     status(&db, report, &filters, args.fail_on)
 }
@@ -125,6 +132,9 @@ fn file_for(out: &Path, report: &Report, format: Format) -> PathBuf {
 }
 
 fn to_stdout(db: &Db, report: &Report, filters: &Filters, format: Format, context: &Context) -> anyhow::Result<()> {
+    if format == Format::Parquet && io::stdout().is_terminal() {
+        return Err(Usage::error("Parquet is not for a terminal", "write it to a file with --out FILE"));
+    }
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
     let options = TableOptions { columns, ..context.printer.table_options() };
@@ -136,14 +146,16 @@ fn to_stdout(db: &Db, report: &Report, filters: &Filters, format: Format, contex
     Ok(())
 }
 
-/// Writes a report to a file, whole or not at all.
-fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<()> {
+/// Writes a report to a file, whole or not at all. Returns the number of its rows.
+fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<u64> {
+    let mut count = 0;
     write_whole(path, |file| {
         let out = BufWriter::new(file);
         let mut rows = sink(format, out, TableOptions::default());
-        report::run(db, report, filters, &mut *rows)?;
+        count = report::run(db, report, filters, &mut *rows)?;
         Ok(())
-    })
+    })?;
+    Ok(count)
 }
 
 /// Writes a file beside its place first, so that nobody finds half of it; what is no regular file (a pipe, a device)
@@ -184,11 +196,12 @@ fn all(
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     db.sandbox()?;
     let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
-    context.printer.note(&format!("{} reports in {}", catalog.iter().count(), folder.display()));
+    let count = catalog.iter().count();
+    context.printer.note(&format!("{count} reports in {}, with their hashes in {}", folder.display(), manifest::NAME));
     Ok(status)
 }
 
-/// Writes every report into a folder, each with the filters that it knows.
+/// Writes every report into a folder, each with the filters that it knows, and a manifest of them.
 pub(super) fn write_all(
     db: &Db,
     catalog: &Catalog,
@@ -199,14 +212,17 @@ pub(super) fn write_all(
 ) -> anyhow::Result<ExitStatus> {
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let mut worst = ExitStatus::Clean;
+    let mut manifest = Manifest::new(db)?;
     for report in catalog.iter() {
         let path = file_for(folder, report, format);
         let fitting = filters.that_fit(report);
-        to_file(db, report, &fitting, format, &path)?;
+        let rows = to_file(db, report, &fitting, format, &path)?;
+        manifest.add(&path, rows, &fitting)?;
         if report.header.severity.is_some() && status(db, report, &fitting, fail_on)? == ExitStatus::Findings {
             worst = ExitStatus::Findings;
         }
     }
+    write_whole(&folder.join(manifest::NAME), |file| manifest.write(file))?;
     Ok(worst)
 }
 

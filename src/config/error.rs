@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Hint, nearest};
+use crate::standard;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,8 @@ pub enum Error {
     Read { path: PathBuf, source: io::Error },
     #[error("configuration {}: {}", path.display(), list(problems))]
     Invalid { path: PathBuf, problems: Vec<Problem> },
+    #[error(transparent)]
+    Standard(#[from] standard::Error),
 }
 
 impl Hint for Error {
@@ -30,6 +33,7 @@ impl Hint for Error {
             Self::Read { source, path } if source.kind() == io::ErrorKind::NotFound => {
                 Some(format!("check the path; `changetrail --config {} init` writes one there", path.display()))
             }
+            Self::Standard(error) => error.hint(),
             Self::Read { .. } | Self::Invalid { .. } => None,
         }
     }

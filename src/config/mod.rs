@@ -6,6 +6,7 @@
 
 mod discover;
 mod error;
+mod exemptions;
 mod people;
 mod tables;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use serde_json::json;
 use toml::Spanned;
 
 use crate::error::nearest;
+use crate::standard::{self, Shelves};
 pub use error::{Error, Problem};
 pub use tables::{Automation, Exemption, Person, PipelineIdentity, Scope, Service, Standard, Waiver};
 pub use values::{Approvals, Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict};
@@ -34,6 +36,8 @@ pub struct Config {
     base: PathBuf,
     store: PathBuf,
     pub standard: Standard,
+    /// What that standard says.
+    pub requirements: standard::Standard,
     /// Folders with the user's own connectors.
     pub extend_connectors: Vec<PathBuf>,
     /// Folders with the user's own queries.
@@ -46,7 +50,10 @@ pub struct Config {
     pub automations: Vec<Automation>,
     /// Those of `[[person]]`, then those of the `people` file.
     pub people: Vec<Person>,
+    /// Those of `[[exemption]]`, then those of the `exemptions` file.
     pub exemptions: Vec<Exemption>,
+    /// The file that `changetrail exempt` adds to.
+    pub exemptions_file: PathBuf,
     /// What is odd, but can be worked with.
     pub warnings: Vec<String>,
 }
@@ -113,7 +120,9 @@ impl Config {
             serde_path_to_error::deserialize(deserializer).map_err(|error| error::from_toml(path, text, &error))?;
 
         let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        let in_base = |paths: &[String]| paths.iter().map(|path| base.join(path)).collect();
+        let in_base = |paths: &[String]| -> Vec<PathBuf> { paths.iter().map(|path| base.join(path)).collect() };
+        let extend_queries = in_base(&file.extend.queries);
+        let requirements = Shelves { own: &extend_queries, instead: None }.standard(&file.standard.name)?;
         let mut lines = Lines::default();
         let mut problems = Vec::new();
         let sources = read_sources(text, file.source, &mut lines.source, &mut problems);
@@ -127,12 +136,25 @@ impl Config {
                 }
             }
         }
+        let mut exemptions = unspan(text, file.exemption, &mut lines.exemption);
+        let mut exemptions_file = path.to_owned();
+        if let Some(named) = file.exemptions {
+            exemptions_file = base.join(named.get_ref());
+            match exemptions::read(&exemptions_file) {
+                Ok(more) => exemptions.extend(more),
+                Err(error) => {
+                    let line = Some(line_of(text, named.span().start));
+                    problems.push(Problem { line, text: format!("`exemptions`: {error}") });
+                }
+            }
+        }
         let mut config = Self {
             path: path.to_owned(),
             store: base.join(&file.store.path),
             standard: file.standard,
+            requirements,
             extend_connectors: in_base(&file.extend.connectors),
-            extend_queries: in_base(&file.extend.queries),
+            extend_queries,
             sources,
             services: unspan(text, file.service, &mut lines.service),
             scopes: unspan(text, file.scope, &mut lines.scope),
@@ -140,7 +162,8 @@ impl Config {
             waivers: unspan(text, file.waiver, &mut lines.waiver),
             automations: unspan(text, file.automation, &mut lines.automation),
             people,
-            exemptions: unspan(text, file.exemption, &mut lines.exemption),
+            exemptions,
+            exemptions_file,
             warnings: Vec::new(),
             base,
         };
@@ -152,6 +175,23 @@ impl Config {
         }
         config.warnings = found.warnings;
         Ok(config)
+    }
+
+    /// This configuration with one exemption more.
+    ///
+    /// # Errors
+    /// It cannot stand beside the others, or is wrong by itself; what would be a warning is an error here.
+    pub fn with(&self, exemption: Exemption) -> Result<Self, Error> {
+        let mut config = self.clone();
+        config.exemptions.push(exemption);
+        let mut found = validate::validate(&config, &Lines::default());
+        let known = validate::validate(self, &Lines::default());
+        let new = found.warnings.into_iter().filter(|warning| !known.warnings.contains(warning));
+        found.problems.extend(new.map(|text| Problem { line: None, text }));
+        if found.problems.is_empty() {
+            return Ok(config);
+        }
+        Err(Error::Invalid { path: self.exemptions_file.clone(), problems: found.problems })
     }
 
     /// The file that was read.
@@ -195,6 +235,7 @@ impl Config {
             .collect();
         json!({
             "standard": self.standard,
+            "requirements": self.requirements,
             "source": sources,
             "service": self.services,
             "scope": numbered(&self.scopes),

@@ -14,6 +14,7 @@ use super::values::{Environment, ManualMeans, Moment, Period, Role, ServiceType,
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) people: Option<Spanned<String>>,
+    pub(super) exemptions: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) store: Store,
     #[serde(default)]

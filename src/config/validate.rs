@@ -11,19 +11,6 @@ use super::tables::Scope;
 use super::values::Moment;
 use crate::error::nearest;
 
-/// The controls of the standard, for warnings about waivers and exemptions that name another.
-const CONTROLS: [&str; 9] = [
-    "repeatable",
-    "proven-in-preprod",
-    "automated",
-    "recorded",
-    "two-stage-authorisation",
-    "dev-auto",
-    "preprod-manual",
-    "prod-approval",
-    "third-party",
-];
-
 /// Lines on which each table starts, in the order of the entries.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -57,10 +44,6 @@ impl Findings {
 /// Checks a configuration whose parts were each read without error.
 pub(super) fn validate(config: &Config, lines: &Lines) -> Findings {
     let mut found = Findings::default();
-    if config.standard.name != "ofq-00005" {
-        let name = &config.standard.name;
-        found.problem(None, format!("unknown standard `{name}` in [standard]; known is ofq-00005"));
-    }
     sources(config, lines, &mut found);
     let names = config.services.iter().map(|service| service.name.as_str());
     unique(names, &lines.service, "service", &mut found);
@@ -173,11 +156,12 @@ fn pipeline_identities(config: &Config, lines: &Lines, found: &mut Findings) {
     }
 }
 
-fn known_control(control: &str, table: &str, line: Option<&usize>, found: &mut Findings) {
-    if !CONTROLS.contains(&control) {
-        let meant = match nearest(control, CONTROLS) {
+fn known_control(config: &Config, control: &str, table: &str, line: Option<&usize>, found: &mut Findings) {
+    let known: Vec<&str> = config.requirements.controls.iter().map(|control| control.id.as_str()).collect();
+    if !known.contains(&control) {
+        let meant = match nearest(control, known.iter().copied()) {
             Some(known) => format!("did you mean `{known}`?"),
-            None => format!("known are {}", CONTROLS.join(", ")),
+            None => format!("known are {}", known.join(", ")),
         };
         let text = format!("[[{table}]] names the control `{control}`, which the standard does not have; {meant}");
         found.warning(line, text);
@@ -199,7 +183,7 @@ fn waivers(config: &Config, lines: &Lines, found: &mut Findings) {
         if let Some(text) = unknown_service(config, &waiver.service, "waiver") {
             found.warning(line, text);
         }
-        known_control(&waiver.control, "waiver", line, found);
+        known_control(config, &waiver.control, "waiver", line, found);
         if waiver.reason.trim().is_empty() {
             found.problem(line, "[[waiver]] without a reason");
         }
@@ -262,6 +246,7 @@ fn exemptions(config: &Config, lines: &Lines, found: &mut Findings) {
     let ids = config.exemptions.iter().map(|exemption| exemption.id.as_str());
     unique(ids, &lines.exemption, "exemption", found);
     for (index, exemption) in config.exemptions.iter().enumerate() {
+        // Those of the file come after those of the configuration, and have no line in it.
         let line = lines.exemption.get(index);
         let what = format!("[[exemption]] `{}`", exemption.id);
         if exemption.service.is_none() && exemption.environment.is_none() && exemption.actors.is_empty() {
@@ -282,7 +267,7 @@ fn exemptions(config: &Config, lines: &Lines, found: &mut Findings) {
             found.warning(line, text);
         }
         for control in &exemption.controls {
-            known_control(control, "exemption", line, found);
+            known_control(config, control, "exemption", line, found);
         }
         in_order(Some(exemption.from), Some(exemption.to), &what, line, found);
     }

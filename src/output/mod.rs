@@ -7,6 +7,7 @@ mod csv;
 mod inert;
 mod json;
 mod ndjson;
+mod parquet;
 mod table;
 
 use std::io::Write;
@@ -26,6 +27,8 @@ pub enum Format {
     Json,
     // One object per line.
     Ndjson,
+    // Typed columns, for other programs.
+    Parquet,
 }
 
 impl Format {
@@ -37,6 +40,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Json => "json",
             Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
         }
     }
 }
@@ -48,6 +52,7 @@ pub fn sink<'a>(format: Format, writer: impl Write + 'a, options: TableOptions) 
         Format::Csv => Box::new(csv::Csv::new(writer)),
         Format::Json => Box::new(json::Json::new(writer)),
         Format::Ndjson => Box::new(ndjson::Ndjson::new(writer)),
+        Format::Parquet => Box::new(parquet::Parquet::new(writer)),
     }
 }
 
@@ -102,7 +107,7 @@ fn write_json(writer: &mut impl Write, kind: Kind, cell: &Value) -> std::io::Res
         Value::Time(value) => serde_json::to_writer(writer, &value.to_string())?,
         Value::Text(value) => match (kind, serde_json::from_str::<&serde_json::value::RawValue>(value)) {
             // Lists and structs; numbers too large for 64 bits.
-            (Kind::Json | Kind::Number, Ok(raw)) => serde_json::to_writer(writer, raw)?,
+            (Kind::Json | Kind::Number | Kind::Integer, Ok(raw)) => serde_json::to_writer(writer, raw)?,
             _ => serde_json::to_writer(writer, value)?,
         },
     }

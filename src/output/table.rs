@@ -108,7 +108,7 @@ impl<W: Write> Table<W> {
                 continue;
             };
             drawn.set_padding((0, GAP));
-            if column.kind == Kind::Number {
+            if matches!(column.kind, Kind::Integer | Kind::Number) {
                 drawn.set_cell_alignment(CellAlignment::Right);
             }
             if self.options.width.is_some() {

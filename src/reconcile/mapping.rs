@@ -149,7 +149,7 @@ fn statements(connector: &dyn Connector) -> Result<Vec<(&str, &str)>, Error> {
 }
 
 /// Changes when the mapping, its tables or what takes them in do: then everything is mapped again.
-fn version(connector: &dyn Connector) -> String {
+pub(super) fn version(connector: &dyn Connector) -> String {
     let mut hash = Sha256::new();
     hash.update(connector.mapping());
     for (name, csv) in connector.tables() {

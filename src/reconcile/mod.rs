@@ -4,9 +4,12 @@
 //! judges; `queries/controls/` holds each deployment, change and pipeline against the standard. All of it is one
 //! transaction: whoever reads sees the judgement of one run, never half of two.
 
+mod approved;
 mod mapping;
+mod rules;
+mod what_if;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +17,16 @@ use changetrail_connectors::{Catalog, Connector};
 use jiff::Timestamp;
 use thiserror::Error;
 
+pub use approved::{Baseline, add_baseline, exemption_refused};
+pub use what_if::{Proposal, Trial, what_if};
+
 use crate::config::Config;
+use crate::error::Hint as _;
 use crate::progress::Progress;
 use crate::record;
+use crate::standard::{self, Control};
 use crate::store::{self, Access, Db, Value, sql};
+use rules::{CHANGES, FINDINGS, RELEASES, Rules, Step, before_verdicts};
 
 /// How to reconcile.
 #[derive(Debug, Clone)]
@@ -29,6 +38,8 @@ pub struct Options {
     pub complete: bool,
     /// How long to wait for a store that others read.
     pub wait: Duration,
+    /// A folder whose files stand in for rules of the same name: to try them out.
+    pub instead: Option<PathBuf>,
 }
 
 /// What came of it.
@@ -38,6 +49,8 @@ pub struct Outcome {
     pub new_findings: Vec<(String, u64)>,
     /// All open findings: (severity, number).
     pub open_findings: Vec<(String, u64)>,
+    /// Findings that a baseline accepts: how many are left, of how many.
+    pub baseline: Option<(u64, u64)>,
     pub warnings: Vec<String>,
 }
 
@@ -53,6 +66,30 @@ pub enum Error {
         #[source]
         source: csv::Error,
     },
+    #[error("the control {file} is unusable")]
+    Control {
+        file: String,
+        #[source]
+        source: Box<store::Error>,
+    },
+    #[error(transparent)]
+    Standard(#[from] standard::Error),
+    #[error("reading the rules in {}", folder.display())]
+    Rules {
+        folder: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{} stands in for no rule", path.display())]
+    NoRule { path: PathBuf },
+    #[error("copying the store {}", path.display())]
+    Copy {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the control {file} is unusable: {problem}")]
+    Select { file: String, problem: String },
 }
 
 impl Error {
@@ -61,43 +98,22 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
-            Self::Mapping { .. } | Self::Table { .. } => None,
+            Self::Standard(error) => error.hint(),
+            Self::NoRule { .. } => {
+                Some("a file has to be named like the one in queries/reconcile/ that it replaces".to_owned())
+            }
+            Self::Copy { .. } => {
+                Some("there has to be room for a copy in the temporary folder; TMPDIR names another".to_owned())
+            }
+            Self::Control { .. } | Self::Select { .. } => Some(
+                "a control is one SELECT of subject_kind, subject_id, service, environment, result and reason; \
+                 queries/README.md says more"
+                    .to_owned(),
+            ),
+            Self::Rules { .. } | Self::Mapping { .. } | Self::Table { .. } => None,
         }
     }
 }
-
-/// The rules, in order. Deployments are judged before changes, because the verdict on a change rests on its release.
-const RELEASES: &[(&str, &str)] = &[
-    ("configuration", sql!("reconcile/01_configuration.sql")),
-    ("release log", sql!("reconcile/02_release_log.sql")),
-    ("sessions", sql!("reconcile/03_sessions.sql")),
-    ("actors", sql!("reconcile/04_actors.sql")),
-    ("operations", sql!("reconcile/05_operations.sql")),
-    ("scopes", sql!("reconcile/06_scopes.sql")),
-    ("links", sql!("reconcile/07_links.sql")),
-    ("control results", sql!("reconcile/08_control_result.sql")),
-];
-
-const RELEASE_CONTROLS: &[(&str, &str)] = &[
-    ("repeatable", sql!("controls/repeatable.sql")),
-    ("proven-in-preprod", sql!("controls/proven-in-preprod.sql")),
-    ("two-stage-authorisation", sql!("controls/two-stage-authorisation.sql")),
-    ("dev-auto", sql!("controls/dev-auto.sql")),
-    ("preprod-manual", sql!("controls/preprod-manual.sql")),
-    ("prod-approval", sql!("controls/prod-approval.sql")),
-];
-
-const CHANGES: &[(&str, &str)] =
-    &[("exceptions", sql!("reconcile/09_exceptions.sql")), ("verdicts", sql!("reconcile/10_verdicts.sql"))];
-
-const CHANGE_CONTROLS: &[(&str, &str)] = &[
-    ("automated", sql!("controls/automated.sql")),
-    ("recorded", sql!("controls/recorded.sql")),
-    ("third-party", sql!("controls/third-party.sql")),
-];
-
-const FINDINGS: &[(&str, &str)] =
-    &[("exceptions", sql!("reconcile/09_exceptions.sql")), ("findings", sql!("reconcile/11_findings.sql"))];
 
 /// Maps what is new, judges everything, and brings the findings up to date.
 ///
@@ -108,7 +124,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     db.sandbox()?;
     db.batch("begin", "begin transaction")?;
     let task = "reconciling";
-    let steps = RELEASES.len() + RELEASE_CONTROLS.len() + CHANGES.len() + CHANGE_CONTROLS.len() + FINDINGS.len() + 1;
+    let steps = RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
     progress.begin(task, Some(steps as u64));
     let result = judge(&db, config, options, &|step| progress.advance(task, 1, step));
     progress.end(task);
@@ -127,30 +143,46 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
 
 fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Result<Outcome, Error> {
     let now = ("now", Value::Time(options.now));
-    let configuration = ("configuration", Value::Text(config.to_json()));
-    db.run("run", sql!("reconcile/00_run.sql"), &[now.clone(), configuration])?;
-    mapping::load_table(db, "stage_names", sql!("reconcile/stage_names.csv"))?;
-    mapping::load_table(db, "reason_text", sql!("reconcile/reasons.csv"))?;
+    let rules = Rules::load(options.instead.as_deref())?;
+    begin(db, config, &rules, options.now)?;
+    for table in rules::TABLES {
+        mapping::load_table(db, table.name, &rules.text(table))?;
+    }
     step("mapping");
     let catalog = config.connectors();
     for (source, connector) in mapped_sources(config, &catalog) {
         mapping::run(db, &source, &*connector, options)?;
     }
     mapping::load_relations(db, &catalog)?;
-    scripts(db, RELEASES, step)?;
-    controls(db, RELEASE_CONTROLS, step)?;
-    scripts(db, CHANGES, step)?;
-    controls(db, CHANGE_CONTROLS, step)?;
-    scripts(db, FINDINGS, step)?;
+    let (of_releases, of_changes): (Vec<_>, Vec<_>) =
+        config.requirements.controls.iter().partition(|control| before_verdicts(control));
+    scripts(db, RELEASES, &rules, step)?;
+    controls(db, &of_releases, step)?;
+    scripts(db, CHANGES, &rules, step)?;
+    controls(db, &of_changes, step)?;
+    scripts(db, FINDINGS, &rules, step)?;
     let outcome = Outcome {
         new_findings: counts(db, sql!("reconcile/new_findings.sql"))?,
         open_findings: counts(db, sql!("reconcile/open_findings.sql"))?,
+        baseline: approved::left(db)?,
         warnings: warnings(db)?,
     };
     if options.complete {
         db.run("audit", "insert into audit values ($now)", &[now])?;
     }
     Ok(outcome)
+}
+
+/// Tells the rules what this run knows.
+fn begin(db: &Db, config: &Config, rules: &Rules, now: Timestamp) -> Result<(), Error> {
+    let known = [
+        ("now", Value::Time(now)),
+        ("configuration", Value::Text(config.to_json())),
+        ("rules_hash", Value::Text(rules.hash(config))),
+        ("program", Value::Text(env!("CARGO_PKG_VERSION").to_owned())),
+    ];
+    db.run("run", sql!("reconcile/00_run.sql"), &known)?;
+    Ok(())
 }
 
 /// Configured sources whose connector is known, and the pushed records.
@@ -163,24 +195,38 @@ fn mapped_sources(config: &Config, catalog: &Catalog) -> Vec<(String, Arc<dyn Co
         .collect()
 }
 
-fn scripts(db: &Db, scripts: &[(&str, &str)], step: &dyn Fn(&str)) -> Result<(), Error> {
-    for (name, sql) in scripts {
-        step(name);
+fn scripts(db: &Db, steps: &[Step], rules: &Rules, tell: &dyn Fn(&str)) -> Result<(), Error> {
+    for step in steps {
+        tell(step.name);
         let started = std::time::Instant::now();
-        db.batch(name, sql)?;
-        tracing::debug!(step = name, elapsed = ?started.elapsed(), "reconciled");
+        db.batch(step.name, &rules.text(step))?;
+        tracing::debug!(step = step.name, elapsed = ?started.elapsed(), "reconciled");
     }
     Ok(())
 }
 
-fn controls(db: &Db, controls: &[(&str, &str)], step: &dyn Fn(&str)) -> Result<(), Error> {
-    for (name, sql) in controls {
-        step(name);
-        let query = sql.trim_end().trim_end_matches(';');
+fn controls(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), Error> {
+    for control in controls {
+        tell(&control.id);
+        let file = || control.file.clone();
+        if let Some(problem) = not_one_select(db, &control.sql)? {
+            return Err(Error::Select { file: file(), problem });
+        }
+        let query = control.sql.trim_end().trim_end_matches(';');
         let statement = sql!("reconcile/control.sql").replace("{control}", query);
-        db.run(name, &statement, &[("control", Value::Text((*name).to_owned()))])?;
+        db.run(&control.id, &statement, &[("control", Value::Text(control.id.clone()))])
+            .map_err(|source| Error::Control { file: file(), source: Box::new(source) })?;
     }
     Ok(())
+}
+
+/// What keeps a text from being one SELECT and nothing else: what an organisation writes stands inside our statement.
+fn not_one_select(db: &Db, sql: &str) -> Result<Option<String>, Error> {
+    let (_, rows) = db.rows(sql!("reconcile/one_select.sql"), &[("sql", Value::Text(sql.to_owned()))])?;
+    Ok(match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+        Some(Value::Text(problem)) => Some(problem),
+        _ => None,
+    })
 }
 
 fn counts(db: &Db, sql: &str) -> Result<Vec<(String, u64)>, Error> {

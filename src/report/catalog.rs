@@ -37,7 +37,12 @@ impl Catalog {
             catalog.add(file.path(), sql, file.path().display().to_string())?;
         }
         for folder in folders {
-            let folder = folder.join("reports");
+            let inner = folder.join("reports");
+            // A folder may have standards and controls alone.
+            if folder.is_dir() && !inner.is_dir() {
+                continue;
+            }
+            let folder = inner;
             let read = |source| Error::Read { path: folder.clone(), source };
             let mut paths = Vec::new();
             for entry in std::fs::read_dir(&folder).map_err(read)? {

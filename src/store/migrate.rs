@@ -5,8 +5,12 @@ use duckdb::OptionalExt;
 use super::{Access, Db, Error, sql};
 
 /// The schema, as steps. A step that was released is never changed, only followed by another.
-const STEPS: &[&str] =
-    &[sql!("schema/0001_init.sql"), sql!("schema/0002_approvals.sql"), sql!("schema/0003_late_and_standing.sql")];
+const STEPS: &[&str] = &[
+    sql!("schema/0001_init.sql"),
+    sql!("schema/0002_approvals.sql"),
+    sql!("schema/0003_late_and_standing.sql"),
+    sql!("schema/0004_standard.sql"),
+];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);

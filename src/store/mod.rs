@@ -8,6 +8,7 @@ mod append;
 mod error;
 mod migrate;
 mod open;
+pub mod parquet;
 mod query;
 pub mod rows;
 

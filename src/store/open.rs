@@ -62,10 +62,23 @@ impl Db {
                 }
             }
         };
-        let db = Self { connection, path: path.to_owned() };
-        migrate::bring_up_to_date(&db, access)?;
-        db.batch("macros", sql!("schema/macros.sql"))?;
-        Ok(db)
+        Self { connection, path: path.to_owned() }.up_to_date(access)
+    }
+
+    /// A store in memory, with nothing in it: to ask the rules about something that is not stored.
+    ///
+    /// # Errors
+    /// The database cannot make its tables.
+    pub fn scratch() -> Result<Self, Error> {
+        let path = PathBuf::from(":memory:");
+        let connection = attach(&path, Access::Write).map_err(|source| Error::Open { path: path.clone(), source })?;
+        Self { connection, path }.up_to_date(Access::Write)
+    }
+
+    fn up_to_date(self, access: Access) -> Result<Self, Error> {
+        migrate::bring_up_to_date(&self, access)?;
+        self.batch("macros", sql!("schema/macros.sql"))?;
+        Ok(self)
     }
 
     /// Takes from this connection everything that reaches outside the store, for good: files, network, extensions,

@@ -124,10 +124,8 @@ fn kind(id: LogicalTypeId) -> Kind {
         | LogicalTypeId::UInteger
         | LogicalTypeId::UBigint
         | LogicalTypeId::Hugeint
-        | LogicalTypeId::UHugeint
-        | LogicalTypeId::Float
-        | LogicalTypeId::Double
-        | LogicalTypeId::Decimal => Kind::Number,
+        | LogicalTypeId::UHugeint => Kind::Integer,
+        LogicalTypeId::Float | LogicalTypeId::Double | LogicalTypeId::Decimal => Kind::Number,
         LogicalTypeId::Timestamp
         | LogicalTypeId::TimestampS
         | LogicalTypeId::TimestampMs

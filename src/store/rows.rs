@@ -19,6 +19,8 @@ pub enum Value {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Bool,
+    Integer,
+    /// Also decimals, as text.
     Number,
     Text,
     Time,

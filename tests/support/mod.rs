@@ -5,6 +5,7 @@ pub(crate) mod place;
 pub(crate) mod shorthand;
 pub(crate) mod table;
 pub(crate) mod truth;
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,52 @@
+-- What people approved that the rules are asked to let pass, and whether it counts: `exempt` and `baseline` ask here too.
+
+-- Exemptions that count: approved by another person than who asked, in the role at that time.
+create or replace table exemption as
+with named as (
+    select
+        e.*,
+        list_distinct(list_concat(
+            [lower(x) for x in e.actors],
+            (select coalesce(list(i.actor), []) from config_identity i where list_contains([lower(x) for x in e.actors], i.identity))
+        )) as covered_actors
+    from config_exemption e
+)
+select
+    e.*,
+    coalesce(requester.actor, lower(e.requested_by)) as requester_actor,
+    coalesce(approver.actor, lower(e.approved_by)) as approver_actor,
+    case
+        when approver.person_id is null or not exists (
+            from config_role r
+            where r.person_id = approver.person_id and (r.services is null or e.service is null or list_contains(r.services, e.service))
+              and e.valid_from >= r.valid_from and e.valid_from < r.valid_to
+        ) then 'the approver is neither senior nor manager'
+        when e.requested_by is null then 'nobody is named who asked for it'
+        when coalesce(requester.actor, lower(e.requested_by)) = coalesce(approver.actor, lower(e.approved_by)) then 'who asked for it approved it'
+        when e.valid_from is null or e.valid_to is null or e.valid_from >= e.valid_to then 'it covers no time'
+        -- of several actors it covers the others
+        when len(e.actors) > 0 and not exists (
+            from (select unnest(e.actors) as name) a
+            left join config_identity i on i.identity = lower(a.name)
+            where coalesce(i.actor, lower(a.name)) <> coalesce(approver.actor, lower(e.approved_by))
+        ) then 'who made the changes approved it'
+    end as invalid,
+    e.valid_to <= run.now as expired
+from named e
+cross join run
+left join config_identity requester on requester.identity = lower(e.requested_by)
+left join config_identity approver on approver.identity = lower(e.approved_by);
+
+-- Baselines that count: approved by another person than who asked, in a role when it was set.
+create or replace table baseline_standing as
+select
+    b.*,
+    case
+        when approver.person_id is null or not exists (
+            from config_role r where r.person_id = approver.person_id and r.services is null and b.set_at >= r.valid_from and b.set_at < r.valid_to
+        ) then 'the approver is neither senior nor manager of all services'
+        when coalesce(requester.actor, lower(b.requested_by)) = coalesce(approver.actor, lower(b.approved_by)) then 'who asked for it approved it'
+    end as invalid
+from baseline b
+left join config_identity requester on requester.identity = lower(b.requested_by)
+left join config_identity approver on approver.identity = lower(b.approved_by);

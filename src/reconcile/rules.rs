@@ -1,0 +1,116 @@
+//! The rules: which files there are, in which order they run, and which version of them a judgement went by.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use changetrail_connectors::hex;
+use sha2::{Digest, Sha256};
+
+use super::{Error, mapped_sources, mapping};
+use crate::config::Config;
+use crate::standard::{Control, Subject};
+use crate::store::sql;
+
+/// A file of rules.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+    built_in: &'static str,
+}
+
+macro_rules! steps {
+    ($($name:literal: $file:literal,)*) => {
+        &[$(Step { name: $name, file: $file, built_in: sql!($file) }),*]
+    };
+}
+
+/// The rules, in order. Deployments are judged before changes, because the verdict on a change rests on its release:
+/// after these come the controls on releases and pipelines.
+pub(super) const RELEASES: &[Step] = steps! {
+    "configuration": "reconcile/01_configuration.sql",
+    "release log": "reconcile/02_release_log.sql",
+    "sessions": "reconcile/03_sessions.sql",
+    "actors": "reconcile/04_actors.sql",
+    "operations": "reconcile/05_operations.sql",
+    "scopes": "reconcile/06_scopes.sql",
+    "links": "reconcile/07_links.sql",
+    "control results": "reconcile/08_control_result.sql",
+};
+
+/// After these come the controls on changes and services.
+pub(super) const CHANGES: &[Step] = steps! {
+    "exemptions": "reconcile/09_exemptions.sql",
+    "exceptions": "reconcile/09_exceptions.sql",
+    "verdicts": "reconcile/10_verdicts.sql",
+};
+
+pub(super) const FINDINGS: &[Step] = steps! {
+    "exceptions": "reconcile/09_exceptions.sql",
+    "findings": "reconcile/11_findings.sql",
+    "history": "reconcile/12_history.sql",
+};
+
+/// Data that the rules look up.
+pub(super) const TABLES: &[Step] = steps! {
+    "stage_names": "reconcile/stage_names.csv",
+    "reason_text": "reconcile/reasons.csv",
+};
+
+/// Whether a control judges what verdicts rest on; one that judges changes or services sees the verdicts.
+pub(super) fn before_verdicts(control: &Control) -> bool {
+    control.severity.keys().all(|subject| matches!(subject, Subject::Deployment | Subject::Pipeline))
+}
+
+/// The texts of the rules: built in, but for what a folder has in their place.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    instead: BTreeMap<&'static str, String>,
+}
+
+impl Rules {
+    /// # Errors
+    /// The folder cannot be read, or has a file under `reconcile/` that stands in for nothing.
+    pub(super) fn load(instead: Option<&Path>) -> Result<Self, Error> {
+        let mut rules = Self::default();
+        let Some(folder) = instead.map(|folder| folder.join("reconcile")).filter(|folder| folder.is_dir()) else {
+            return Ok(rules);
+        };
+        let reading = |source| Error::Rules { folder: folder.clone(), source };
+        for entry in fs::read_dir(&folder).map_err(reading)? {
+            let path = entry.map_err(reading)?.path();
+            let name = path.file_name().unwrap_or_default();
+            let known = every().find(|step| Path::new(step.file).file_name() == Some(name));
+            let Some(step) = known else {
+                return Err(Error::NoRule { path: path.clone() });
+            };
+            rules.instead.insert(step.file, fs::read_to_string(&path).map_err(reading)?);
+        }
+        Ok(rules)
+    }
+
+    pub(super) fn text(&self, step: &Step) -> Cow<'static, str> {
+        self.instead.get(step.file).map_or(Cow::Borrowed(step.built_in), |text| Cow::Owned(text.clone()))
+    }
+
+    /// Changes when any rule does: the files of the rules, the controls, what takes records in.
+    pub(super) fn hash(&self, config: &Config) -> String {
+        let mut hash = Sha256::new();
+        for step in every() {
+            hash.update(self.text(step).as_bytes());
+        }
+        for control in &config.requirements.controls {
+            hash.update(&control.sql);
+        }
+        for (_, connector) in mapped_sources(config, &config.connectors()) {
+            hash.update(mapping::version(&*connector));
+        }
+        hash.update(sql!("schema/macros.sql"));
+        hex(&hash.finalize())
+    }
+}
+
+fn every() -> impl Iterator<Item = &'static Step> {
+    [RELEASES, CHANGES, FINDINGS, TABLES].into_iter().flatten()
+}

@@ -1,0 +1,116 @@
+//! Verdicts that become others: what was judged before stays visible, with when and why; and what would become another.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::Place;
+use crate::support::world::{deploy, log, place, release, verdict};
+
+const HISTORY: &str =
+    "select verdict, became, array_to_string(because, ' ') as because from verdict_history order by until, verdict";
+
+fn history(place: &Place) -> Vec<Vec<String>> {
+    place.query(HISTORY).rows
+}
+
+fn judgements(place: &Place) -> usize {
+    place.query("from judgement").rows.len()
+}
+
+#[test]
+fn late_evidence_leaves_the_old_verdict_visible() {
+    let place = place();
+    log(&place, "1", deploy());
+    place.ran(1, &["audit"]);
+    assert!(history(&place).is_empty(), "a first verdict replaces none");
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    let became = [["unrecorded", "released", "evidence"]];
+    assert_eq!(history(&place), became);
+    let said = place.ran(0, &["explain", "c"]).stdout;
+    for word in ["Verdicts before", "pipeline-identity-no-run", "changed", "evidence"] {
+        assert!(said.contains(word), "{word}\n{said}");
+    }
+
+    // Nothing new: no row. And what was is no evidence: it cannot be made again, so it stays.
+    let judged = judgements(&place);
+    place.ran(0, &["audit"]);
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(history(&place), became);
+    assert_eq!(judgements(&place), judged);
+}
+
+#[test]
+fn a_changed_configuration_and_new_evidence_are_told_apart() {
+    let place = place();
+    log(&place, "1", deploy());
+    place.ran(1, &["audit"]);
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    let automation = "\n[[automation]]\naws_roles = [\"arn:aws:iam::{live}:role/register-deploy\"]\nreason = \"r\"\n";
+    // The pipeline's identity goes, the automation comes.
+    let without = world.replace("role/register-deploy", "role/other");
+    place.write("changetrail.toml", format!("{without}{}", crate::support::shorthand::with_accounts(automation)));
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "platform");
+    place.write("changetrail.toml", &world);
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    assert_eq!(
+        history(&place),
+        [["unrecorded", "platform", "configuration"], ["platform", "released", "configuration evidence"]]
+    );
+}
+
+/// What would be others, and the store as it was before and after the question.
+fn what_if(place: &Place, proposed: &str) -> Value {
+    let hash = || Sha256::digest(std::fs::read(place.store()).expect("the store"));
+    let before = hash();
+    let output = place.ran(0, &["reconcile", "--what-if", proposed, "-o", "json"]);
+    assert_eq!(hash(), before, "the store was written");
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output}"))
+}
+
+#[test]
+fn what_another_configuration_would_judge() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    assert_eq!(what_if(&place, "changetrail.toml"), json!({"verdicts": [], "findings": []}));
+
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    place.write("proposed.toml", world.replace("roles = [\"manager\"]", "roles = []"));
+    let said = what_if(&place, "proposed.toml");
+    let flip = &said["verdicts"][0];
+    assert_eq!(
+        ["is_now", "would_be", "reason_now", "would_be_reason"].map(|key| flip[key].as_str().unwrap_or_default()),
+        ["released", "unapproved", "released-identity", "approver-without-role"]
+    );
+    let finding = &said["findings"][0];
+    assert_eq!(["is_now", "would_be"].map(|key| finding[key].as_str().unwrap_or_default()), ["", "open"]);
+    assert_eq!(verdict(&place), "released");
+    let for_people = place.ran(0, &["reconcile", "--what-if", "proposed.toml"]).stdout;
+    assert!(for_people.contains("Verdicts") && for_people.contains("unapproved"), "{for_people}");
+}
+
+#[test]
+fn what_other_rules_would_judge() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    let nothing_repeats = "-- title: Nothing repeats\n\
+        select 'deployment' as subject_kind, deployment_id as subject_id, service, environment, 'fail' as result,\n\
+        'different-steps' as reason\nfrom deployment where environment = 'live' and ran";
+    place.write("rules/controls/repeatable.sql", nothing_repeats);
+    let said = what_if(&place, "rules");
+    assert_eq!(said["verdicts"][0]["would_be_reason"], "different-steps");
+    assert_eq!(said["findings"][0]["control"], "repeatable");
+    assert_eq!(verdict(&place), "released");
+
+    place.write("more/reconcile/stage_names.csv", "stage,environment\nprod,dev\n");
+    assert_eq!(what_if(&place, "more")["verdicts"][0]["would_be"], "unrecorded");
+    place.write("wrong/reconcile/07_link.sql", "select 1");
+    place.ran(2, &["reconcile", "--what-if", "wrong"]).says(&["07_link.sql", "stands in for no rule"]);
+    place.ran(2, &["reconcile", "--what-if", "absent"]).says(&["absent"]);
+}

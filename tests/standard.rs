@@ -1,0 +1,173 @@
+//! A standard of an organisation's own, with controls of its own, outside any checkout and without compiling.
+
+use serde_json::json;
+
+use crate::support::Place;
+use crate::support::world::{deploy, log, place, release, verdict};
+
+const STANDARD: &str = r#"
+id = "ACME-1"
+title = "Releases at Acme"
+version = "3"
+
+[[control]]
+id = "no-friday"
+title = "No release on a Friday"
+severity = { deployment = "low" }
+references = ["SOC2 CC8.1"]
+reasons = { on-a-friday = "The release was made on a Friday." }
+
+[[control]]
+id = "prod-approval"
+title = "Live is approved"
+severity = { deployment = "high", pipeline = "low" }
+authorisation = true
+
+[[control]]
+id = "no-policies"
+title = "Policies are not for pipelines"
+severity = { change = "medium" }
+
+[[exception]]
+id = "no-sites"
+service_type = "static-app"
+controls = ["no-friday"]
+reason = "Sites may go out on any day."
+
+[[requirement]]
+section = "1"
+text = "We do not release on Fridays."
+controls = ["no-friday"]
+
+[[requirement]]
+section = "2"
+text = "We are careful."
+not_checked = "nobody knows how"
+"#;
+
+/// 3 November 2026, the day of the cases, is a Tuesday: to Acme it counts as a Friday.
+const NO_FRIDAY: &str = "-- title: No release on a Friday
+select 'deployment' as subject_kind, deployment_id as subject_id, service, environment,
+       case when dayofweek(started_at) = 2 then 'fail' else 'pass' end as result,
+       case when dayofweek(started_at) = 2 then 'on-a-friday' else 'on-another-day' end as reason
+from deployment
+where environment = 'live' and ran
+-- the end";
+
+const NO_POLICIES: &str = "-- title: Policies are not for pipelines
+select 'change' as subject_kind, change_id as subject_id, service, environment,
+       case when action like '%Policy' then 'fail' else 'pass' end as result, 'policy' as reason, occurred_at
+from change
+where actor_kind = 'pipeline'";
+
+fn acme() -> Place {
+    let place = place();
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    let mut config: toml::Table = world.parse().expect("the world");
+    config
+        .insert("standard".to_owned(), toml::Value::Table([("name".to_owned(), "acme".into())].into_iter().collect()));
+    let folders = toml::Value::Array(vec!["acme".into()]);
+    config.insert("extend".to_owned(), toml::Value::Table([("queries".to_owned(), folders)].into_iter().collect()));
+    place.write("changetrail.toml", config.to_string());
+    place.write("acme/standards/acme.toml", STANDARD);
+    place.write("acme/controls/no-friday.sql", NO_FRIDAY);
+    place.write("acme/controls/no-policies.sql", NO_POLICIES);
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place
+}
+
+#[test]
+fn it_is_what_changes_are_judged_by() {
+    let place = acme();
+    place.ran(0, &["audit"]);
+    assert_eq!(verdict(&place), "nonconforming");
+    let controls = place.report("controls").select(&["service", "control", "result"].map(str::to_owned));
+    assert_eq!(
+        controls.rows,
+        [
+            ["register", "no-friday", "fail"],
+            ["register", "prod-approval", "pass"],
+            ["register", "no-policies", "fail"],
+            ["site", "no-friday", "not-applicable"],
+            ["site", "prod-approval", "no-evidence"],
+            ["site", "no-policies", "no-evidence"],
+        ]
+    );
+    let findings = place.report("findings").select(&["control", "severity", "subject_kind"].map(str::to_owned));
+    let mut found = findings.rows;
+    found.sort();
+    assert_eq!(found, [["no-friday", "low", "deployment"], ["no-policies", "medium", "case"]]);
+    let sentences = place.report("standard").select(&["standard", "text", "result", "not_checked"].map(str::to_owned));
+    assert_eq!(
+        sentences.rows,
+        [
+            ["ACME-1", "We do not release on Fridays.", "fail", ""],
+            ["ACME-1", "We are careful.", "not-checked", "nobody knows how"],
+        ]
+    );
+    let said = place.ran(0, &["explain", "c"]).stdout;
+    for word in
+        ["The release was made on a Friday.", "acme/controls/no-friday.sql", "queries/controls/prod-approval.sql"]
+    {
+        assert!(said.contains(word), "{word}\n{said}");
+    }
+}
+
+#[test]
+fn a_control_that_changes_is_a_rule_that_changed() {
+    let place = acme();
+    place.ran(0, &["audit"]);
+    place.write("acme/controls/no-friday.sql", NO_FRIDAY.replace("= 2", "= 5"));
+    place.ran(0, &["audit"]);
+    assert_eq!(verdict(&place), "released");
+    let history = place.query("select verdict, became, because[1] as why from verdict_history");
+    assert_eq!(history.rows, [["nonconforming", "released", "rules"]]);
+}
+
+#[test]
+fn a_control_reaches_nothing_and_does_nothing_else() {
+    let place = acme();
+    place.ran(0, &["audit"]);
+    let judged = place.report("changes");
+    let evidence = "select count(*) from raw_record";
+    let stored = place.query(evidence);
+    let head = "-- title: Bad\n";
+    let refused = |sql: &str, why: &str| {
+        place.write("acme/controls/no-friday.sql", format!("{head}{sql}"));
+        place.ran(2, &["reconcile"]).says(&["no-friday", why]);
+        assert_eq!(place.report("changes"), judged, "the judgement before stays");
+        assert_eq!(place.query(evidence), stored);
+    };
+    refused("select 1; drop table raw_record", "unusable");
+    refused("select 1 as x) ; delete from raw_record; select * from (select 1", "unusable");
+    refused("drop table raw_record", "Only SELECT");
+    refused("copy raw_record to 'out.csv'", "Only SELECT");
+    refused("", "it is more than one statement, or none");
+    refused("select content from read_text('changetrail.toml')", "disabled");
+    refused("select * from read_csv('/etc/passwd')", "disabled");
+    refused("select 'deployment' as subject_kind, 1 as subject", "subject");
+    refused(
+        "select 'deployment' as subject_kind, deployment_id as subject_id, service, environment, 'perhaps' as result, '' as reason from deployment",
+        "CHECK constraint",
+    );
+    refused("select $since", "needs a value");
+    assert!(!place.path("out.csv").exists());
+}
+
+#[test]
+fn what_is_wrong_with_it_is_said() {
+    let place = acme();
+    let wrong = |from: &str, to: &str, why: &[&str]| {
+        place.write("acme/standards/acme.toml", STANDARD.replace(from, to));
+        place.ran(2, &["check"]);
+        place.ran(2, &["audit"]).says(why);
+    };
+    wrong("id = \"no-policies\"", "id = \"no-roles\"", &["acme.toml", "there is no controls/no-roles.sql"]);
+    wrong("controls = [\"no-friday\"]\nreason", "controls = [\"no-monday\"]\nreason", &["no-monday"]);
+    wrong("severity = { change", "severty = { change", &["acme.toml", "severty"]);
+    place.write("acme/standards/acme.toml", STANDARD);
+    let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("the configuration");
+    place.write("changetrail.toml", config.replace("name = \"acme\"", "name = \"acne\""));
+    place.ran(2, &["audit"]).says(&["unknown standard `acne`", "did you mean `acme`?"]);
+}
