@@ -78,12 +78,13 @@ select * from told_change where outcome in ('succeeded', 'failed');
 create or replace view telling as
 select c.change_id, e.*
 from change_event c
-join event e
-  on e.system = c.system
- and (
-     e.change_key = c.change_key
-     or (e.category = 'evidence' and lower(e.resource) = lower(c.resource) and list_has_any(e.correlation_ids, c.correlation_ids))
- );
+join event e using (system, change_key)
+union all
+select c.change_id, e.* exclude (folded, correlation)
+from (select change_id, system, change_key, lower(resource) as folded, unnest(correlation_ids) as correlation from change_event) c
+join (select *, lower(resource) as folded, unnest(correlation_ids) as correlation from event where category = 'evidence') e
+  using (system, folded, correlation)
+where e.change_key <> c.change_key;
 
 -- Begun, and no end seen: not a change yet.
 create or replace view pending_event as
