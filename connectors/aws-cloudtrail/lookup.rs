@@ -82,14 +82,15 @@ impl LookupCollector {
         for role in &self.roles {
             accounts.push(Account::of_role(base, role));
         }
-        let mut streams = Vec::new();
+        let mut streams: Vec<Box<dyn Stream>> = Vec::new();
         for account in &accounts {
             for region in &self.regions {
                 let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))).await);
                 let place = format!("{}/{region}", account.id);
                 for filter in Filter::ALL {
                     let name = format!("{place}/{}", filter.name());
-                    streams.push(Lookup { name, place: place.clone(), filter, caller: Arc::clone(&caller) });
+                    let (place, caller) = (place.clone(), Arc::clone(&caller));
+                    streams.push(Box::new(Lookup { name, place, filter, caller }));
                 }
             }
         }

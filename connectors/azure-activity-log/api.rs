@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::arm::{Carrier, PERMISSION, Placeholder};
 use super::classify::classify;
+use super::compared::{self, Compared};
 use crate::http::azure::Chain;
 use crate::http::{Connection, Patience, is_local};
 use crate::log::streams::{self, Stream, sweep_of};
@@ -56,6 +57,8 @@ pub(super) struct ApiCollector {
     endpoint: Url,
     tenant: Option<String>,
     streams_at_once: usize,
+    /// Whether Resource Graph is asked too.
+    before_after: bool,
 }
 
 impl ApiCollector {
@@ -94,13 +97,31 @@ impl ApiCollector {
             number @ 1..=64 => usize::try_from(number).unwrap_or(1),
             number => return Err(params.bad("concurrency", format!("{number} is not between 1 and 64"))),
         };
-        Ok(Self { scopes, endpoint, tenant, streams_at_once })
+        let before_after = params.flag("before_after")?.unwrap_or(false);
+        if before_after && !scopes.iter().any(|scope| matches!(scope, Scope::Subscription(_))) {
+            return Err(
+                params.bad("before_after", "it needs `subscriptions`: Resource Graph is asked for each of them")
+            );
+        }
+        Ok(Self { scopes, endpoint, tenant, streams_at_once, before_after })
     }
 
     /// As [`Collector::collect`], with a connection as given.
     async fn collect_with(&self, arm: Connection, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let stream = |scope: &Scope| LogStream { name: scope.name(), scope: scope.clone(), arm: arm.clone() };
-        streams::read_all(self.scopes.iter().map(stream).collect(), self.streams_at_once, run, sink).await
+        let log = |scope: &Scope| -> Box<dyn Stream> {
+            Box::new(LogStream { name: scope.name(), scope: scope.clone(), arm: arm.clone() })
+        };
+        let compared = |id: &str| -> Box<dyn Stream> { Box::new(Compared::new(id, arm.clone())) };
+        let streams = self.scopes.iter().map(log).chain(self.compared().map(compared)).collect();
+        streams::read_all(streams, self.streams_at_once, run, sink).await
+    }
+
+    /// The subscriptions of which Resource Graph is asked.
+    fn compared(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().filter(|_| self.before_after).filter_map(|scope| match scope {
+            Scope::Subscription(id) => Some(id.as_str()),
+            _ => None,
+        })
     }
 }
 
@@ -121,14 +142,15 @@ impl Collector for ApiCollector {
     }
 
     fn plan(&self, run: &Run) -> Vec<String> {
-        let line = |scope: &Scope| {
-            let name = scope.name();
+        let line = |(name, reach): (String, windows::Reach)| {
             let cursor = |name: &str| run.cursors.get(name).and_then(|value| value.parse().ok());
-            let span = windows::span(cursor(&name), cursor(&sweep_of(&name)), run.since, run.now);
+            let span = reach.span(cursor(&name), cursor(&sweep_of(&name)), run.since, run.now);
             let count = windows::requests(span.start, span.end).len();
             format!("{name}: {:.0} to {:.0} in {count} windows", span.start, span.end)
         };
-        self.scopes.iter().map(line).collect()
+        let logs = self.scopes.iter().map(|scope| (scope.name(), windows::CLOUD));
+        let compared = self.compared().map(|id| (Compared::stream(id), compared::REACH));
+        logs.chain(compared).map(line).collect()
     }
 
     fn is_path(&self) -> bool {

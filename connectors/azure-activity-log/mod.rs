@@ -2,7 +2,7 @@
 //!
 //! Four ways to the same records: by the REST interface (`subscriptions`), as files (`path`) with its pages or with
 //! arrays of the command line, and what diagnostic settings export, as files or where it lies (`container`); all are
-//! stored as they are. Permission, retention, lag and limits stand in the folder's README.
+//! stored as they are. Resource Graph tells what resources were before and after (`before_after`). Permission, retention, lag and limits stand in the folder's README.
 //! The surprising fact: one operation is told by up to four records, which may come in different collections, so no
 //! record is dropped here, not even the one that only says that something was started.
 //!
@@ -12,6 +12,7 @@ mod api;
 mod arm;
 mod blob;
 mod classify;
+mod compared;
 
 use std::sync::LazyLock;
 
@@ -49,7 +50,7 @@ impl Connector for AzureActivityLog {
             if params.has("container") {
                 params.alone(
                     "container",
-                    &["subscriptions", "management_groups", "tenant_level", "endpoint", "concurrency"],
+                    &["subscriptions", "management_groups", "tenant_level", "before_after", "endpoint", "concurrency"],
                 )?;
                 return Ok(Box::new(blob::BlobCollector::configure(&params)?));
             }

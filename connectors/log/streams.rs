@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::windows::Reach;
 use super::{Hours, windows};
 use crate::{Error, Run, Sink, Unit};
 
@@ -26,6 +27,11 @@ pub(crate) trait Stream: Send + Sync + 'static {
     /// What is asked, for messages.
     fn target(&self) -> String;
 
+    /// How far back it is read.
+    fn reach(&self) -> Reach {
+        windows::CLOUD
+    }
+
     /// Reads one window whole.
     async fn window(&self, start: Timestamp, end: Timestamp, run: &Run, sink: &Sink) -> Result<Hours, Error>;
 }
@@ -36,15 +42,20 @@ pub(crate) fn sweep_of(stream: &str) -> String {
 }
 
 /// Reads all streams, at most so many at once.
-pub(crate) async fn read_all<S: Stream>(streams: Vec<S>, at_once: usize, run: &Run, sink: &Sink) -> Result<(), Error> {
-    let places = streams.iter().map(Stream::place).collect::<HashSet<_>>().len();
+pub(crate) async fn read_all(
+    streams: Vec<Box<dyn Stream>>,
+    at_once: usize,
+    run: &Run,
+    sink: &Sink,
+) -> Result<(), Error> {
+    let places = streams.iter().map(|stream| stream.place()).collect::<HashSet<_>>().len();
     let permits = Arc::new(Semaphore::new(at_once));
     let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
     for stream in streams {
         let (permits, run, sink) = (Arc::clone(&permits), run.clone(), sink.clone());
         tasks.spawn(async move {
             let _permit = permits.acquire_owned().await;
-            let result = read(&stream, &run, &sink).await;
+            let result = read(stream.as_ref(), &run, &sink).await;
             (stream.place().to_owned(), result)
         });
     }
@@ -66,10 +77,10 @@ pub(crate) async fn read_all<S: Stream>(streams: Vec<S>, at_once: usize, run: &R
     }
 }
 
-async fn read(stream: &impl Stream, run: &Run, sink: &Sink) -> Result<(), Error> {
+async fn read(stream: &dyn Stream, run: &Run, sink: &Sink) -> Result<(), Error> {
     let sweep = sweep_of(stream.name());
     let (cursor, swept) = (cursor(run, stream.name())?, cursor(run, &sweep)?);
-    let span = windows::span(cursor, swept, run.since, run.now);
+    let span = stream.reach().span(cursor, swept, run.since, run.now);
     if let Some(gap) = span.gap {
         sink.send(gap_unit(stream.name(), stream.target(), gap)).await?;
     }

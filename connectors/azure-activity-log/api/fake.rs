@@ -13,6 +13,7 @@ pub(crate) struct Ask {
     pub(crate) path: String,
     pub(crate) query: HashMap<String, String>,
     pub(crate) token: String,
+    pub(crate) body: String,
 }
 
 /// What comes back.
@@ -66,8 +67,8 @@ impl Fake {
 
 async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, answer: Arc<Handler>) {
     let mut received = Vec::new();
-    while let Some(head) = request(&mut stream, &mut received).await {
-        let ask = ask(&head);
+    while let Some((head, body)) = request(&mut stream, &mut received).await {
+        let ask = ask(&head, body);
         let before = {
             let mut log = log.lock().expect("no panic");
             log.push(ask.clone());
@@ -82,13 +83,17 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, answer: Arc<Han
     }
 }
 
-/// The head of the next request; none of them has a body.
-async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<String> {
+/// Head and body of the next request.
+async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<(String, String)> {
     loop {
         if let Some(end) = received.windows(4).position(|window| window == b"\r\n\r\n") {
-            let rest = received.split_off(end + 4);
-            let head = std::mem::replace(received, rest);
-            return String::from_utf8(head).ok();
+            let head = String::from_utf8(received[..end + 4].to_vec()).ok()?;
+            let length: usize = header(&head, "content-length").map_or(0, |length| length.parse().expect("a number"));
+            if received.len() >= end + 4 + length {
+                let rest = received.split_off(end + 4 + length);
+                let whole = std::mem::replace(received, rest);
+                return Some((head, String::from_utf8(whole[end + 4..].to_vec()).ok()?));
+            }
         }
         let mut buffer = [0; 4096];
         match stream.read(&mut buffer).await {
@@ -98,16 +103,19 @@ async fn request(stream: &mut TcpStream, received: &mut Vec<u8>) -> Option<Strin
     }
 }
 
-fn ask(head: &str) -> Ask {
+fn header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut pairs = head.lines().filter_map(|line| line.split_once(": "));
+    pairs.find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+}
+
+fn ask(head: &str, body: String) -> Ask {
     let target = head.split(' ').nth(1).expect("a target");
     let url: Url = format!("http://x{target}").parse().expect("a URL");
-    let token = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("authorization").then(|| value.trim_start_matches("Bearer ").to_owned())
-    });
+    let token = header(head, "authorization").map(|value| value.trim_start_matches("Bearer ").to_owned());
     Ask {
         path: url.path().to_owned(),
         query: url.query_pairs().into_owned().collect(),
         token: token.unwrap_or_default(),
+        body,
     }
 }

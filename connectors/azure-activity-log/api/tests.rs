@@ -39,12 +39,16 @@ fn run_since(since: &str) -> Run {
 }
 
 async fn read_from(fake: &Fake, scopes: &[Scope], run: Run) -> (Vec<Unit>, Result<(), Error>) {
+    read_with(fake, scopes, run, false).await
+}
+
+async fn read_with(fake: &Fake, scopes: &[Scope], run: Run, before_after: bool) -> (Vec<Unit>, Result<(), Error>) {
     let patience =
         Patience { pause: Duration::from_millis(2), longest: Duration::from_secs(3), refusals: 3, failures: 2 };
     let arm =
         Connection::new(fake.url.clone(), Some(Arc::new(Numbered::default())), patience, PERMISSION).expect("a client");
-    let collector =
-        ApiCollector { scopes: scopes.to_vec(), endpoint: fake.url.clone(), tenant: None, streams_at_once: 4 };
+    let (scopes, endpoint) = (scopes.to_vec(), fake.url.clone());
+    let collector = ApiCollector { scopes, endpoint, tenant: None, streams_at_once: 4, before_after };
     collect(&Given(collector, arm), &run).await
 }
 
@@ -423,6 +427,7 @@ fn configurations_are_checked() {
         (format!("{id}\nconcurrency = 0"), "concurrency"),
         (format!("{id}\npath = 'x'"), "together with `path`"),
         ("tenant_level = 'yes'".to_owned(), "true or false"),
+        ("tenant_level = true\nbefore_after = true".to_owned(), "needs `subscriptions`"),
         ("management_groups = ['a/b']".to_owned(), "no id of a management group"),
         ("management_groups = ['council']\npath = 'x'".to_owned(), "together with `path`"),
     ] {
@@ -430,3 +435,5 @@ fn configurations_are_checked() {
         assert!(error.contains(word), "{text}: {error}");
     }
 }
+
+mod compared;
