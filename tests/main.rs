@@ -10,6 +10,7 @@ mod auditor;
 mod azure;
 mod cases;
 mod connectors;
+mod entra;
 mod history;
 mod hostile;
 mod idempotence;

@@ -1,0 +1,168 @@
+-- What Entra ID tells, told apart by content: the audit log (`activityDateTime`), sign-ins (`createdDateTime` and a
+-- token's id), and applications with their federated credentials. Diagnostic settings export the first two with the
+-- same fields under `properties`. Table action_class: which activities are daily business, and which more than an update.
+-- Unknown activities are changes.
+
+-- emits: change
+with
+r as (
+    select record_id, occurred_at, unit, from_json(coalesce(record->'$.properties', record), '{
+        "createdDateTime": "VARCHAR", "servicePrincipalName": "VARCHAR", "servicePrincipalId": "VARCHAR", "appId": "VARCHAR", "status": {"errorCode": "BIGINT"},
+        "activityDateTime": "VARCHAR", "activityDisplayName": "VARCHAR", "category": "VARCHAR", "correlationId": "VARCHAR",
+        "result": "VARCHAR", "resultReason": "VARCHAR", "operationType": "VARCHAR", "loggedByService": "VARCHAR",
+        "initiatedBy": {
+            "user": {"id": "VARCHAR", "userPrincipalName": "VARCHAR", "displayName": "VARCHAR"},
+            "app": {"appId": "VARCHAR", "displayName": "VARCHAR", "servicePrincipalId": "VARCHAR", "servicePrincipalName": "VARCHAR"}
+        },
+        "targetResources": [{
+            "id": "VARCHAR", "displayName": "VARCHAR", "type": "VARCHAR", "userPrincipalName": "VARCHAR",
+            "modifiedProperties": [{"displayName": "VARCHAR", "oldValue": "VARCHAR", "newValue": "VARCHAR"}]
+        }],
+        "additionalDetails": [{"key": "VARCHAR", "value": "VARCHAR"}]
+    }') as t
+    from raw
+),
+audited as (
+    select
+        record_id, occurred_at, t,
+        -- some names end in a space, some have a long dash
+        trim(replace(t.activityDisplayName, '–', '-')) as action,
+        coalesce(t.targetResources, []) as targets,
+        nullif(t.initiatedBy.user.userPrincipalName, '') as upn,
+        coalesce(nullif(t.initiatedBy.user.userPrincipalName, ''), nullif(t.initiatedBy.user.displayName, ''), nullif(t.initiatedBy.user.id, '')) as person,
+        t.initiatedBy.app as app
+    from r
+    where t.activityDateTime is not null
+),
+-- what was changed: a member is added to a group, so the group
+aimed as (
+    select
+        *,
+        coalesce(list_filter(targets, lambda x: lower(coalesce(x.type, '')) not in ('user', 'device', 'other', ''))[1], targets[1]) as target
+    from audited
+),
+classed as (
+    select
+        a.*,
+        k.category as class, k.operation as class_operation,
+        lower(replace(coalesce(a.target.type, 'directory'), ' ', '')) || '/' || coalesce(nullif(a.target.id, ''), nullif(a.target.displayName, ''), '') as object
+    from aimed a
+    left join action_class k on lower(a.action) glob lower(k.action)
+    qualify row_number() over (partition by a.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+)
+select
+    record_id,
+    coalesce(make_utc(t.activityDateTime), occurred_at) as occurred_at,
+    coalesce(class, 'change') as category,
+    case when lower(t.result) in ('failure', 'timeout') then 'failed' else 'succeeded' end as outcome,
+    case when lower(t.result) in ('failure', 'timeout') then left(coalesce(nullif(t.resultReason, ''), t.result), 2000) end as error,
+    case
+        when person is not null then 'person'
+        -- what has no identity in this tenant is Microsoft's own
+        when app is not null and coalesce(nullif(app.appId, ''), nullif(app.servicePrincipalId, '')) is null then 'service'
+        when app is not null then 'application'
+        else 'unknown'
+    end as actor_type,
+    case
+        when person ilike '%#ext#@%' then regexp_replace(regexp_replace(person, '(?i)#ext#@.*$', ''), '_([^_]*)$', '@\1')
+        else coalesce(person, nullif(app.displayName, ''), app.servicePrincipalName, app.servicePrincipalId, app.appId)
+    end as actor_name,
+    case when person is null then lower(coalesce(nullif(app.appId, ''), nullif(app.servicePrincipalId, ''))) end as actor_role,
+    case when upn like '%#%' then upn end as session_name,
+    case when person is null and app is not null and coalesce(nullif(app.appId, ''), nullif(app.servicePrincipalId, '')) is null then coalesce(app.displayName, 'Microsoft Entra ID') end as invoked_by,
+    case when person is null and app is not null then 'api' else 'unknown' end as channel,
+    list_filter(t.additionalDetails, lambda x: lower(x.key) = 'user-agent')[1].value as user_agent,
+    action,
+    coalesce(class_operation, case lower(t.operationType)
+        when 'add' then 'create' when 'create' then 'create' when 'delete' then 'delete' when 'harddelete' then 'delete'
+        when 'assign' then 'permission' when 'unassign' then 'permission' else 'update'
+    end) as operation,
+    'entra:' || object as resource,
+    object,
+    case when t.correlationId <> '' then [lower(t.correlationId)] end as correlation_ids,
+    -- old and new are JSON inside of text; who was added or removed is a target without properties of its own
+    to_json(list_concat(
+        flatten([[{
+            'field': p.displayName,
+            'old': case when json_valid(p.oldValue) and json_type(p.oldValue::json) = 'VARCHAR' then p.oldValue::json->>'$' else p.oldValue end,
+            'new': case when json_valid(p.newValue) and json_type(p.newValue::json) = 'VARCHAR' then p.newValue::json->>'$' else p.newValue end
+        } for p in coalesce(x.modifiedProperties, [])] for x in targets]),
+        case when len(targets) > 1 then [
+            {
+                'field': lower(coalesce(x.type, 'target')),
+                'old': case when regexp_matches(action, '(?i)^(remove|delete)') then coalesce(x.userPrincipalName, x.displayName, x.id) end,
+                'new': case when not regexp_matches(action, '(?i)^(remove|delete)') then coalesce(x.userPrincipalName, x.displayName, x.id) end
+            } for x in targets if x.id is distinct from target.id
+        ] else [] end
+    ))::varchar as diffs,
+    coalesce('action_class: ' || class, 'no line of action_class') as classed_by
+from classed
+union all by name
+-- sign-ins, and what applications are: no changes, but evidence of who is behind one
+select
+    record_id,
+    coalesce(make_utc(t.createdDateTime), occurred_at, make_utc(list_last(string_split(unit, '/'))), timestamp '0001-01-01') as occurred_at,
+    case when t.createdDateTime is null then 'evidence' when coalesce(t.status.errorCode, 0) = 0 then 'session' else 'non-change' end as category,
+    case when coalesce(t.status.errorCode, 0) = 0 then 'succeeded' else 'failed' end as outcome,
+    case when t.createdDateTime is null then 'unknown' else 'application' end as actor_type,
+    case when t.createdDateTime is not null then coalesce(nullif(t.servicePrincipalName, ''), t.appId) end as actor_name,
+    case when t.createdDateTime is not null then lower(t.appId) end as actor_role,
+    case when t.createdDateTime is null then 'application as it is' else 'sign-in' end as action,
+    'other' as operation,
+    case when t.createdDateTime is null then 'entra:application/' || coalesce(t.appId, '') else 'entra:serviceprincipal/' || coalesce(lower(t.servicePrincipalId), '') end as resource
+from r
+where t.activityDateTime is null;
+
+-- emits: session
+with
+r as (
+    select record_id, occurred_at, unit, from_json(coalesce(record->'$.properties', record), '{
+        "createdDateTime": "VARCHAR", "uniqueTokenIdentifier": "VARCHAR", "appId": "VARCHAR", "appDisplayName": "VARCHAR",
+        "servicePrincipalId": "VARCHAR", "servicePrincipalName": "VARCHAR", "federatedCredentialId": "VARCHAR", "status": {"errorCode": "BIGINT"},
+        "federatedIdentityCredentials": [{"id": "VARCHAR", "issuer": "VARCHAR", "subject": "VARCHAR"}]
+    }') as t
+    from raw
+),
+-- a token's id is the 22 letters that the token itself has as `uti`; some answers spell out the number that they stand for
+numbered as (
+    select *, try(decode(from_base64(t.uniqueTokenIdentifier))) as spelt
+    from r
+    where t.uniqueTokenIdentifier is not null and length(t.uniqueTokenIdentifier) = 48
+),
+spelt as (
+    select record_id, replace(spelt, '-', '') as hex from numbered where regexp_matches(spelt, '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$')
+),
+token as (
+    select
+        record_id,
+        rtrim(translate(to_base64(unhex(
+            hex[7:8] || hex[5:6] || hex[3:4] || hex[1:2] || hex[11:12] || hex[9:10] || hex[15:16] || hex[13:14] || hex[17:32]
+        )), '+/', '-_'), '=') as uti
+    from spelt
+)
+select
+    r.record_id,
+    coalesce(make_utc(t.createdDateTime), r.occurred_at) as occurred_at,
+    'azure' as system,
+    coalesce(k.uti, t.uniqueTokenIdentifier) as issued_key,
+    lower(t.servicePrincipalId) as issued_name,
+    case when t.federatedCredentialId <> '' then 'federated' else 'application' end as caller_type,
+    coalesce(nullif(t.servicePrincipalName, ''), nullif(t.appDisplayName, ''), t.appId) as caller_name,
+    lower(nullif(t.federatedCredentialId, '')) as credential,
+    null as provider,
+    null as subject
+from r
+left join token k on k.record_id = r.record_id
+where t.uniqueTokenIdentifier <> '' and coalesce(t.status.errorCode, 0) = 0
+union all by name
+-- what was seen now may hold since the snapshot before, whose time the unit has; the first has none
+select
+    record_id,
+    coalesce(make_utc(list_last(string_split(unit, '/'))), timestamp '0001-01-01') as occurred_at,
+    'azure' as system,
+    'federated' as caller_type,
+    lower(c.id) as credential,
+    c.issuer as provider,
+    c.subject as subject
+from (select record_id, unit, unnest(t.federatedIdentityCredentials) as c from r)
+where c.id is not null;
