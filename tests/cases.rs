@@ -13,7 +13,7 @@ use changetrail::store::{Access, Db};
 use changetrail::{collect, reconcile, record};
 use serde_json::Value;
 
-use crate::support::shorthand::{events, releases, with_accounts};
+use crate::support::shorthand::{content, events, releases, with_accounts};
 use crate::support::{Place, Table, checkout};
 
 /// When the audit takes place, unless the case says otherwise.
@@ -35,6 +35,7 @@ rules! {
     automations: "automations",
     azure: "azure",
     claimed: "claimed",
+    content: "content",
     exemptions: "exemptions",
     findings: "findings",
     links: "links",
@@ -189,14 +190,15 @@ fn lay_out(case: &Path, place: &Place) -> String {
         "trail",
         "azure",
         "releases",
+        "content.json",
     ];
     for entry in std::fs::read_dir(&given).unwrap_or_else(|error| panic!("{}: {error}", given.display())) {
         let name = entry.expect("an entry").file_name();
         assert!(known.iter().any(|known| *known == name), "{} is not looked at", given.join(name).display());
     }
-    let (config, now) = configuration(&given.join("changetrail.toml"));
+    let (config, now) = configuration(case);
     place.write("changetrail.toml", config);
-    for folder in ["trail", "azure", "releases"] {
+    for folder in ["trail", "azure", "releases", "content"] {
         std::fs::create_dir_all(place.path(folder)).expect("a folder");
         if given.join(folder).is_dir() {
             place.copy(&given.join(folder), folder);
@@ -205,6 +207,9 @@ fn lay_out(case: &Path, place: &Place) -> String {
     if let Some(events) = json(&given.join("events.json")) {
         let log = serde_json::json!({"Records": events::records(events)});
         place.write("trail/events.json", log.to_string());
+    }
+    if let Some(log) = json(&given.join("content.json")) {
+        place.write("content/log.jsonl", content(log));
     }
     let mut lines = Vec::new();
     if let Some(pipelines) = json(&given.join("pipelines.json")) {
@@ -231,15 +236,21 @@ fn json(path: &Path) -> Option<Value> {
     })
 }
 
-/// The world with the case's own configuration laid over it, and the time of the audit.
-fn configuration(own: &Path) -> (String, String) {
+/// The world, with what its rule adds and with the case's own configuration laid over it; and the time of the audit.
+fn configuration(case: &Path) -> (String, String) {
     let parse = |path: &Path| -> toml::Table {
-        with_accounts(&read(path)).parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        let text = with_accounts(&read(path)).replace("{checkout}", &checkout("").to_string_lossy());
+        text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     let mut world = parse(&checkout("tests/cases/world.toml"));
+    let of_the_rule = case.with_file_name("world.toml");
+    if of_the_rule.is_file() {
+        lay_over(&mut world, parse(&of_the_rule));
+    }
     let mut now = NOW.to_owned();
+    let own = case.join("given/changetrail.toml");
     if own.is_file() {
-        let mut own = parse(own);
+        let mut own = parse(&own);
         if let Some(toml::Value::Table(mut harness)) = own.remove("case") {
             if let Some(toml::Value::String(time)) = harness.remove("now") {
                 now = time;

@@ -10,7 +10,7 @@ with r as (
         "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": ["VARCHAR"],
         "approvals": [{"phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"}],
         "keys": {"run_ids": ["VARCHAR"], "aws_session_names": ["VARCHAR"], "azure_correlation_ids": ["VARCHAR"],
-                 "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "tickets": ["VARCHAR"]}
+                 "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "tickets": ["VARCHAR"], "items": ["VARCHAR"]}
     }') as t
     from raw
 )
@@ -43,6 +43,7 @@ select
     t.keys.azure_app_ids as app_ids,
     t.keys.aws_roles as roles,
     t.keys.oidc_subjects as subjects,
+    t.keys.items as items,
     t.keys.tickets as tickets,
     t.authors,
     t.url

@@ -14,7 +14,7 @@ select
     m.action, coalesce(m.operation, 'other'), coalesce(m.resource, ''),
     m.account, m.region, m.subscription, m.resource_group, m.object,
     m.run_ids, m.correlation_ids, m.starts_operation, m.operation_plan, m.operation_role, m.part_of, m.on_behalf_of, m.diffs, m.classed_by,
-    m.available_at
+    m.available_at, m.version
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,
@@ -23,7 +23,7 @@ from (
         null::varchar as session_key, null::timestamp as session_started, null::varchar as source_identity,
         null::varchar as invoked_by, null::boolean as console, null::varchar as channel, null::varchar as user_agent,
         null::varchar as action, null::varchar as operation, null::varchar as resource, null::varchar as account,
-        null::varchar as region, null::varchar as subscription, null::varchar as resource_group, null::varchar as object,
+        null::varchar as region, null::varchar as subscription, null::varchar as resource_group, null::varchar as object, null::varchar as version,
         null::varchar[] as run_ids, null::varchar[] as correlation_ids, null::varchar as starts_operation,
         null::varchar as operation_plan, null::varchar as operation_role, null::varchar as part_of, null::varchar as on_behalf_of, null::varchar as diffs,
         null::varchar as classed_by, null::timestamp as available_at

@@ -6,7 +6,7 @@ select
     case when m.trigger in ('automatic', 'manual', 'scheduled', 'rollback') then m.trigger end,
     m.requested_by, m.started_at, m.finished_at, m.outcome, m.bypassed, m.approvals,
     coalesce(m.run_ids, []), coalesce(m.session_names, []), coalesce(m.correlation_ids, []), coalesce(m.app_ids, []),
-    coalesce(m.roles, []), coalesce(m.subjects, []), m.url, m.tickets, m.authors
+    coalesce(m.roles, []), coalesce(m.subjects, []), m.url, m.tickets, m.authors, m.items
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::timestamp as recorded_at, null::varchar as release_id,
@@ -16,7 +16,7 @@ from (
         null::varchar as outcome, null::boolean as bypassed,
         null::struct(phase varchar, decision varchar, approver varchar, decided_at timestamp, automated boolean, gated boolean, comment varchar)[] as approvals,
         null::varchar[] as run_ids, null::varchar[] as session_names, null::varchar[] as correlation_ids, null::varchar[] as app_ids,
-        null::varchar[] as roles, null::varchar[] as subjects, null::varchar as url,
+        null::varchar[] as roles, null::varchar[] as subjects, null::varchar[] as items, null::varchar as url,
         null::varchar[] as tickets, null::varchar[] as authors
     where false
     union all by name

@@ -1,8 +1,33 @@
 -- The release log as it stands: of each deployment the latest version, with the decisions that were told of it wherever
 -- they were told; of each pipeline all revisions.
 
--- The service of a record: the catalogue's, by pipeline, else as recorded. The environment: by the service's stage map,
--- else as recorded, else by the usual stage names.
+-- Where the content belongs that a release names: a ticket knows its items, not our services. The scope that says most,
+-- then the first, as for changes; items in several places leave the release without one.
+create or replace temporary table item_scope as
+with
+item as (
+    select distinct deployment_id, item, lower(split_part(item, ':', 1)) as system, regexp_replace(item, '^[^:]*:', '') as object
+    from (select deployment_id, unnest(items) as item from deployment_version)
+),
+fitting as (
+    select
+        i.deployment_id, i.item,
+        arg_max((s.service, s.environment), ((s.sources is not null)::int + (s.objects is not null)::int, -s.position)) as place
+    from item i
+    join config_scope s
+      on coalesce(s.sources, s.objects) is not null
+     and coalesce(s.aws_accounts, s.aws_regions, s.resources, s.azure_subscriptions, s.azure_resource_groups) is null
+     and (s.sources is null or exists (from config_source c where c.connector = i.system and list_contains(s.sources, c.name)))
+     and (s.objects is null or len(list_filter(s.objects, lambda g: i.object glob g or regexp_replace(i.object, '@[^@]*$', '') glob g)) > 0)
+    group by all
+)
+select deployment_id, any_value(place[1]) as service, any_value(place[2]) as environment
+from fitting
+group by deployment_id
+having count(distinct place) = 1;
+
+-- The service of a record: the catalogue's, by pipeline, else as recorded, else that of the content it names. The
+-- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names.
 create or replace table deployment as
 with
 latest as (
@@ -13,9 +38,10 @@ latest as (
     ) = 1
 ),
 owned as (
-    select l.*, coalesce(by_pipeline.service, l.service, '') as owner_service
+    select l.*, coalesce(by_pipeline.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
     from latest l
     left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
+    left join item_scope items using (deployment_id)
 ),
 first as (
     -- when it was first told: what is pushed, by the clock of the store
@@ -23,7 +49,7 @@ first as (
     from deployment_version group by deployment_id
 ),
 placed as (
-    select o.*, f.first_recorded_at, coalesce(mapped.environment, named.environment, usual.environment, '') as kind
+    select o.*, f.first_recorded_at, coalesce(mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
     from owned o
     join first f using (deployment_id)
     left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
@@ -54,6 +80,7 @@ select
     list_transform(p.app_ids, lambda x: lower(x)) as app_ids,
     list_transform(p.roles, lambda x: role_key(x)) as roles,
     list_transform(p.subjects, lambda x: lower(x)) as subjects,
+    list_transform(p.items, lambda x: lower(x)) as items,
     p.url,
     -- it ran if it started and was not rejected; only then it explains anything
     p.started_at is not null and p.outcome <> 'rejected' as ran,

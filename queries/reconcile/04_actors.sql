@@ -58,7 +58,7 @@ merged as (
 select
     left(sha256(system || chr(31) || change_key), 32) as change_id,
     system, change_key, occurred_at, null::timestamp as ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
-    action, operation, resource, account, region, subscription, resource_group, object, run_ids, correlation_ids,
+    action, operation, resource, account, region, subscription, resource_group, object, version, run_ids, correlation_ids,
     starts_operation, operation_plan, operation_role, part_of, on_behalf_of
 from told e
 where not exists (from told_again t where t.system = e.system and t.change_key = e.change_key)
@@ -67,7 +67,7 @@ union all
 select
     left(sha256(system || chr(31) || change_key), 32),
     system, change_key, occurred_at, ended_at, outcome, place.source, place.record_id, place.raw_hash, place.error, who.appearance_id, who.channel,
-    place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object, place.run_ids, place.correlation_ids,
+    place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object, place.version, place.run_ids, place.correlation_ids,
     place.starts_operation, place.operation_plan, place.operation_role, place.part_of, place.on_behalf_of
 from merged;
 

@@ -30,7 +30,7 @@ from shown t
 join actor a on a.appearance_id = t.appearance_id
 join change_scope s using (change_id);
 
--- Only machines are explained by a release; a person's change is never linked to one.
+-- Only machines are explained by a pipeline's release; a person's change never is, but for content (see 07_content.sql).
 create or replace table candidate as
 with
 machine as (
@@ -87,7 +87,9 @@ select
         when not declared and named_key is null and not pipeline_valid and pipeline is not null then 'subject-undeclared'
         when not declared and named_key is null then 'other-identity'
     end as denied
-from keyed;
+from keyed
+union all by name
+from content_candidate;
 
 -- The link: an exact candidate settles what identity leaves open; of several at one tier the earliest is taken.
 create or replace table link as

@@ -43,6 +43,14 @@ known_run as (
     from (select change_id, unnest(proven_run_ids) as run_id from attributed)
     join (select unnest(run_ids) as run_id from deployment) using (run_id)
 ),
+refused_content as (
+    -- why the releases that name a piece of content do not explain its change: the one that came nearest
+    select change_id, case min(case denied when 'own-release' then 1 when 'not-approved-by-another' then 2 else 3 end)
+        when 1 then 'content-release-of-own' when 2 then 'content-ticket-unapproved' else 'content-other-version' end as reason
+    from content_candidate
+    where denied is not null
+    group by change_id
+),
 base as (
     select
         t.change_id, e.occurred_at, t.service, t.environment, t.actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
@@ -56,11 +64,13 @@ base as (
             else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
                  and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
         end as automation_covers,
-        k.change_id is not null as run_known
+        k.change_id is not null as run_known,
+        e.channel, r.reason as content_reason
     from attributed t
     join change_event e using (change_id)
     join actor x on x.appearance_id = t.appearance_id
     left join known_run k using (change_id)
+    left join refused_content r using (change_id)
     left join link l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
     left join deployment_standing st on st.deployment_id = l.deployment_id
@@ -78,6 +88,7 @@ unlinked as (
         end as unlinked_verdict,
         case
             when deployment_id is not null then null
+            when actor_kind = 'person' and channel = 'content-editor' then coalesce(content_reason, 'content-unreleased')
             when actor_kind in ('person', 'unknown') then actor_reason
             when actor_kind = 'platform' then 'automation-other-action'
             when console then 'console-flag'

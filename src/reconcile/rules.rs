@@ -35,6 +35,7 @@ pub(super) const RELEASES: &[Step] = steps! {
     "actors": "reconcile/04_actors.sql",
     "operations": "reconcile/05_operations.sql",
     "scopes": "reconcile/06_scopes.sql",
+    "content": "reconcile/07_content.sql",
     "links": "reconcile/07_links.sql",
     "control results": "reconcile/08_control_result.sql",
 };

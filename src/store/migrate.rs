@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0002_approvals.sql"),
     sql!("schema/0003_late_and_standing.sql"),
     sql!("schema/0004_standard.sql"),
+    sql!("schema/0005_content.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

@@ -49,6 +49,15 @@ pub(crate) fn time(text: &str) -> String {
     format!("2026-11-{day:02}T{clock}{seconds}Z")
 }
 
+/// The log of the made-up content system, as the lines of a file: only times have a short form.
+pub(crate) fn content(mut log: Value) -> String {
+    let entries = log.as_array_mut().expect("content.json must hold an array");
+    for entry in &mut *entries {
+        entry["time"] = Value::String(time(entry["time"].as_str().expect("a time")));
+    }
+    releases::lines(entries)
+}
+
 /// A time, some minutes later.
 pub(crate) fn later(time: &str, minutes: i64) -> String {
     let time: jiff::Timestamp = time.parse().unwrap_or_else(|error| panic!("`{time}`: {error}"));

@@ -24,6 +24,9 @@ select
         when c.denied = 'run-contradicts' then 'refused: the sign-in names another run'
         when c.denied = 'subject-undeclared' then 'refused: the federation subject is not declared for the pipeline'
         when c.denied = 'other-identity' then 'refused: this pipeline does not use that identity'
+        when c.denied = 'other-version' then 'refused: it releases another version of this content'
+        when c.denied = 'own-release' then 'refused: nobody but the editor had a part in it'
+        when c.denied = 'not-approved-by-another' then 'refused: no other person had approved it by then'
         when c.deployment_id is not null then 'not taken: another one fits better'
         when not n.ran then 'refused: it never ran'
         when n.held_at < n.window_start then 'refused: it started later'
@@ -35,5 +38,5 @@ select
 from near n
 left join candidate c on c.change_id = n.change_id and c.deployment_id = n.deployment_id
 left join link l on l.change_id = n.change_id and l.deployment_id = n.deployment_id
-where n.inside or n.distance = 1
+where n.inside or n.distance = 1 or c.deployment_id is not null
 order by l.deployment_id is null, c.deployment_id is null, not n.inside, n.started_at, n.deployment_id;
