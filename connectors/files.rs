@@ -40,25 +40,25 @@ pub(crate) struct Walk {
     levels: Vec<Vec<PathBuf>>,
     /// Folders that were entered through a link: a link may lead back up.
     entered: HashSet<PathBuf>,
-    wanted: fn(&str) -> bool,
+    wanted: Box<dyn Fn(&str) -> bool + Send>,
     /// Files that are not wanted.
     pub(crate) others: u64,
 }
 
 impl Walk {
     /// Starts at `root`. A root that is a file is wanted whatever its name.
-    pub(crate) fn new(root: &Path, wanted: fn(&str) -> bool) -> Result<Self, Error> {
+    pub(crate) fn new(root: &Path, wanted: impl Fn(&str) -> bool + Send + 'static) -> Result<Self, Error> {
         let failed = |source| Error::Io { action: "read", path: root.to_owned(), source };
         let metadata = fs::metadata(root).map_err(failed)?;
         if metadata.is_dir() {
             // Listed here so that a root that cannot be read is an error, not an empty source.
             let names = list(root).map_err(failed)?;
             let entered = HashSet::from([fs::canonicalize(root).map_err(failed)?]);
-            Ok(Self { root: root.to_owned(), levels: vec![names], entered, wanted, others: 0 })
+            Ok(Self { root: root.to_owned(), levels: vec![names], entered, wanted: Box::new(wanted), others: 0 })
         } else {
             let parent = root.parent().unwrap_or(Path::new("")).to_owned();
             let levels = vec![vec![root.to_owned()]];
-            Ok(Self { root: parent, levels, entered: HashSet::new(), wanted: |_| true, others: 0 })
+            Ok(Self { root: parent, levels, entered: HashSet::new(), wanted: Box::new(|_| true), others: 0 })
         }
     }
 

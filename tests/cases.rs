@@ -13,7 +13,7 @@ use changetrail::store::{Access, Db};
 use changetrail::{collect, reconcile, record};
 use serde_json::Value;
 
-use crate::support::shorthand::{content, events, releases, with_accounts};
+use crate::support::shorthand::{content_log, events, releases, with_accounts};
 use crate::support::{Place, Table, checkout};
 
 /// When the audit takes place, unless the case says otherwise.
@@ -209,7 +209,7 @@ fn lay_out(case: &Path, place: &Place) -> String {
         place.write("trail/events.json", log.to_string());
     }
     if let Some(log) = json(&given.join("content.json")) {
-        place.write("content/log.jsonl", content(log));
+        place.write("content/log.jsonl", content_log(log));
     }
     let mut lines = Vec::new();
     if let Some(pipelines) = json(&given.join("pipelines.json")) {

@@ -12,11 +12,11 @@ mod client;
 mod lookup;
 mod regions;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use crate::log::{Format, PathCollector};
+use crate::log::{Format, Outcome, PathCollector};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Connector, Source, Spec};
+use crate::{Collector, ConfigError, Connector, Redactor, Source, Spec};
 
 static SPEC: LazyLock<Spec> =
     LazyLock::new(|| Spec::parse(include_str!("connector.toml")).expect("connector.toml is tested"));
@@ -50,7 +50,7 @@ impl Connector for AwsCloudTrail {
         if let Some(key) = LOOKUP_KEYS.iter().find(|key| params.has(key)) {
             return Err(params.bad(key, "it cannot be given together with `path`"));
         }
-        Ok(Box::new(PathCollector { root: source.base.join(path), format: &LOG }))
+        Ok(Box::new(PathCollector { root: source.base.join(path), format: Arc::new(Log) }))
     }
 }
 
@@ -58,13 +58,18 @@ impl Connector for AwsCloudTrail {
 const LOOKUP_KEYS: &[&str] = &["regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];
 
 /// Log files; digests and insights lie beside them.
-pub(crate) static LOG: Format = Format {
-    is_wanted: |name| [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending)),
-    is_log: |key| {
+#[derive(Debug)]
+pub(crate) struct Log;
+
+impl Format for Log {
+    fn is_log(&self, key: &str) -> bool {
         !key.split('/').any(|part| matches!(part, "CloudTrail-Digest" | "CloudTrail-Insight" | "CloudTrail-Aggregated"))
-    },
-    classify: classify::classify,
-};
+    }
+
+    fn classify(&self, _key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
+        classify::classify(element, place, redactor)
+    }
+}
 
 #[cfg(test)]
 mod tests {

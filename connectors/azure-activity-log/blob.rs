@@ -15,10 +15,11 @@ use reqwest::Url;
 use reqwest::header::{HeaderName, IF_MATCH, RANGE};
 use tokio::runtime::Handle;
 
-use super::FILES;
+use super::Files;
 use crate::files::day_in;
 use crate::http::azure::Chain;
 use crate::http::{Connection, Patience, is_local};
+use crate::log::Format;
 use crate::log::reader::{self, Limits};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
@@ -73,7 +74,7 @@ impl BlobCollector {
         for _ in 0..MAX_LISTS {
             let (listed, next) = self.list(&storage, marker.as_deref()).await?;
             let files: Vec<Listed> =
-                listed.into_iter().filter(|file| (FILES.is_wanted)(&file.name.to_lowercase())).collect();
+                listed.into_iter().filter(|file| Files.is_wanted(&file.name.to_lowercase())).collect();
             let seen = if run.since.is_some() {
                 vec![None; files.len()]
             } else {
@@ -136,7 +137,7 @@ impl BlobCollector {
             // A file that could not be fetched is not one that cannot be read: it stays to be read again.
             let is_broken = move || broken.lock().unwrap_or_else(PoisonError::into_inner).is_some();
             let mut emit = |unit: Unit| if unit.last && is_broken() { Ok(()) } else { sink.send_blocking(unit) };
-            reader::read(ranges, unit, &FILES, Limits::default(), &redactor, &mut emit)
+            reader::read(ranges, unit, &Files, Limits::default(), &redactor, &mut emit)
         });
         reading.await.map_err(|source| Error::Worker { source: source.into() })??;
         let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -14,11 +14,11 @@ mod blob;
 mod classify;
 mod compared;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use crate::log::{Format, PathCollector};
+use crate::log::{Format, Outcome, PathCollector};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Connector, Source, Spec};
+use crate::{Collector, ConfigError, Connector, Redactor, Source, Spec};
 
 static SPEC: LazyLock<Spec> =
     LazyLock::new(|| Spec::parse(include_str!("connector.toml")).expect("connector.toml is tested"));
@@ -62,16 +62,19 @@ impl Connector for AzureActivityLog {
         };
         let others: Vec<&str> = SPEC.params.keys().map(String::as_str).filter(|key| *key != "path").collect();
         params.alone("path", &others)?;
-        Ok(Box::new(PathCollector { root: source.base.join(path), format: &FILES }))
+        Ok(Box::new(PathCollector { root: source.base.join(path), format: Arc::new(Files) }))
     }
 }
 
 /// Pages, arrays and exports; an export's file has records on lines of their own.
-static FILES: Format = Format {
-    is_wanted: |name| [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending)),
-    is_log: |_| true,
-    classify: classify::classify,
-};
+#[derive(Debug)]
+struct Files;
+
+impl Format for Files {
+    fn classify(&self, _key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
+        classify::classify(element, place, redactor)
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,152 @@
 //! Records that somebody else brings as files: JSON or NDJSON, compressed or not, in any layout.
+//!
+//! Where a folder describes several streams, the first folder of a path names the stream; files elsewhere are the first
+//! stream's. The surprising fact: pages and pointers of the description mean nothing here. A file is an array of
+//! records, an object with one, or a record on each line, whatever the system's interface would have answered.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::folder::Folder;
+use super::records::Reader;
+use super::stream::Stream;
+use crate::log::{Format, Outcome, PathCollector};
 use crate::params::Params;
-use crate::{Collector, ConfigError};
+use crate::secret::Secrets;
+use crate::spec::Kind;
+use crate::{Collector, ConfigError, Connector, Redactor};
 
 /// A collector of the files under `root`.
-pub(super) fn collector(_folder: &Folder, root: &Path, params: &Params<'_>) -> Result<Box<dyn Collector>, ConfigError> {
-    Err(params.bad("path", format!("{} cannot be read yet", root.display())))
+pub(super) fn collector(folder: &Folder, root: &Path, params: &Params<'_>) -> Result<Box<dyn Collector>, ConfigError> {
+    let is_log = |stream: &&Stream| stream.kind == Kind::Events && stream.identity.is_some();
+    let streams: Vec<Stream> = folder.streams().iter().filter(is_log).cloned().collect();
+    if streams.is_empty() {
+        return Err(params.bad("path", "this connector compares objects: only a log can be read from files"));
+    }
+    let stored = folder.streams().iter().filter(|stream| stream.identity.is_some()).count();
+    let files =
+        Files { streams, has_prefix: stored > 1, redact: folder.spec().redact.clone(), secrets: Secrets::default() };
+    Ok(Box::new(PathCollector { root: root.to_owned(), format: Arc::new(files) }))
+}
+
+/// The files of a described connector.
+#[derive(Debug)]
+struct Files {
+    /// At least one.
+    streams: Vec<Stream>,
+    /// Whether record ids begin with the stream's name.
+    has_prefix: bool,
+    redact: Vec<String>,
+    /// None: nothing is asked with them.
+    secrets: Secrets,
+}
+
+impl Files {
+    /// The stream that the first part of a path names, else the first.
+    fn stream(&self, path: &str) -> &Stream {
+        let folder = path.split('/').next().unwrap_or_default();
+        self.streams.iter().find(|stream| stream.name == folder).unwrap_or(&self.streams[0])
+    }
+}
+
+impl Format for Files {
+    fn is_wanted(&self, name: &str) -> bool {
+        [".json", ".jsonl", ".ndjson", ".log", ".gz"].iter().any(|ending| name.ends_with(ending))
+    }
+
+    fn key(&self, path: &str) -> String {
+        format!("{}/-/{path}", self.stream(path).name)
+    }
+
+    fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
+        let stream = self.stream(key);
+        let prefix = if self.has_prefix { format!("{}/", stream.name) } else { String::new() };
+        let (redact, secrets) = (&self.redact, &self.secrets);
+        let Ok(text) = std::str::from_utf8(element) else {
+            return Outcome::Rejected("the record is no UTF-8".into());
+        };
+        let (outcome, _) = Reader { stream, prefix: &prefix, redact, redactor, secrets }.read(text);
+        match outcome {
+            Outcome::Keep(mut record) => {
+                record.position = place;
+                Outcome::Keep(record)
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESCRIPTION: &str = r#"
+        name = "x"
+        vendor = "X"
+        docs = "https://example.org"
+        kind = "events"
+        emits = []
+        transport = ["files"]
+        permission = "to read the files"
+        retention = "as long as the files are kept"
+        lag = "none"
+        redact = ["/token"]
+        params.path = { help = "files" }
+        [stream.audits]
+        identity.event_id = ["/id"]
+        cursor.field = "/time"
+        [stream.logins]
+        identity.event_id = ["/uid"]
+    "#;
+
+    fn files() -> Files {
+        let folder = Folder::parse(
+            "x",
+            [("connector.toml", DESCRIPTION), ("map.sql", "")]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .into(),
+        )
+        .expect("a folder");
+        Files {
+            streams: folder.streams().to_vec(),
+            has_prefix: true,
+            redact: folder.spec().redact.clone(),
+            secrets: Secrets::default(),
+        }
+    }
+
+    fn read(path: &str, element: &[u8]) -> Outcome {
+        let files = files();
+        files.classify(&files.key(path), element, 7, &Redactor::new([0; 32]))
+    }
+
+    #[test]
+    fn the_folder_names_the_stream() {
+        let files = files();
+        assert_eq!(files.key("logins/2026/a.json"), "logins/-/logins/2026/a.json");
+        assert_eq!(files.key("2026/a.json"), "audits/-/2026/a.json");
+    }
+
+    #[test]
+    fn records_are_named_timed_and_rid_of_what_is_not_to_be_stored() {
+        let Outcome::Keep(record) = read("a.json", br#"{"id":5,"time":"2026-11-03T10:00:00+01:00","token":"s3cret"}"#)
+        else {
+            panic!("a record");
+        };
+        assert_eq!((record.record_id.as_str(), record.position), ("audits/5", 7));
+        assert_eq!(record.occurred_at, "2026-11-03T09:00:00Z".parse().ok());
+        assert!(!record.body.contains("s3cret") && record.received_hmac.is_some(), "{}", record.body);
+    }
+
+    #[test]
+    fn what_is_no_record_is_set_aside() {
+        for (path, element) in [
+            ("a.json", &b"{\"uid\":5}"[..]),
+            ("logins/a.json", b"{\"id\":5}"),
+            ("a.json", b"[1]"),
+            ("a.json", b"{\"id\":\"\xff\"}"),
+        ] {
+            assert!(matches!(read(path, element), Outcome::Rejected(_)), "{}", String::from_utf8_lossy(element));
+        }
+    }
 }

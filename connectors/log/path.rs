@@ -24,7 +24,7 @@ const AHEAD: usize = 8;
 #[derive(Debug)]
 pub(crate) struct PathCollector {
     pub(crate) root: PathBuf,
-    pub(crate) format: &'static Format,
+    pub(crate) format: Arc<dyn Format>,
 }
 
 /// One file to be read, and where its parts go.
@@ -36,8 +36,8 @@ struct Job {
 #[async_trait]
 impl Collector for PathCollector {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let (root, format, run, sink) = (self.root.clone(), self.format, run.clone(), sink.clone());
-        let task = tokio::task::spawn_blocking(move || collect(&root, format, &run, &sink));
+        let (root, format, run, sink) = (self.root.clone(), Arc::clone(&self.format), run.clone(), sink.clone());
+        let task = tokio::task::spawn_blocking(move || collect(&root, &format, &run, &sink));
         task.await.map_err(|source| Error::Worker { source: source.into() })?
     }
 
@@ -50,8 +50,11 @@ impl Collector for PathCollector {
     }
 }
 
-fn collect(root: &std::path::Path, format: &'static Format, run: &Run, sink: &Sink) -> Result<(), Error> {
-    let mut walk = Walk::new(root, format.is_wanted)?;
+fn collect(root: &std::path::Path, format: &Arc<dyn Format>, run: &Run, sink: &Sink) -> Result<(), Error> {
+    let mut walk = {
+        let format = Arc::clone(format);
+        Walk::new(root, move |name| format.is_wanted(name))?
+    };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let (job_sender, jobs) = sync_channel::<Job>(0);
     let jobs = Arc::new(Mutex::new(jobs));
@@ -60,12 +63,13 @@ fn collect(root: &std::path::Path, format: &'static Format, run: &Run, sink: &Si
     let result = std::thread::scope(|scope| {
         for _ in 0..threads {
             let (jobs, redactor) = (Arc::clone(&jobs), Arc::clone(&run.redactor));
+            let format = &**format;
             scope.spawn(move || work(&jobs, format, &redactor));
         }
         drop(jobs);
         let walker = scope.spawn(|| {
             let (job_sender, order_sender) = (job_sender, order_sender);
-            dispatch(&mut walk, run, &job_sender, &order_sender)
+            dispatch(&mut walk, &**format, run, &job_sender, &order_sender)
         });
         let handed_over = hand_over(order, sink);
         let found = walker.join().map_err(|_| Error::Worker { source: "the walk panicked".into() })?;
@@ -81,12 +85,14 @@ fn collect(root: &std::path::Path, format: &'static Format, run: &Run, sink: &Si
 /// Finds the files that are new, and gives them to the readers in order.
 fn dispatch(
     walk: &mut Walk,
+    format: &dyn Format,
     run: &Run,
     jobs: &SyncSender<Job>,
     order: &SyncSender<Receiver<Unit>>,
 ) -> Result<(), Error> {
     loop {
-        let chunk: Vec<Found> = walk.by_ref().take(CHUNK).collect();
+        let named = |found: Found| Found { key: format.key(&found.key), ..found };
+        let chunk: Vec<Found> = walk.by_ref().take(CHUNK).map(named).collect();
         if chunk.is_empty() {
             return Ok(());
         }
@@ -109,7 +115,7 @@ fn dispatch(
 }
 
 /// Reads files until there are no more.
-fn work(jobs: &Mutex<Receiver<Job>>, format: &Format, redactor: &Redactor) {
+fn work(jobs: &Mutex<Receiver<Job>>, format: &dyn Format, redactor: &Redactor) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { found, parts }) = job else { return };
@@ -120,7 +126,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, format: &Format, redactor: &Redactor) {
 
 fn read_file(
     found: Found,
-    format: &Format,
+    format: &dyn Format,
     redactor: &Redactor,
     emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
 ) -> Result<(), Error> {

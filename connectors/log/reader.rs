@@ -3,6 +3,7 @@
 //! Gunzip, scan, decide and hash in one pass; at most one part is held. The surprising fact: nothing that is wrong
 //! with a file is an error here. What is whole is handed over, and the last part says why the rest is missing.
 
+use std::fmt::Debug;
 use std::io::Read;
 
 use jiff::civil::Date;
@@ -20,14 +21,24 @@ const PART_RECORDS: usize = 5_000;
 const REJECTED_BYTES: usize = 64 * 1024;
 
 /// What differs between the log files of one system and another.
-#[derive(Debug)]
-pub(crate) struct Format {
+pub(crate) trait Format: Debug + Send + Sync {
     /// Whether a file of this name (in lower case) is looked at.
-    pub(crate) is_wanted: fn(&str) -> bool,
+    fn is_wanted(&self, name: &str) -> bool {
+        [".json", ".jsonl", ".ndjson", ".gz"].iter().any(|ending| name.ends_with(ending))
+    }
+
+    /// Name of the unit that the file at this path is; paths start below the source's folder.
+    fn key(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
     /// Whether the file of this key holds records; others are counted only.
-    pub(crate) is_log: fn(&str) -> bool,
-    /// What becomes of an element.
-    pub(crate) classify: fn(&[u8], u64, &Redactor) -> Outcome,
+    fn is_log(&self, _key: &str) -> bool {
+        true
+    }
+
+    /// What becomes of an element of the file of this key: its bytes, and its place in the file.
+    fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome;
 }
 
 /// What one file may cost.
@@ -115,12 +126,12 @@ impl<'a> Parts<'a> {
 pub(crate) fn read(
     input: impl Read,
     unit: Unit,
-    format: &Format,
+    format: &dyn Format,
     limits: Limits,
     redactor: &Redactor,
     emit: &mut dyn FnMut(Unit) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let is_log = (format.is_log)(&unit.key);
+    let (key, is_log) = (unit.key.clone(), format.is_log(&unit.key));
     let mut parts = Parts::new(unit, emit);
     let content = match Content::new(input, limits.inflated) {
         Ok(content) => content,
@@ -138,7 +149,7 @@ pub(crate) fn read(
         let index = scanner.index();
         match item {
             Item::Element(range) => {
-                let outcome = (format.classify)(scanner.bytes(&range), index, redactor);
+                let outcome = format.classify(&key, scanner.bytes(&range), index, redactor);
                 let range = if matches!(outcome, Outcome::Rejected(_)) { scanner.reject(range) } else { range };
                 parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
             }

@@ -50,7 +50,7 @@ pub(crate) fn time(text: &str) -> String {
 }
 
 /// The log of the made-up content system, as the lines of a file: only times have a short form.
-pub(crate) fn content(mut log: Value) -> String {
+pub(crate) fn content_log(mut log: Value) -> String {
     let entries = log.as_array_mut().expect("content.json must hold an array");
     for entry in &mut *entries {
         entry["time"] = Value::String(time(entry["time"].as_str().expect("a time")));

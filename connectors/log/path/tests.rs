@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
-use crate::aws_cloudtrail::{AwsCloudTrail, LOG};
+use crate::aws_cloudtrail::{AwsCloudTrail, Log};
 use crate::testing::{Known, collect, collector, run_at, shared};
 
 fn record(id: &str, read_only: bool) -> String {
@@ -113,7 +113,7 @@ fn a_file_cut_at_any_byte_gives_a_prefix_and_says_so_once() {
                 Ok(())
             };
             let redactor = Redactor::new([0; 32]);
-            reader::read(&bytes[..end], Unit::default(), &LOG, Limits::default(), &redactor, &mut emit).expect("units");
+            reader::read(&bytes[..end], Unit::default(), &Log, Limits::default(), &redactor, &mut emit).expect("units");
             assert_eq!(parts.len(), 1);
             let ids = ids(&parts);
             assert_eq!(ids, ["a1", "a2", "a3"][..ids.len()], "cut at {end}");
@@ -131,7 +131,7 @@ fn a_gzip_bomb_is_stopped() {
         parts.push(unit);
         Ok(())
     };
-    reader::read(&bomb[..], Unit::default(), &LOG, limits, &Redactor::new([0; 32]), &mut emit).expect("units");
+    reader::read(&bomb[..], Unit::default(), &Log, limits, &Redactor::new([0; 32]), &mut emit).expect("units");
     assert_eq!(ids(&parts), ["a1"]);
     assert!(parts[0].incomplete.as_ref().expect("a reason").contains("inflates"), "{parts:?}");
 }
