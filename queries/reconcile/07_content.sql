@@ -25,7 +25,7 @@ named as (
     from published p join release_item r on r.item = p.resource
     union all
     select p.change_id, r.deployment_id, 'item and version ' || r.item, 3, 'other-version'
-    from published p join release_item r on regexp_replace(r.item, '@[^@]*$', '') = p.resource and r.item <> p.item
+    from published p join release_item r on regexp_replace(r.item, '@[^@]*$', '') = p.resource and r.item is distinct from p.item
 ),
 part as (
     -- who else had a part in the release by the time of the change: asked for it, or approved it
