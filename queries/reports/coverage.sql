@@ -9,7 +9,7 @@ read as (
 ),
 -- what the records that were kept turned out to be: each counts once, by its role in the reports
 told as (
-    select r.source, coalesce(r.occurred_at::date, u.day) as day,
+    select r.source, r.record_id, r.hash, coalesce(r.occurred_at::date, u.day) as day,
            case
                when e.record_id is null and s.record_id is not null then 'session'
                when e.record_id is null and v.record_id is not null then 'copy'    -- another text of the same record counts
@@ -29,6 +29,12 @@ told as (
     left join (select source, hash from quarantine where stage = 'map') q on q.source = r.source and q.hash = r.hash
     where q.hash is null
 ),
+-- a record that tells of several changes counts once, as the weightiest of what it tells
+weighed as (
+    select source, any_value(day) as day,
+           arg_min(told, list_position(['pending', 'change', 'attempt', 'session', 'release-control', 'business', 'evidence', 'non-change', 'read', 'copy'], told)) as told
+    from told group by source, record_id, hash
+),
 meant as (
     select source, day,
            count(*) filter (where told = 'session') as sessions,
@@ -38,7 +44,7 @@ meant as (
            count(*) filter (where told = 'copy') as copies,
            count(*) filter (where told = 'read') as reads,
            count(*) filter (where told in ('non-change', 'business', 'release-control', 'evidence')) as non_changes
-    from told group by all
+    from weighed group by all
 ),
 unmapped as (
     select source, day, count(*) as quarantined from quarantine where stage = 'map' group by all

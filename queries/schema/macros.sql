@@ -36,3 +36,12 @@ create or replace temporary macro seconds_around(t) as generate_series(epoch_us(
 create or replace temporary macro appearance(system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console) as
     md5_number(concat_ws(chr(31), system, actor_type, coalesce(actor_name, chr(30)), coalesce(actor_role, chr(30)), coalesce(session_name, chr(30)),
         coalesce(session_key, chr(30)), coalesce(session_started::varchar, chr(30)), coalesce(source_identity, chr(30)), coalesce(invoked_by, chr(30)), console::varchar));
+
+-- What differs between two JSON objects, member by member: a list of field, old and new, empty or null where nothing does.
+-- A mapping makes `diffs` of it with diffs_text.
+create or replace temporary macro object_diffs(before, after) as
+    list_transform([{'b': try_cast(before as map(varchar, json)), 'a': try_cast(after as map(varchar, json))}], lambda m: list_transform(
+        list_filter(list_sort(list_distinct(list_concat(map_keys(m.b), map_keys(m.a)))), lambda k: m.b[k] is distinct from m.a[k]),
+        lambda k: {'field': k, 'old': m.b[k], 'new': m.a[k]}
+    ))[1];
+create or replace temporary macro diffs_text(diffs) as case when len(diffs) > 0 then to_json(diffs)::varchar end;
