@@ -55,6 +55,9 @@ const SECRET_NAMES: &[&str] = &[
 /// Keys that end like a secret's and hold none: whom the token was about is the evidence.
 const NO_SECRETS: &[&str] = &["subjectfromwebidentitytoken"];
 
+/// What tells tokens apart, where `token` is an object that describes one; the rest of it goes.
+const TOKEN_FACTS: &[&str] = &["id", "name", "kind", "type", "servicetoken"];
+
 /// Other traces of a secret. An escape (`\u`) may hide a name.
 const OTHER_TRACES: &[&str] = &["\"token", "x-amz-signature", "environment", "putparameter", "\\u"];
 
@@ -180,12 +183,24 @@ impl Search<'_> {
         let hidden = is_secret(&key)
             || (named_secret && matches!(key.as_str(), "value" | "values" | "parametervalue" | "stringvalue"))
             || (self.put_parameter && key == "value" && parent == "requestparameters");
-        if hidden {
+        if let (true, "token", Node::Object(_, members)) = (hidden, key.as_str(), &member.value) {
+            self.describe_token(members);
+        } else if hidden {
             self.hide_value(&member.value);
         } else if is_environment(&key, parent) {
             self.hide_environment(&member.value, &key);
         } else {
             self.look(&member.value, &key);
+        }
+    }
+
+    fn describe_token(&mut self, members: &[Member]) {
+        for member in members {
+            if TOKEN_FACTS.contains(&fold(&member.key).as_str()) {
+                self.look(&member.value, "");
+            } else {
+                self.hide_value(&member.value);
+            }
         }
     }
 

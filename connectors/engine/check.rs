@@ -237,7 +237,7 @@ fn templates_in(value: &serde_json::Value, place: &str, texts: &mut Vec<(String,
 fn records(table: &tables::Records) -> Result<Records, String> {
     check_pointer(&table.pointer)?;
     let steps = table.pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-    Ok(Records { steps, format: table.format, each: table.each })
+    Ok(Records { steps, format: table.format, each: table.each, may_lack: table.may_lack })
 }
 
 fn pages(table: &tables::Paginate) -> Result<Pages, String> {

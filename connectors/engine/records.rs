@@ -21,7 +21,7 @@ pub(super) fn find(whole: &RawValue, records: &Records) -> Result<Vec<Box<RawVal
     for step in &records.steps {
         let mut inside = Vec::new();
         for place in places {
-            descend(place, step, &mut inside)?;
+            descend(place, step, records.may_lack, &mut inside)?;
         }
         places = inside;
     }
@@ -43,8 +43,8 @@ pub(super) fn find(whole: &RawValue, records: &Records) -> Result<Vec<Box<RawVal
     Ok(found)
 }
 
-/// Goes one step down. A member that is not there is an answer without records only where it is null.
-fn descend<'a>(place: &'a RawValue, step: &str, inside: &mut Vec<&'a RawValue>) -> Result<(), String> {
+/// Goes one step down. A member that is not there is an answer without records only where it is null, or may be lacking.
+fn descend<'a>(place: &'a RawValue, step: &str, may_lack: bool, inside: &mut Vec<&'a RawValue>) -> Result<(), String> {
     let no_place = || Err(format!("it has no `{step}` where the records should be"));
     match place.get().as_bytes().first() {
         Some(b'{') => {
@@ -56,6 +56,7 @@ fn descend<'a>(place: &'a RawValue, step: &str, inside: &mut Vec<&'a RawValue>) 
             }
             match members.get(step) {
                 Some(member) => inside.push(member),
+                None if may_lack => {}
                 None => return no_place(),
             }
             Ok(())
@@ -228,8 +229,12 @@ mod tests {
     use super::*;
 
     fn found(text: &str, pointer: &str, each: Each) -> Result<Vec<String>, String> {
+        found_or_lacking(text, pointer, each, false)
+    }
+
+    fn found_or_lacking(text: &str, pointer: &str, each: Each, may_lack: bool) -> Result<Vec<String>, String> {
         let steps = pointer.split('/').skip(1).map(str::to_owned).collect();
-        let records = Records { steps, format: crate::engine::tables::RecordFormat::Json, each };
+        let records = Records { steps, format: crate::engine::tables::RecordFormat::Json, each, may_lack };
         let whole: &RawValue = serde_json::from_str(text).expect("valid JSON");
         find(whole, &records).map(|found| found.iter().map(|record| record.get().to_owned()).collect())
     }
@@ -253,6 +258,18 @@ mod tests {
             [(r#"{"error":"no"}"#, "/items"), ("[]", "/items"), ("7", ""), ("\"x\"", "/a"), (r#"{"a":7}"#, "/a")]
         {
             found(text, pointer, Each::Item).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn a_place_that_may_be_lacking_is_an_empty_page_where_it_is_not_there() {
+        assert_eq!(
+            found_or_lacking(r#"{"nextPageToken":"x"}"#, "/entries", Each::Item, true).expect("none"),
+            Vec::<String>::new()
+        );
+        assert_eq!(found_or_lacking(r#"{"entries":[1]}"#, "/entries", Each::Item, true).expect("one"), ["1"]);
+        for text in [r#"{"entries":7}"#, "7", "[]"] {
+            found_or_lacking(text, "/entries", Each::Item, true).expect_err(text);
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Records {
     pub(super) steps: Vec<String>,
     pub(super) format: RecordFormat,
     pub(super) each: Each,
+    /// Whether an answer without records lacks the place where they would be.
+    pub(super) may_lack: bool,
 }
 
 /// How pages go on.

@@ -106,6 +106,9 @@ pub(crate) struct Records {
     /// What the pointer leads to: an array of records (or one record), or an object whose members are the records.
     #[serde(default)]
     pub(super) each: Each,
+    /// Whether an answer without records lacks the place where they would be.
+    #[serde(default)]
+    pub(super) may_lack: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

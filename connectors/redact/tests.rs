@@ -65,6 +65,16 @@ fn a_secret_may_be_any_value() {
 }
 
 #[test]
+fn an_object_that_describes_a_token_keeps_what_tells_it_apart() {
+    check(
+        r#"{"token":{"_id":"tok1","name":"ci","serviceToken":true,"value":"hunter2","ending":"er2x"}}"#,
+        &["hunter2", "er2x"],
+        &["\"tok1\"", "\"ci\"", "true"],
+    );
+    check(r#"{"token":{"id":{"password":"hunter2"},"data":["a1b2"]}}"#, &["hunter2", "a1b2"], &[]);
+}
+
+#[test]
 fn what_is_no_secret_stays_as_it_is() {
     for body in [
         r#"{"accessKeyId":"AKIA", "nextToken":"abc","clientToken":"def", "n":123456789012345678901234567890.10}"#,
