@@ -28,7 +28,7 @@ revision as (
         (record->>'$.slug') like '%-autosave-v1' as autosave, record,
         lag(record) over (partition by (record->>'$.parent'), (record->>'$.slug') like '%-autosave-v1' order by occurred_at, (record->>'$.id')::bigint) as before
     from raw
-    where stream = 'revisions' and not deleted
+    where stream = 'revisions'
 ),
 event as (
     select
@@ -263,9 +263,6 @@ select
     action, operation, 'wordpress:' || object as resource, object, version, diffs::varchar as diffs
 from (
     from saved union all by name from saved_between union all by name from configured union all by name from logged
-    union all by name
-    select record_id, occurred_at, 'non-change' as category, 'unknown' as actor_type, 'revision.purge' as action, 'other' as operation, 'revision' as object
-    from raw where stream = 'revisions' and deleted
 );
 
 -- emits: deployment
@@ -280,7 +277,7 @@ person as (
 revision as (
     select occurred_at, record->>'$.parent' as parent, record->>'$.id' as id, record->>'$.author' as author
     from raw
-    where stream = 'revisions' and not deleted and (record->>'$.slug') not like '%-autosave-v1'
+    where stream = 'revisions' and (record->>'$.slug') not like '%-autosave-v1'
 ),
 published as (
     select
