@@ -67,4 +67,12 @@ edited as (
 select
     record_id, occurred_at, category, 'unknown' as actor_type, null::varchar as actor_name, 'content-editor' as channel,
     action, operation, 'govuk-content:page' || path as resource, 'page' || path as object, version, correlation_ids, diffs::varchar as diffs
-from edited;
+from edited
+union all by name
+select
+    record_id, occurred_at, 'evidence' as category, 'unknown' as actor_type, 'content-editor' as channel,
+    case when deleted then 'page.unlist' else 'page.list' end as action, 'other' as operation,
+    'govuk-content:page' || ((case when deleted then previous else record end)->>'$.link') as resource,
+    'page' || ((case when deleted then previous else record end)->>'$.link') as object
+from raw
+where stream = 'listed';
