@@ -1,12 +1,11 @@
 -- What Entra ID tells, told apart by content: the audit log (`activityDateTime`), sign-ins (`createdDateTime` and a
--- token's id), and applications with their federated credentials. Diagnostic settings export the first two with the
--- same fields under `properties`. Table action_class: which activities are daily business, and which more than an update.
--- Unknown activities are changes.
+-- token's id), and applications with their federated credentials. Table action_class: which activities are daily
+-- business, and which more than an update. Unknown activities are changes.
 
 -- emits: change
 with
 r as (
-    select record_id, occurred_at, unit, from_json(coalesce(record->'$.properties', record), '{
+    select record_id, occurred_at, unit, from_json(record, '{
         "createdDateTime": "VARCHAR", "servicePrincipalName": "VARCHAR", "servicePrincipalId": "VARCHAR", "appId": "VARCHAR", "status": {"errorCode": "BIGINT"},
         "activityDateTime": "VARCHAR", "activityDisplayName": "VARCHAR", "category": "VARCHAR", "correlationId": "VARCHAR",
         "result": "VARCHAR", "resultReason": "VARCHAR", "operationType": "VARCHAR", "loggedByService": "VARCHAR",
@@ -116,7 +115,7 @@ where t.activityDateTime is null;
 -- emits: session
 with
 r as (
-    select record_id, occurred_at, unit, from_json(coalesce(record->'$.properties', record), '{
+    select record_id, occurred_at, unit, from_json(record, '{
         "createdDateTime": "VARCHAR", "uniqueTokenIdentifier": "VARCHAR", "appId": "VARCHAR", "appDisplayName": "VARCHAR",
         "servicePrincipalId": "VARCHAR", "servicePrincipalName": "VARCHAR", "federatedCredentialId": "VARCHAR", "status": {"errorCode": "BIGINT"},
         "federatedIdentityCredentials": [{"id": "VARCHAR", "issuer": "VARCHAR", "subject": "VARCHAR"}]
