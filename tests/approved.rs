@@ -145,6 +145,7 @@ fn a_baseline_never_covers_what_comes_later() {
     place.ran(0, &baseline("2026-11-03T10:05:01Z"));
     place.ran(0, &["audit", "--fail-on-open"]);
     assert_eq!(findings(&place), [["recorded", "baseline"]]);
+    place.checks_hold();
 
     // The same case goes on: the finding is open again, and new.
     log(&place, "2", json!([change("d", "10:06")]));
@@ -155,6 +156,8 @@ fn a_baseline_never_covers_what_comes_later() {
 #[test]
 fn a_baseline_needs_two_people_and_the_past() {
     let place = place();
+    place.ran(2, &baseline("2026-11-04")).says(&["does not exist"]);
+    assert!(!place.store().exists());
     log(&place, "1", deploy());
     place.ran(1, &["audit"]);
     let refused = |with: &[(usize, &str)], why: &str| {

@@ -38,6 +38,7 @@ fn late_evidence_leaves_the_old_verdict_visible() {
     place.ran(0, &["reconcile", "--rebuild"]);
     assert_eq!(history(&place), became);
     assert_eq!(judgements(&place), judged);
+    place.checks_hold();
 }
 
 #[test]
@@ -59,6 +60,7 @@ fn a_changed_configuration_and_new_evidence_are_told_apart() {
         history(&place),
         [["unrecorded", "platform", "configuration"], ["platform", "released", "configuration evidence"]]
     );
+    place.checks_hold();
 }
 
 /// What would be others, and the store as it was before and after the question.

@@ -15,6 +15,7 @@ fn every_record_of_the_sample_is_judged_as_its_truth_says() {
     place.ran(1, &["audit"]);
     let known = fs::read_to_string(place.path("truth.csv")).expect("the truth");
     truth::check(&Table::parse(&known), &place.report("changes"), &place.report("attempts"));
+    place.checks_hold();
 }
 
 #[test]

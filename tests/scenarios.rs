@@ -25,4 +25,8 @@ fn nothing_is_wrong_with_public_1() {
     let last = said.lines().last().unwrap_or_default();
     assert!(last.starts_with("accuracy "), "check.py did not run to its end\n{said}\n{errors}");
     assert!(output.status.success(), "{said}\n{errors}");
+    // What must never be, in the store that the program has kept.
+    std::fs::rename(place.path("kept/store.duckdb"), place.store()).expect("the store");
+    place.write("changetrail.toml", "");
+    place.checks_hold();
 }

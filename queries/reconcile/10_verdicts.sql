@@ -191,10 +191,9 @@ group by t.system, t.source;
 
 -- The verdicts as they were: what becomes of them is history. The first time there are none.
 create table if not exists change (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
-create or replace temporary table change_before as
-select change_id, verdict, reason, actor, deployment_id, exemption_id from change;
+alter table change rename to change_before;
 
-create or replace table change as
+create table change as
 select
     e.change_id, e.occurred_at, e.source, e.system, j.service, j.environment,
     j.actor, j.actor_kind, j.actor_basis,

@@ -35,3 +35,5 @@ insert into judgement
 select judged_at, program, configuration_hash, rules_hash, last_batch
 from this_judgement
 where first or len(because) > 0 or exists (from turned);
+
+drop table change_before;

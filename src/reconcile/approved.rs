@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::rules::Rules;
 use super::{Error, begin};
 use crate::config::Config;
-use crate::store::{Access, Db, Value, sql};
+use crate::store::{self, Access, Db, Value, sql};
 
 /// The past of an estate, accepted.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ pub fn exemption_refused(config: &Config, id: &str, now: Timestamp) -> Result<Op
 /// The rules cannot be run, or the store cannot be written.
 pub fn add_baseline(
     config: &Config,
-    store: &Path,
+    path: &Path,
     baseline: &Baseline,
     now: Timestamp,
     wait: Duration,
@@ -62,7 +62,11 @@ pub fn add_baseline(
     if let Some(problem) = first_text(&db, "select invalid from baseline_standing", &[])? {
         return Ok(Err(problem));
     }
-    let db = Db::open(store, Access::Write, wait)?;
+    // There is nothing to accept in a store that is not there.
+    if !path.exists() {
+        return Err(store::Error::Missing { path: path.to_owned() }.into());
+    }
+    let db = Db::open(path, Access::Write, wait)?;
     db.run("baseline", sql!("reconcile/add_baseline.sql"), &baseline.params(now))?;
     let until = [("until", Value::Time(baseline.until))];
     Ok(Ok(two_numbers(&db, sql!("reconcile/baseline_reach.sql"), &until)?.unwrap_or_default()))

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::Table;
+use super::{Table, checkout};
 
 /// A temporary folder with a configuration; gone when the test ends.
 pub(crate) struct Place {
@@ -84,6 +84,16 @@ impl Place {
     /// A report, as CSV.
     pub(crate) fn report(&self, name: &str) -> Table {
         Table::parse(&self.ran(0, &["report", name, "-o", "csv"]).stdout)
+    }
+
+    /// Fails unless the checks return no row.
+    pub(crate) fn checks_hold(&self) {
+        for check in std::fs::read_dir(checkout("queries/checks")).expect("the checks") {
+            let path = check.expect("an entry").path();
+            let path = path.to_str().expect("a path");
+            let said = Table::parse(&self.ran(0, &["query", "-f", path, "-o", "csv"]).stdout);
+            assert!(said.rows.is_empty(), "{path}: {said:?}");
+        }
     }
 
     /// The result of a query.
