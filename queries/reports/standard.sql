@@ -1,6 +1,6 @@
 -- title: The standard, sentence by sentence
 -- description: Every sentence of the release standard: the controls that check it and what came of them, or why none can.
--- table: section, text, control, result, failures, no_evidence, not_checked
+-- table: section, control, result, failures, no_evidence, text, not_checked
 -- param: since timestamp optional  Changes and deployments from here (inclusive)
 -- param: until timestamp optional  Changes and deployments up to here (exclusive)
 -- param: environment text optional  Only subjects of this environment
