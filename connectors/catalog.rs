@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::{Folder, FolderError};
-use crate::{ConfigError, Connector, aws_cloudtrail, azure_activity_log, release_log};
+use crate::{ConfigError, Connector, aws_cloudtrail, azure_activity_log, release_log, terraform_state};
 
 /// Folders without Rust, with their files: found when this crate is built.
 const FOLDERS: &[(&str, &[(&str, &str)])] = include!(concat!(env!("OUT_DIR"), "/folders.rs"));
@@ -27,10 +27,11 @@ impl Catalog {
     /// The built-in connectors, and those in `folders`: connector folders, or folders of such.
     #[must_use]
     pub fn new(folders: &[PathBuf]) -> Self {
-        let built: [Arc<dyn Connector>; 3] = [
+        let built: [Arc<dyn Connector>; 4] = [
             Arc::new(aws_cloudtrail::AwsCloudTrail),
             Arc::new(azure_activity_log::AzureActivityLog),
             Arc::new(release_log::ReleaseLog),
+            Arc::new(terraform_state::TerraformState),
         ];
         let mut entries: Vec<Entry> = built
             .into_iter()

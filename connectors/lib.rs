@@ -30,6 +30,8 @@ pub mod aws_cloudtrail;
 pub mod azure_activity_log;
 #[path = "release-log/mod.rs"]
 pub mod release_log;
+#[path = "terraform-state/mod.rs"]
+pub mod terraform_state;
 
 pub use catalog::{Catalog, nearest};
 pub use engine::FolderError;

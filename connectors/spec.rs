@@ -91,6 +91,8 @@ pub enum Relation {
     Approval,
     /// Definitions of stages.
     PipelineStage,
+    /// What Terraform manages.
+    ManagedResource,
 }
 
 impl Relation {
@@ -103,6 +105,7 @@ impl Relation {
             Self::Deployment => "deployment",
             Self::Approval => "approval",
             Self::PipelineStage => "pipeline_stage",
+            Self::ManagedResource => "managed_resource",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Appends release records that a pipeline pushes: source `record`, hash-chained like all evidence, with operator and
 //! time. What a pipeline says about its own approvals is a claim, no evidence.
 
+mod ci;
+
 use std::io::BufRead;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use thiserror::Error;
 
 use crate::collect::{self, redaction_key};
 use crate::store::{self, Access, Db};
+
+pub use ci::{Error as CiError, Told, record as from_ci};
 
 /// The source that pushed records belong to.
 pub const SOURCE: &str = "record";

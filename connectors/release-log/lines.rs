@@ -113,15 +113,14 @@ impl<R: BufRead> Iterator for Lines<'_, R> {
 }
 
 /// What the record is about: the deployment's id, or the pipeline.
-fn name(value: &Value) -> Result<String, String> {
+pub(super) fn name(value: &Value) -> Result<String, String> {
     let Value::Object(object) = value else {
         return Err("a release record must be an object".into());
     };
     let Some(schema) = object.get("schema").and_then(Value::as_str) else {
-        return Err(if object.contains_key("specversion") || object.contains_key("context") {
-            "CDEvents are not read yet; write changetrail.deployment/1 records".into()
-        } else {
-            "`schema` is missing: changetrail.deployment/1, changetrail.pipeline/1 or changetrail.approval/1".into()
+        return event_name(value).unwrap_or_else(|| {
+            Err("`schema` is missing: changetrail.deployment/1, changetrail.pipeline/1 or changetrail.approval/1"
+                .into())
         });
     };
     let text = |key: &str| match object.get(key) {
@@ -149,10 +148,24 @@ fn name(value: &Value) -> Result<String, String> {
     }
 }
 
+/// Of a `CDEvent`, as it stands or in the envelope of a `CloudEvent`: source and id, which are unique together.
+fn event_name(value: &Value) -> Option<Result<String, String>> {
+    let event = value.get("data").filter(|_| value.get("specversion").is_some()).unwrap_or(value);
+    let context = event.get("context")?;
+    let text = |key: &str| context.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let name = match (text("source"), text("id"), text("type")) {
+        (Some(source), Some(id), Some(_)) => Ok(format!("cdevents:{source}:{id}")),
+        _ => Err("a CDEvent needs `source`, `id` and `type` in its `context`".to_owned()),
+    };
+    Some(name)
+}
+
 /// When the line was written, as near as it says.
-fn time(value: &Value) -> Option<Timestamp> {
+pub(super) fn time(value: &Value) -> Option<Timestamp> {
     let time = |key: &str| crate::log::time_of(value.get(key)?.as_str()?);
-    ["recorded_at", "changed_at", "finished_at", "started_at", "decided_at"].into_iter().find_map(time)
+    let own = ["recorded_at", "changed_at", "finished_at", "started_at", "decided_at"].into_iter().find_map(time);
+    let event = || ["/context/timestamp", "/data/context/timestamp"].into_iter().find_map(|place| value.pointer(place));
+    own.or_else(|| crate::log::time_of(event()?.as_str()?))
 }
 
 #[cfg(test)]
@@ -183,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn events_are_named_by_source_and_id_in_an_envelope_or_without() {
+        let event = r#"{"context":{"id":"7","source":"/ci","type":"dev.cdevents.service.deployed.0.3.0","timestamp":"2026-10-01T10:00:00Z"}}"#;
+        let enveloped = format!(r#"{{"specversion":"1.0","id":"x","data":{event}}}"#);
+        for record in read(&format!("{event}\n{enveloped}")) {
+            let record = record.expect("an event");
+            assert!(record.record_id.starts_with("cdevents:/ci:7#"), "{}", record.record_id);
+            assert_eq!(record.occurred_at, "2026-10-01T10:00:00Z".parse().ok());
+        }
+    }
+
+    #[test]
     fn another_version_of_a_record_has_another_id_and_an_equal_one_the_same() {
         let changed = DEPLOYMENT.replace("10:05", "10:06");
         let spaced = DEPLOYMENT.replace(":\"", ": \"");
@@ -200,7 +224,8 @@ mod tests {
         assert!(reason(r#"{"schema":"changetrail.deployment/1","pipeline":"a"}"#).contains("`id`"));
         assert!(reason(r#"{"schema":"changetrail.deployment/1","id":"a"}"#).contains("`pipeline`"));
         assert!(reason(r#"{"schema":"changetrail.pipeline/1","pipeline":7}"#).contains("`pipeline`"));
-        assert!(reason(r#"{"specversion":"1.0","type":"dev.cdevents.x"}"#).contains("CDEvents"));
+        assert!(reason(r#"{"specversion":"1.0","data":{"context":{"type":"dev.cdevents.x"}}}"#).contains("CDEvent"));
+        assert!(reason(r#"{"specversion":"1.0","type":"com.example.x","data":{}}"#).contains("`schema` is missing"));
         assert!(reason("{\"schema\":").contains("JSON"));
         let lines = read(&format!("{DEPLOYMENT}\nnonsense\n{PIPELINE}\n{{\"schema\":\"chang"));
         assert_eq!(lines.iter().filter(|line| line.is_ok()).count(), 2);

@@ -1,8 +1,13 @@
--- What release records mean (design: release records). Sees raw(source, record_id, occurred_at, unit, position, record).
+-- What release records mean (design: release records), and what CDEvents do. Sees raw(source, record_id, occurred_at, unit,
+-- position, record), all of the source's records at once.
+--
+-- A job records itself when it starts and again when it is done: an end that names no start began when the first record of
+-- the same id says. CDEvents tell of a run and of what it deployed in events of their own, held together by `chainId`.
 
 -- emits: deployment
-with r as (
-    select record_id, occurred_at, from_json(record, '{
+with
+r as (
+    select record_id, from_json(record, '{
         "schema": "VARCHAR", "id": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR",
         "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "VARCHAR", "steps_digest": "VARCHAR",
         "stage": "VARCHAR", "environment": "VARCHAR", "trigger": "VARCHAR", "requested_by": "VARCHAR",
@@ -13,25 +18,68 @@ with r as (
                  "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "tickets": ["VARCHAR"], "items": ["VARCHAR"]}
     }') as t
     from raw
+    where (record->>'$.schema') like 'changetrail.deployment/%'
+),
+first as (
+    select t.id as id, min(make_utc(t.started_at)) as started_at from r group by t.id
+),
+event as (
+    -- as it stands, or in a CloudEvent's envelope
+    select record_id, from_json(coalesce(json_extract(record, '$.data'), record), '{
+        "context": {"id": "VARCHAR", "source": "VARCHAR", "type": "VARCHAR", "timestamp": "VARCHAR", "chainId": "VARCHAR"},
+        "subject": {"id": "VARCHAR", "source": "VARCHAR", "content": {"environment": {"id": "VARCHAR"}, "artifactId": "VARCHAR", "pipelineName": "VARCHAR", "uri": "VARCHAR", "url": "VARCHAR"}},
+        "customData": {"changetrail": {"release_id": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR", "version": "VARCHAR", "commit": "VARCHAR", "requested_by": "VARCHAR",
+            "started_at": "VARCHAR", "trigger": "VARCHAR", "keys": {"run_ids": ["VARCHAR"], "aws_session_names": ["VARCHAR"], "azure_correlation_ids": ["VARCHAR"], "tickets": ["VARCHAR"]}}}
+    }') as t
+    from raw
+    where (record->>'$.schema') is null
+),
+run as (
+    select t.context.chainId as chain, t.subject.id as run_id, t.subject.content.pipelineName as pipeline,
+           coalesce(t.subject.content.uri, t.subject.content.url) as url, make_utc(t.context.timestamp) as started_at
+    from event where t.context.type like 'dev.cdevents.pipelinerun.started.%' and t.context.chainId is not null
+    qualify row_number() over (partition by t.context.chainId order by make_utc(t.context.timestamp), record_id) = 1
+),
+deployed as (
+    select e.*, make_utc(t.context.timestamp) as told_at, t.customData.changetrail as own
+    from event e
+    where regexp_matches(t.context.type, '^dev\.cdevents\.service\.(deployed|upgraded|rolledback)\.')
+),
+told as (
+    select
+        d.record_id,
+        'cdevents:' || d.t.context.source || ':' || d.t.context.id as deployment_id,
+        coalesce(own.release_id, d.t.context.chainId, d.t.subject.content.artifactId) as release_id,
+        coalesce(own.pipeline, r.pipeline, d.t.subject.id) as pipeline,
+        coalesce(own.service, d.t.subject.id) as service,
+        coalesce(own.version, nullif(regexp_extract(d.t.subject.content.artifactId, '@([^?#]+)', 1), '')) as version,
+        own.commit as commit_sha,
+        nullif(replace(regexp_extract(d.t.subject.content.artifactId, 'sha256(?:%3A|:)[0-9a-fA-F]{64}'), '%3A', ':'), '') as artifact_digest,
+        d.t.subject.content.environment.id as stage,
+        case when d.t.context.type like '%.rolledback.%' then 'rollback' else own.trigger end as trigger,
+        own.requested_by,
+        -- after the run had begun, the stage before was done and the gate had opened
+        coalesce(make_utc(own.started_at), case when r.started_at is not null then greatest(r.started_at, (
+            select max(make_utc(p.t.context.timestamp)) from event p
+            where p.t.context.chainId = d.t.context.chainId and p.record_id <> d.record_id
+              and regexp_matches(p.t.context.type, '^dev\.cdevents\.(service\.(deployed|upgraded|rolledback)|approval\.(updated|closed))\.')
+              and make_utc(p.t.context.timestamp) < d.told_at
+        )) end) as started_at,
+        d.told_at as finished_at,
+        d.told_at as recorded_at,
+        'succeeded' as outcome,
+        list_concat(coalesce(own.keys.run_ids, []), case when r.run_id is not null then [r.run_id] else [] end) as run_ids,
+        own.keys.aws_session_names as session_names, own.keys.azure_correlation_ids as correlation_ids, own.keys.tickets as tickets,
+        coalesce(r.url, d.t.subject.content.uri) as url
+    from deployed d
+    left join run r on r.chain = d.t.context.chainId
 )
 select
-    record_id,
-    t.id as deployment_id,
-    make_utc(t.recorded_at) as recorded_at,
-    t.release_id,
-    t.pipeline,
-    t.service,
-    t.version,
-    t.commit as commit_sha,
-    t.artifact_digest,
-    t.steps_digest,
-    t.stage,
-    t.environment,
-    t.trigger,
-    t.requested_by,
-    make_utc(t.started_at) as started_at,
+    record_id, t.id as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline, t.service, t.version, t.commit as commit_sha,
+    t.artifact_digest, t.steps_digest, t.stage, t.environment, t.trigger, t.requested_by,
+    coalesce(make_utc(t.started_at), first.started_at) as started_at,
     make_utc(t.finished_at) as finished_at,
-    t.outcome,
+    coalesce(o.outcome, t.outcome) as outcome,
     t.bypassed,
     list_transform(t.approvals, lambda a: {
         'phase': a.phase, 'decision': a.decision, 'approver': a.approver, 'decided_at': make_utc(a.decided_at),
@@ -48,22 +96,51 @@ select
     t.authors,
     t.url
 from r
-where t.schema like 'changetrail.deployment/%';
+left join first on first.id = r.t.id
+left join outcomes o on o.said = lower(replace(replace(t.outcome, ' ', ''), '_', ''))
+union all by name
+from told;
 
 -- emits: approval
-with r as (
+with
+r as (
     select record_id, from_json(record, '{
         "schema": "VARCHAR", "deployment": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "stage": "VARCHAR", "run_id": "VARCHAR",
         "ticket": "VARCHAR", "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN",
         "gated": "BOOLEAN", "for_commit": "VARCHAR", "comment": "VARCHAR"
     }') as t
     from raw
+    where (record->>'$.schema') like 'changetrail.approval/%'
+),
+event as (
+    select record_id, from_json(coalesce(json_extract(record, '$.data'), record), '{
+        "context": {"id": "VARCHAR", "source": "VARCHAR", "type": "VARCHAR", "timestamp": "VARCHAR", "chainId": "VARCHAR"},
+        "subject": {"id": "VARCHAR", "content": {"resourceTargetUrl": "VARCHAR", "responder": "VARCHAR", "decision": "VARCHAR"}}
+    }') as t
+    from raw
+    where (record->>'$.schema') is null
+),
+decided as (
+    select
+        e.record_id, t.subject.content.decision as decision, make_utc(t.context.timestamp) as decided_at,
+        regexp_replace(t.subject.content.responder, '^urn:([^:]+:)*', '') as approver,
+        t.subject.content.resourceTargetUrl as url,
+        -- of a chain the deployment that followed
+        (
+            select arg_min('cdevents:' || d.t.context.source || ':' || d.t.context.id, make_utc(d.t.context.timestamp)) from event d
+            where d.t.context.chainId = e.t.context.chainId and regexp_matches(d.t.context.type, '^dev\.cdevents\.service\.(deployed|upgraded|rolledback)\.')
+              and make_utc(d.t.context.timestamp) >= make_utc(e.t.context.timestamp)
+        ) as deployment_id
+    from event e
+    where t.context.type like 'dev.cdevents.approval.updated.%'
 )
 select
-    record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, t.phase, t.decision, t.approver,
+    record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, null as url, t.phase, t.decision, t.approver,
     make_utc(t.decided_at) as decided_at, t.automated, t.gated, t.for_commit, t.comment
 from r
-where t.schema like 'changetrail.approval/%';
+union all by name
+select record_id, deployment_id, case when deployment_id is null then url end as url, 'pre' as phase, decision, approver, decided_at
+from decided;
 
 -- emits: pipeline_stage
 with
@@ -92,3 +169,16 @@ select
     s.requester_can_approve,
     s.can_bypass
 from stages;
+
+-- emits: change
+-- What CDEvents tell besides is kept as evidence.
+with event as (
+    select record_id, occurred_at, from_json(coalesce(json_extract(record, '$.data'), record), '{"context": {"type": "VARCHAR", "source": "VARCHAR", "timestamp": "VARCHAR"}, "subject": {"id": "VARCHAR"}}') as t
+    from raw
+    where (record->>'$.schema') is null
+)
+select
+    record_id, coalesce(make_utc(t.context.timestamp), occurred_at) as occurred_at, 'service' as actor_type, t.context.source as actor_name,
+    regexp_replace(t.context.type, '\.\d+\.\d+\.\d+.*$', '') as action, 'evidence' as category, 'cdevents:' || t.subject.id as resource
+from event
+where not regexp_matches(t.context.type, '^dev\.cdevents\.(service\.(deployed|upgraded|rolledback)|approval\.updated)\.');

@@ -1,23 +1,26 @@
-//! The central release log as files: JSON Lines of release records.
+//! The central release log as files: JSON Lines of release records or `CDEvents`, and spreadsheets saved as CSV.
 //!
 //! Pipelines, or people on their behalf, write a line for every deployment and every pipeline definition. A file is a
 //! unit and is read again when it has changed. The surprising fact: a file may be written while it is read; a last
 //! line that is not whole yet is set aside, and the next reading of the file replaces that.
 
 mod lines;
+mod sheet;
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 
 use crate::files::{Content, Found, Walk, day_in};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Connector, Error, Redactor, Run, Sink, Source, Spec, Unit};
+use crate::{Collector, ConfigError, Connector, Error, Record, Redactor, Rejected, Run, Sink, Source, Spec, Unit};
 
 pub use lines::{Lines, parse_lines};
+use sheet::{FIELDS, Layout, Sheet};
 
 /// Units whose etags are asked for at once.
 const CHUNK: usize = 1_000;
@@ -25,6 +28,8 @@ const CHUNK: usize = 1_000;
 const PART_RECORDS: usize = 5_000;
 /// Bytes that a compressed file may inflate to.
 const MAX_INFLATED: u64 = 1024 * 1024 * 1024;
+/// Bytes that a spreadsheet may have: a quote that is never closed makes all of it one cell.
+const MAX_SHEET: u64 = 64 * 1024 * 1024;
 
 static SPEC: LazyLock<Spec> =
     LazyLock::new(|| Spec::parse(include_str!("connector.toml")).expect("connector.toml is tested"));
@@ -43,13 +48,13 @@ impl Connector for ReleaseLog {
     }
 
     fn tables(&self) -> Vec<(&str, &str)> {
-        Vec::new()
+        vec![("outcomes", include_str!("outcomes.csv"))]
     }
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         let path = params.string("path")?.ok_or_else(|| params.missing("path"))?;
-        Ok(Box::new(ReleaseFiles { root: source.base.join(path) }))
+        Ok(Box::new(ReleaseFiles { root: source.base.join(path), layout: layout(source, &params)? }))
     }
 }
 
@@ -57,18 +62,43 @@ impl Connector for ReleaseLog {
 #[derive(Debug)]
 struct ReleaseFiles {
     root: PathBuf,
+    layout: Layout,
+}
+
+/// What the source says of its spreadsheets.
+fn layout(source: &Source, params: &Params) -> Result<Layout, ConfigError> {
+    let mut columns = Vec::new();
+    match source.params.get("columns") {
+        None => {}
+        Some(toml::Value::Table(table)) => {
+            for (field, header) in table {
+                let header =
+                    header.as_str().ok_or_else(|| params.bad("columns", format!("`{field}` needs a header")))?;
+                if !FIELDS.contains(&field.as_str()) {
+                    let known =
+                        crate::nearest(field, FIELDS.iter().copied()).map_or_else(|| FIELDS.join(", "), str::to_owned);
+                    return Err(params.bad("columns", format!("there is no field `{field}`: {known}")));
+                }
+                columns.push((field.clone(), header.to_owned()));
+            }
+        }
+        Some(_) => return Err(params.bad("columns", "a table of fields and headers is needed")),
+    }
+    let name = params.string("time_zone")?.unwrap_or_else(|| "UTC".to_owned());
+    let zone = TimeZone::get(&name).map_err(|error| params.bad("time_zone", error.to_string()))?;
+    Ok(Layout { columns, zone })
 }
 
 #[async_trait]
 impl Collector for ReleaseFiles {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let (root, run, sink) = (self.root.clone(), run.clone(), sink.clone());
-        let task = tokio::task::spawn_blocking(move || collect(&root, &run, &sink));
+        let (root, layout, run, sink) = (self.root.clone(), self.layout.clone(), run.clone(), sink.clone());
+        let task = tokio::task::spawn_blocking(move || collect(&root, &layout, &run, &sink));
         task.await.map_err(|source| Error::Worker { source: source.into() })?
     }
 
     fn plan(&self, _run: &Run) -> Vec<String> {
-        vec![format!("every *.jsonl file under {} that is new or has changed", self.root.display())]
+        vec![format!("every *.jsonl or *.csv file under {} that is new or has changed", self.root.display())]
     }
 
     fn is_path(&self) -> bool {
@@ -77,10 +107,10 @@ impl Collector for ReleaseFiles {
 }
 
 fn is_wanted(name: &str) -> bool {
-    [".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz"].iter().any(|ending| name.ends_with(ending))
+    [".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".csv"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn collect(root: &Path, run: &Run, sink: &Sink) -> Result<(), Error> {
+fn collect(root: &Path, layout: &Layout, run: &Run, sink: &Sink) -> Result<(), Error> {
     let mut walk = Walk::new(root, is_wanted)?;
     loop {
         let chunk: Vec<Found> = walk.by_ref().take(CHUNK).collect();
@@ -95,7 +125,7 @@ fn collect(root: &Path, run: &Run, sink: &Sink) -> Result<(), Error> {
         };
         for (found, seen) in chunk.into_iter().zip(seen) {
             if found.problem.is_some() || seen.as_ref() != Some(&found.etag) {
-                read_file(found, &run.redactor, sink)?;
+                read_file(found, layout, &run.redactor, sink)?;
             }
         }
     }
@@ -105,20 +135,27 @@ fn collect(root: &Path, run: &Run, sink: &Sink) -> Result<(), Error> {
     Ok(())
 }
 
-fn read_file(found: Found, redactor: &Redactor, sink: &Sink) -> Result<(), Error> {
+fn read_file(found: Found, layout: &Layout, redactor: &Redactor, sink: &Sink) -> Result<(), Error> {
     let day = day_in(&found.key).or(found.modified);
+    let is_sheet = found.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+    let limit = if is_sheet { MAX_SHEET } else { MAX_INFLATED };
     let mut unit = Unit { key: found.key, etag: found.etag, day, ..Unit::default() };
     let opened = match found.problem {
         Some(problem) => Err(problem),
         None => File::open(&found.path)
-            .and_then(|file| Content::new(file, MAX_INFLATED))
+            .and_then(|file| Content::new(file, limit))
             .map_err(|error| format!("cannot read the file: {error}")),
     };
     let content = match opened {
         Ok(content) => content,
         Err(problem) => return sink.send_blocking(Unit { last: true, incomplete: Some(problem), ..unit }),
     };
-    let mut lines = parse_lines(BufReader::new(content), redactor);
+    let input = BufReader::new(content);
+    let mut lines = if is_sheet {
+        Rows::Sheet(Sheet::new(input, layout, redactor))
+    } else {
+        Rows::Lines(parse_lines(input, redactor))
+    };
     let mut bytes = 0;
     for line in lines.by_ref() {
         match line {
@@ -143,6 +180,39 @@ fn read_file(found: Found, redactor: &Redactor, sink: &Sink) -> Result<(), Error
     let (size, sha256, rest) = lines.into_input().into_inner().into_stored().finish();
     let incomplete = failure.or(rest).map(|error| format!("cannot read the file to its end: {error}"));
     sink.send_blocking(Unit { last: true, size, sha256, incomplete, ..unit })
+}
+
+/// The records of a file of either form.
+enum Rows<'a, R: BufRead> {
+    Lines(Lines<'a, R>),
+    Sheet(Sheet<'a, R>),
+}
+
+impl<R: BufRead> Rows<'_, R> {
+    fn failure(&mut self) -> Option<std::io::Error> {
+        match self {
+            Self::Lines(lines) => lines.failure(),
+            Self::Sheet(sheet) => sheet.failure(),
+        }
+    }
+
+    fn into_input(self) -> R {
+        match self {
+            Self::Lines(lines) => lines.into_input(),
+            Self::Sheet(sheet) => sheet.into_input(),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Rows<'_, R> {
+    type Item = Result<Record, Rejected>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Lines(lines) => lines.next(),
+            Self::Sheet(sheet) => sheet.next(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -58,3 +58,73 @@ async fn the_records_of_the_scenario_are_all_readable() {
     assert!(units.iter().all(|unit| unit.rejected.is_empty()));
     assert!(units.iter().map(|unit| unit.records.len()).sum::<usize>() > 50);
 }
+
+async fn sheet(text: &str, params: &str) -> Unit {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("log.csv"), text).expect("a file");
+    let collector = collector(&ReleaseLog, folder.path(), &format!("path = '.'\n{params}"));
+    let (mut units, result) = collect(collector.as_ref(), &run_at("2026-11-10T00:00:00Z")).await;
+    result.expect("a file that can be read");
+    units.remove(0)
+}
+
+fn body(unit: &Unit, index: usize) -> serde_json::Value {
+    serde_json::from_str(&unit.records[index].body).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_row_of_a_spreadsheet_becomes_a_record() {
+    let text = "\u{feff}Change No,Pipeline,Stage,Start,Finished at,Outcome,Approved by,Approved at,Notes\r\n\
+        CHG1,register,prod,03/07/2026 10:00,2026-07-03 10:20,Success,\"dana@example.org; bob@example.org\",03/07/2026 09:50;,\"=cmd()|' /C calc'!A0\nline two\"\r\n\
+        ,,,,,,,,\r\n\
+        CHG2,register,prod,2026-12-03T10:00:00+02:00,,running,,,\r\n";
+    let unit = sheet(text, "columns = { id = 'change no', started_at = 'Start' }\ntime_zone = 'Europe/London'").await;
+    assert_eq!((unit.records.len(), unit.rejected.len()), (2, 0), "{unit:?}");
+    let first = body(&unit, 0);
+    assert_eq!((&first["id"], &first["started_at"]), (&"CHG1".into(), &"2026-07-03T09:00:00Z".into()));
+    assert_eq!(first["finished_at"], "2026-07-03T09:20:00Z");
+    assert_eq!(first["approvals"][0]["decided_at"], "2026-07-03T08:50:00Z");
+    assert_eq!(first["approvals"][1]["approver"], "bob@example.org");
+    assert!(first["approvals"][1]["decided_at"].is_null());
+    assert_eq!(first["columns"]["Notes"], "=cmd()|' /C calc'!A0\nline two");
+    assert_eq!(body(&unit, 1)["started_at"], "2026-12-03T08:00:00Z");
+}
+
+#[tokio::test]
+async fn without_a_zone_times_are_utc_and_an_id_is_made_of_the_row() {
+    let unit = sheet("pipeline,release id,stage,started_at,outcome\nregister,r1,prod,2026-07-03 10:00,ok\n", "").await;
+    assert_eq!(body(&unit, 0)["id"], "register:r1:prod:2026-07-03T10:00:00Z");
+}
+
+#[tokio::test]
+async fn rows_that_are_no_records_are_set_aside_with_line_and_reason() {
+    let mut text =
+        b"id,pipeline,stage,started_at\na,p,prod,31/02/2026 10:00\nb,,prod,2026-07-03 10:00\nc,p,prod,yesterday\n"
+            .to_vec();
+    text.extend_from_slice(b"d,p\xff,prod,2026-07-03 10:00\ne,p,prod,2026-07-03 10:00,more,cells\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("log.csv"), text).expect("a file");
+    let unit = units(folder.path(), ".", &run_at("2026-11-10T00:00:00Z")).await.remove(0);
+    let said: Vec<String> = unit.rejected.iter().map(|row| format!("{}: {}", row.position, row.error)).collect();
+    assert_eq!(unit.records.len(), 1, "{said:?}");
+    for (said, expected) in said.iter().zip([
+        "line 2: `started_at`",
+        "line 3: `pipeline`",
+        "line 4: `started_at`",
+        "line 5: the row is not UTF-8",
+    ]) {
+        assert!(said.starts_with(expected), "{said}");
+    }
+}
+
+#[test]
+fn columns_and_zones_that_do_not_exist_are_named() {
+    let configure = |text: &str| {
+        let params = toml::from_str(&format!("path = 'x'\n{text}")).expect("TOML");
+        let source = Source { name: "log".into(), params, base: ".".into() };
+        ReleaseLog.configure(&source).err().map(|error| format!("{error}; {}", error.hint().unwrap_or_default()))
+    };
+    assert_eq!(configure("columns = { stage = 'Environment' }"), None);
+    assert!(configure("columns = { stagee = 'x' }").expect("an error").contains("stage"));
+    assert!(configure("time_zone = 'Europe/Lodnon'").expect("an error").contains("Lodnon"));
+}

@@ -3,5 +3,6 @@ delete from event where source = $source and record_id in (select record_id from
 delete from session where source = $source and record_id in (select record_id from raw);
 delete from deployment_version where source = $source and record_id in (select record_id from raw);
 delete from stage_version where source = $source and record_id in (select record_id from raw);
+delete from managed_version where source = $source and record_id in (select record_id from raw);
 delete from approval_version where source = $source and record_id in (select record_id from raw);
 delete from quarantine where source = $source and stage = 'map' and (unit, position) in (select unit, position::varchar from raw);

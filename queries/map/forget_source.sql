@@ -3,5 +3,6 @@ delete from event where source = '{source}';
 delete from session where source = '{source}';
 delete from deployment_version where source = '{source}';
 delete from stage_version where source = '{source}';
+delete from managed_version where source = '{source}';
 delete from approval_version where source = '{source}';
 delete from quarantine where source = '{source}' and stage = 'map';

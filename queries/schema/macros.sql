@@ -45,3 +45,8 @@ create or replace temporary macro object_diffs(before, after) as
         lambda k: {'field': k, 'old': m.b[k], 'new': m.a[k]}
     ))[1];
 create or replace temporary macro diffs_text(diffs) as case when len(diffs) > 0 then to_json(diffs)::varchar end;
+-- A name as a UUID (version 5 in the namespace of addresses): what a pipeline can make of its run and set as correlation id.
+create or replace temporary macro uuid_of(x) as (
+    select substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-' || substr('89ab', (('0x' || substr(h, 17, 1))::int & 3) + 1, 1) || substr(h, 18, 3) || '-' || substr(h, 21, 12)
+    from (select sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(x)) as h)
+);

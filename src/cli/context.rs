@@ -97,6 +97,7 @@ pub(super) fn hint_of(error: &anyhow::Error) -> Option<String> {
             .or_else(|| link.downcast_ref().and_then(collect::Error::hint))
             .or_else(|| link.downcast_ref().and_then(reconcile::Error::hint))
             .or_else(|| link.downcast_ref().and_then(record::Error::hint))
+            .or_else(|| link.downcast_ref().and_then(record::CiError::hint))
     })
 }
 

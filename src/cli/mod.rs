@@ -14,6 +14,7 @@ mod exempt;
 mod explain;
 mod init;
 mod manifest;
+mod plan;
 mod query;
 mod reconcile;
 mod record;

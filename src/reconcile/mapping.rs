@@ -43,6 +43,7 @@ const RELATIONS: &[Relation] = &[
         joined: true,
     },
     Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
+    Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
 ];
 
 pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Options) -> Result<(), Error> {

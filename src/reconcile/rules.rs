@@ -51,6 +51,7 @@ pub(super) const FINDINGS: &[Step] = steps! {
     "exceptions": "reconcile/09_exceptions.sql",
     "findings": "reconcile/11_findings.sql",
     "history": "reconcile/12_history.sql",
+    "managed resources": "reconcile/13_managed.sql",
 };
 
 /// Data that the rules look up.

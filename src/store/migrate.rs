@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0003_late_and_standing.sql"),
     sql!("schema/0004_standard.sql"),
     sql!("schema/0005_content.sql"),
+    sql!("schema/0006_managed.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

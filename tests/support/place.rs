@@ -61,7 +61,8 @@ impl Place {
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().into_owned();
-            if text.starts_with("AWS_") || text.starts_with("XDG_") || text == "RUST_LOG" {
+            let ours = ["AWS_", "XDG_", "GITHUB_", "GITLAB_", "CI_", "JENKINS_", "RELEASE_", "TF_BUILD", "RUST_LOG"];
+            if ours.iter().any(|ours| text.starts_with(ours)) {
                 command.env_remove(name);
             }
         }
