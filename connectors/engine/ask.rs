@@ -41,7 +41,9 @@ fn address(base: &Url, path: &Template, values: &Values) -> Result<Url, String> 
         return base.join(item).map_err(|error| format!("`{item}` is no address: {error}"));
     }
     let path = path.fill(values, Encoding::Path)?.ok_or("a value of the path is missing")?;
-    let text = format!("{}{path}", base.as_str().trim_end_matches('/'));
+    // An item or a parameter in front may be an address itself; where it leads is checked before it is asked.
+    let text =
+        if path.contains("://") { path.clone() } else { format!("{}{path}", base.as_str().trim_end_matches('/')) };
     text.parse().map_err(|error| format!("`{path}` is no path: {error}"))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::auth::Auth;
-use super::stream::{Body, Identity, Items, Pages, Records, Request, Stream, Time};
+use super::stream::{Body, ITEM, Identity, Items, Pages, Records, Request, Stream, Time};
 use super::tables::{self, Mode, OneOrMany, PageType};
 use super::template::{Template, TimeFormat};
 use crate::Spec;
@@ -173,6 +173,16 @@ fn in_order(mut streams: Vec<Stream>, problems: &mut Vec<String>) -> Vec<Stream>
         };
         ordered.push(streams.remove(next));
     }
+    // What a stream is read for is taken out of a record once.
+    let mut pointers = BTreeMap::new();
+    for stream in &ordered {
+        if let Items::From { stream: parent, pointer } = &stream.items
+            && *pointers.entry(parent).or_insert(pointer) != pointer
+        {
+            problems
+                .push(format!("[for_each] {}: all streams that are read for {parent} take one pointer", stream.name));
+        }
+    }
     ordered
 }
 
@@ -206,8 +216,8 @@ pub(super) fn request(table: &tables::Request) -> Result<Request, String> {
         Some(other) => return Err(format!("`{other}` is no method of a request that reads; known are GET, POST")),
     };
     let path = Template::parse(&table.path)?;
-    if !table.path.starts_with('/') && !path.is_item() {
-        return Err("path must begin with /, or be ${item} where items are whole addresses".into());
+    if !table.path.starts_with('/') && !path.begins_with_value() {
+        return Err("path must begin with /, or with ${item} or ${param.x} where that is an address".into());
     }
     Ok(Request { method, path, query, headers, body, ok_if: table.ok_if.clone() })
 }
@@ -301,7 +311,8 @@ fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
 fn identity(table: &tables::Identity, kind: Kind) -> Result<Identity, String> {
     let texts = |value: &Option<OneOrMany>| value.as_ref().map(OneOrMany::texts).unwrap_or_default();
     let (event, object, version) = (texts(&table.event_id), texts(&table.object_id), texts(&table.version));
-    for pointer in event.iter().chain(&object).chain(&version).chain(&table.volatile) {
+    for pointer in event.iter().filter(|pointer| *pointer != ITEM).chain(&object).chain(&version).chain(&table.volatile)
+    {
         check_pointer(pointer)?;
     }
     let volatile = table.volatile.clone();

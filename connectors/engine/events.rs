@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::collect::{Parent, Session, Window, several};
 use super::pages::{Page, Walk};
 use super::parts::{Parts, short};
-use super::records;
+use super::records::{self, Reader};
 use super::source::key;
 use super::stream::Stream;
 use super::tables::{Mode, PageType};
@@ -59,7 +59,7 @@ async fn window(
     start: Timestamp,
 ) -> Result<Vec<Parent>, Error> {
     let prefix = session.reading.prefix(stream);
-    let reader = session.reader(stream, &prefix);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
     let wanted = session.parents_in(stream);
     let mut parents = Vec::new();
     let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
@@ -206,7 +206,7 @@ async fn one(
 ) -> Result<Vec<Parent>, Error> {
     let values = Values { item: Some(item.to_owned()), window, ..session.values.clone() };
     let prefix = session.reading.prefix(child);
-    let reader = session.reader(child, &prefix);
+    let reader = Reader { item: Some(item), ..session.reader(child, &prefix) };
     let wanted = session.parents_in(child);
     let (mut parts, mut parents) = (Parts::new(unit), Vec::new());
     let mut walk = Walk::new(&session.connection, child, &values, session.reading.max_pages())?;

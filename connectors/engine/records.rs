@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::stream::{Identity, Records, Stream};
+use super::stream::{ITEM, Identity, Records, Stream};
 use super::tables::Each;
 use crate::log::Outcome;
 use crate::secret::Secrets;
@@ -96,6 +96,8 @@ pub(super) struct Reader<'a> {
     pub(super) stream: &'a Stream,
     /// What record ids begin with, where a folder has several streams.
     pub(super) prefix: &'a str,
+    /// What the stream is read for.
+    pub(super) item: Option<&'a str>,
     pub(super) redact: &'a [String],
     pub(super) redactor: &'a Redactor,
     pub(super) secrets: &'a Secrets,
@@ -135,7 +137,16 @@ impl Reader<'_> {
     }
 
     fn joined(&self, value: &Value, pointers: &[String]) -> Result<String, String> {
-        Ok(format!("{}{}", self.prefix, texts(value, pointers)?.join(":")))
+        let item = self.item.unwrap_or_default();
+        let text = |pointer: &String| {
+            if pointer == ITEM {
+                Ok(item.to_owned())
+            } else {
+                Ok(texts(value, std::slice::from_ref(pointer))?.remove(0))
+            }
+        };
+        let parts = pointers.iter().map(text).collect::<Result<Vec<_>, String>>()?;
+        Ok(format!("{}{}", self.prefix, parts.join(":")))
     }
 
     fn object(

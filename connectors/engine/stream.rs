@@ -85,6 +85,9 @@ pub(super) struct Time {
     pub(super) settle: i64,
 }
 
+/// In place of a pointer: the item that the record was read for, where it has no name of its own.
+pub(super) const ITEM: &str = "${item}";
+
 /// What names a record.
 #[derive(Debug, Clone)]
 pub(super) enum Identity {

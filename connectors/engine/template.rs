@@ -159,6 +159,11 @@ impl Template {
         matches!(self.0.as_slice(), [Part::Item { .. }])
     }
 
+    /// Whether it begins with an item or a parameter: then that may be an address, with or without a path after it.
+    pub(super) fn begins_with_value(&self) -> bool {
+        matches!(self.0.first(), Some(Part::Item { .. } | Part::Param(..)))
+    }
+
     /// The text with values put in; `None` where one of them is not there.
     pub(super) fn fill(&self, values: &Values, encoding: Encoding) -> Result<Option<String>, String> {
         let mut text = String::new();

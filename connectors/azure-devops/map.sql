@@ -1,0 +1,355 @@
+-- What Azure DevOps' releases, runs, reviews and audit entries mean.
+--
+-- A classic deployment's `startedOn` is when it was asked for, before its approvals: what it did began after the last of
+-- them. `0001-01-01` stands for no time. The approvals in the feed are those of the release's own snapshot; of several
+-- attempts each has its own. A stage of a YAML pipeline is a record of the run's timeline, its gate a checkpoint below it.
+
+-- emits: deployment
+with
+classic as (
+    select record_id, from_json(record, '{
+        "id": "VARCHAR", "attempt": "BIGINT", "reason": "VARCHAR", "deploymentStatus": "VARCHAR", "operationStatus": "VARCHAR",
+        "release": {"id": "VARCHAR", "name": "VARCHAR", "description": "VARCHAR", "webAccessUri": "VARCHAR",
+                    "artifacts": [{"isPrimary": "BOOLEAN", "type": "VARCHAR", "definitionReference": {"version": {"id": "VARCHAR", "name": "VARCHAR"}}}]},
+        "releaseDefinition": {"name": "VARCHAR"}, "releaseEnvironment": {"id": "VARCHAR", "name": "VARCHAR"},
+        "requestedBy": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "requestedFor": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"},
+        "startedOn": "VARCHAR", "completedOn": "VARCHAR", "lastModifiedOn": "VARCHAR",
+        "preDeployApprovals": [{"status": "VARCHAR", "isAutomated": "BOOLEAN", "attempt": "BIGINT", "modifiedOn": "VARCHAR", "comments": "VARCHAR",
+            "approver": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "approvedBy": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}],
+        "postDeployApprovals": [{"status": "VARCHAR", "isAutomated": "BOOLEAN", "attempt": "BIGINT", "modifiedOn": "VARCHAR", "comments": "VARCHAR",
+            "approver": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "approvedBy": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}]
+    }') as t
+    from raw
+    where stream = 'deployments'
+    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.lastModifiedOn') desc, position desc) = 1
+),
+decided as (
+    select
+        record_id, t, lower(t.operationStatus) as operation, lower(t.deploymentStatus) as status,
+        list_filter(t.preDeployApprovals, lambda a: coalesce(a.attempt, t.attempt) = t.attempt) as before,
+        list_filter(t.postDeployApprovals, lambda a: coalesce(a.attempt, t.attempt) = t.attempt) as after
+    from classic
+),
+held as (
+    -- nothing ran while a decision was outstanding, nor after a refusal
+    select
+        *,
+        len(list_filter(before, lambda a: lower(a.status) in ('pending', 'rejected', 'canceled'))) > 0 as never_passed,
+        list_max([make_utc(a.modifiedOn) for a in before if not a.isAutomated and lower(a.status) in ('approved', 'skipped') and a.modifiedOn not like '0001%']) as passed_at
+    from decided
+),
+run as (
+    select record_id, from_json(record, '{
+        "id": "VARCHAR", "buildNumber": "VARCHAR", "reason": "VARCHAR", "status": "VARCHAR", "result": "VARCHAR", "sourceVersion": "VARCHAR", "url": "VARCHAR",
+        "definition": {"name": "VARCHAR"}, "project": {"name": "VARCHAR"}, "tags": ["VARCHAR"], "triggerInfo": {"ci.message": "VARCHAR"},
+        "requestedFor": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "_links": {"web": {"href": "VARCHAR"}}
+    }') as t
+    from raw
+    where stream = 'builds'
+    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.finishTime') desc, position desc) = 1
+),
+node as (
+    select build_id, unnest(from_json(json_extract(record, '$.records'), '[{"id": "VARCHAR", "parentId": "VARCHAR", "type": "VARCHAR", "name": "VARCHAR", "identifier": "VARCHAR",
+        "state": "VARCHAR", "result": "VARCHAR", "attempt": "BIGINT", "startTime": "VARCHAR", "finishTime": "VARCHAR"}]'), recursive := true)
+    from (
+        select item as build_id, record from raw where stream = 'timelines'
+        qualify row_number() over (partition by item order by (record->>'$.changeId')::bigint desc nulls last) = 1
+    )
+),
+-- jobs of a stage, in whose time it really did something
+work as (
+    select s.build_id, s.id as stage_id, min(make_utc(j.startTime)) as started_at
+    from node s
+    join node p on p.build_id = s.build_id and p.parentId = s.id and p.type = 'Phase'
+    join node j on j.build_id = s.build_id and j.parentId = p.id and j.type = 'Job'
+    where s.type = 'Stage'
+    group by all
+),
+decision as (
+    select record_id, from_json(record, '{"id": "VARCHAR", "status": "VARCHAR", "lastModifiedOn": "VARCHAR",
+        "steps": [{"status": "VARCHAR", "comment": "VARCHAR", "lastModifiedOn": "VARCHAR", "actualApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"},
+                   "assignedApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}]}') as t
+    from raw
+    where stream = 'approvals' and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.lastModifiedOn') desc, position desc) = 1
+),
+gate as (
+    -- each approval check of a stage; who gave it is known where the list of approvals still has it
+    select
+        s.build_id, s.id as stage_id, count(*) as gates, count(d.record_id) as known,
+        bool_or(lower(d.t.status) <> 'approved') as open,
+        flatten(list([{
+            'phase': 'pre', 'decision': lower(x.status),
+            'approver': case when lower(x.status) = 'approved' then coalesce(x.actualApprover.uniqueName, x.actualApprover.displayName)
+                             else coalesce(x.actualApprover.uniqueName, x.assignedApprover.uniqueName, x.assignedApprover.displayName) end,
+            'decided_at': make_utc(x.lastModifiedOn), 'automated': false, 'gated': true, 'comment': x.comment
+        } for x in d.t.steps]) filter (where d.t.steps is not null)) as approvals
+    from node s
+    join node c on c.build_id = s.build_id and c.parentId = s.id and c.type = 'Checkpoint'
+    join node a on a.build_id = s.build_id and a.parentId = c.id and a.type = 'Checkpoint.Approval'
+    left join decision d on d.t.id in (a.id, a.identifier)
+    where s.type = 'Stage'
+    group by s.build_id, s.id
+),
+-- which cloud identity a run used, and when
+used as (
+    select
+        x.t.data.planType as plan, x.t.data.owner.id as owner, make_utc(x.t.data.startTime) as used_at,
+        c.record->>'$.authorization.parameters.serviceprincipalid' as app_id,
+        c.record->>'$.authorization.parameters.workloadIdentityFederationSubject' as subject
+    from (
+        select item, from_json(record, '{"endpointId": "VARCHAR", "data": {"planType": "VARCHAR", "owner": {"id": "VARCHAR"}, "startTime": "VARCHAR"}}') as t
+        from raw where stream = 'executions'
+    ) x
+    join (
+        select * from raw where stream = 'connections' and not deleted
+        qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
+    ) c on (c.record->>'$.id') = coalesce(x.t.endpointId, x.item)
+),
+wrote as (
+    select record->>'$.lastMergeCommit.commitId' as commit_sha, list(distinct record->>'$.createdBy.uniqueName') as authors
+    from raw where stream = 'pull_requests' group by all
+),
+every as (
+    select
+        h.record_id,
+        concat_ws(':', 'ado', h.t.releaseDefinition.name, h.t.release.id, h.t.releaseEnvironment.name, h.t.attempt) as deployment_id,
+        h.t.releaseDefinition.name || '/' || h.t.release.id as release_id,
+        h.t.releaseDefinition.name as pipeline, h.t.release.name as version, b.t.sourceVersion as commit_sha, h.t.releaseEnvironment.name as stage,
+        case h.t.reason when 'manual' then 'manual' when 'automated' then 'automatic' when 'scheduled' then 'scheduled' when 'redeployTrigger' then 'rollback' end as trigger,
+        coalesce(h.t.requestedFor.uniqueName, h.t.requestedFor.displayName, h.t.requestedBy.uniqueName, h.t.requestedBy.displayName) as requested_by,
+        case when not never_passed and h.t.startedOn not like '0001%' then greatest(make_utc(h.t.startedOn), passed_at) end as started_at,
+        case
+            when status in ('inprogress', 'undefined') or (status = 'notdeployed' and operation in ('queued', 'pending', 'scheduled', 'deferred', 'queuedforagent',
+                'queuedforpipeline', 'phaseinprogress', 'manualinterventionpending', 'evaluatinggates', 'approved')) then null
+            when h.t.completedOn not like '0001%' then make_utc(h.t.completedOn)
+            else make_utc(h.t.lastModifiedOn)
+        end as finished_at,
+        case
+            when operation in ('rejected', 'gatefailed') then 'rejected'
+            when operation in ('canceled', 'cancelled') then 'cancelled'
+            when status = 'succeeded' then 'succeeded'
+            when status = 'partiallysucceeded' then 'partial'
+            when status = 'failed' or operation in ('phasefailed', 'phasecanceled') then 'failed'
+            else 'running'
+        end as outcome,
+        false as bypassed,
+        list_concat(
+            [{'phase': 'pre', 'decision': lower(a.status),
+              'approver': case when a.isAutomated then null when lower(a.status) = 'approved' then coalesce(a.approvedBy.uniqueName, a.approvedBy.displayName)
+                               else coalesce(a.approvedBy.uniqueName, a.approver.uniqueName, a.approver.displayName) end,
+              'decided_at': case when a.modifiedOn not like '0001%' then make_utc(a.modifiedOn) end, 'automated': a.isAutomated, 'gated': not a.isAutomated, 'comment': a.comments} for a in before],
+            [{'phase': 'post', 'decision': lower(a.status),
+              'approver': case when a.isAutomated then null else coalesce(a.approvedBy.uniqueName, a.approver.uniqueName, a.approver.displayName) end,
+              'decided_at': case when a.modifiedOn not like '0001%' then make_utc(a.modifiedOn) end, 'automated': a.isAutomated, 'gated': false, 'comment': a.comments} for a in after]
+        ) as approvals,
+        []::varchar[] as run_ids,
+        ['ado-rel-' || h.t.release.id || '-' || h.t.releaseEnvironment.id, 'ado-rel-' || h.t.release.id || '-' || h.t.releaseEnvironment.name] as session_names,
+        []::varchar[] as correlation_ids,
+        'Release' as plan, h.t.release.id as owner,
+        regexp_extract_all(upper(concat_ws(' ', h.t.release.name, h.t.release.description)), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+        h.t.release.webAccessUri as url
+    from held h
+    left join run b on b.t.id = list_filter(h.t.release.artifacts, lambda a: coalesce(a.isPrimary, true) and a.type = 'Build')[1].definitionReference.version.id
+    union all
+    select
+        b.record_id,
+        concat_ws(':', 'ado', t.definition.name, t.id, case when s.name = '__default' then 'build' else s.name end, s.attempt),
+        t.definition.name || '/' || t.id, t.definition.name, t.buildNumber, t.sourceVersion,
+        case when s.name = '__default' then 'build' else s.name end,
+        case t.reason when 'manual' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end,
+        coalesce(t.requestedFor.uniqueName, t.requestedFor.displayName),
+        coalesce(w.started_at, case when g.gates is null then make_utc(s.startTime) end),
+        make_utc(s.finishTime),
+        case
+            when s.result in ('succeeded', 'succeededWithIssues') then 'succeeded'
+            when list_has_any([a.decision for a in g.approvals], ['rejected', 'timedout']) and w.started_at is null then 'rejected'
+            when s.result in ('canceled', 'abandoned') then 'cancelled'
+            when s.result = 'failed' then 'failed'
+            else 'running'
+        end,
+        -- the jobs ran although the check was never passed
+        coalesce(g.open and w.started_at is not null, false),
+        case when g.gates is null then [] when g.known = g.gates then coalesce(g.approvals, []) end,
+        [t.id],
+        ['ado-' || t.id, 'ado-' || t.id || '-' || s.name],
+        [uuid_of('azure-devops/' || split_part(t.url, '/', 4) || '/' || t.project.name || '/' || t.id)],
+        'Build', t.id,
+        regexp_extract_all(upper(concat_ws(' ', array_to_string(t.tags, ' '), t.triggerInfo."ci.message")), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b'),
+        t._links.web.href
+    from run b
+    join node s on s.build_id = t.id and s.type = 'Stage' and coalesce(s.result, '') <> 'skipped'
+    left join work w on w.build_id = s.build_id and w.stage_id = s.id
+    left join gate g on g.build_id = s.build_id and g.stage_id = s.id
+)
+select
+    e.* exclude (plan, owner),
+    (
+        select coalesce(list(distinct u.app_id) filter (where u.app_id is not null), []) from used u
+        where u.plan = e.plan and u.owner = e.owner and (e.plan = 'Build' or u.used_at between e.started_at - interval 10 minutes and coalesce(e.finished_at, e.started_at + interval 1 day) + interval 10 minutes)
+    ) as app_ids,
+    (
+        select coalesce(list(distinct u.subject) filter (where u.subject is not null), []) from used u
+        where u.plan = e.plan and u.owner = e.owner and (e.plan = 'Build' or u.used_at between e.started_at - interval 10 minutes and coalesce(e.finished_at, e.started_at + interval 1 day) + interval 10 minutes)
+    ) as subjects,
+    w.authors
+from every e
+left join wrote w on w.commit_sha = e.commit_sha;
+
+-- emits: approval
+with
+request as (
+    select record->>'$.lastMergeCommit.commitId' as commit_sha, record->>'$.url' as url
+    from raw where stream = 'pull_requests'
+    qualify row_number() over (partition by (record->>'$.pullRequestId') order by occurred_at desc, record_id desc) = 1
+),
+thread as (
+    select record_id, item, make_utc(record->>'$.publishedDate') as told_at,
+           record->>'$.properties.CodeReviewThreadType."$value"' as kind,
+           try_cast(record->>'$.properties.CodeReviewVoteResult."$value"' as bigint) as vote,
+           record->>'$.properties.CodeReviewRefNewHeadCommit."$value"' as head,
+           coalesce(
+               json_extract_string(record, '/identities/' || coalesce(record->>'$.properties.CodeReviewVotedByIdentity."$value"', '?') || '/uniqueName'),
+               record->>'$.comments[0].author.uniqueName', record->>'$.properties.CodeReviewVotedByDisplayName."$value"'
+           ) as voter
+    from raw where stream = 'votes'
+),
+voted as (
+    select * from thread where kind = 'VoteUpdate'
+    qualify row_number() over (partition by item, lower(voter) order by told_at desc, record_id desc) = 1
+)
+select
+    v.record_id, r.commit_sha, 'review' as phase,
+    -- 10 approved, 5 approved with suggestions, 0 taken back, -5 waits for the author, -10 rejected
+    case when v.vote >= 5 then 'approved' when v.vote = -10 then 'rejected' when v.vote = -5 then 'pending' else 'withdrawn' end as decision,
+    v.voter as approver, v.told_at as decided_at, false as automated, false as gated,
+    -- what was pushed after the vote, the voter has not seen
+    case when exists (from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at > v.told_at)
+         then coalesce((select arg_max(p.head, p.told_at) from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at <= v.told_at), 'an earlier commit')
+         else r.commit_sha end as for_commit
+from voted v
+join request r on r.url = v.item
+where r.commit_sha is not null;
+
+-- emits: pipeline_stage
+with
+definition as (
+    select record_id, from_json(record, '{
+        "name": "VARCHAR", "revision": "VARCHAR", "modifiedOn": "VARCHAR", "modifiedBy": {"uniqueName": "VARCHAR"},
+        "environments": [{"name": "VARCHAR", "rank": "BIGINT", "conditions": [{"conditionType": "VARCHAR", "name": "VARCHAR"}], "schedules": ["JSON"],
+            "preDeployApprovals": {"approvals": [{"isAutomated": "BOOLEAN", "approver": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}],
+                                   "approvalOptions": {"requiredApproverCount": "BIGINT", "releaseCreatorCanBeApprover": "BOOLEAN"}}}]
+    }') as t
+    from raw where stream = 'definitions' and not deleted
+),
+stage as (select record_id, t, unnest(t.environments) as s from definition),
+human as (
+    select *, list_filter(s.preDeployApprovals.approvals, lambda a: not coalesce(a.isAutomated, false)) as people from stage
+),
+checked as (
+    select item as environment_id, max(record_id) as record_id,
+           list(distinct p.name) as approvers, max(required) as approvals_required, bool_or(can) as requester_can_approve,
+           max(modified_by) as changed_by, max(make_utc(modified_on)) as changed_at
+    from (
+        select item, record_id, record->>'$.modifiedBy.uniqueName' as modified_by, record->>'$.modifiedOn' as modified_on,
+               not coalesce((record->>'$.settings.requesterCannotBeApprover')::boolean, false) as can,
+               -- none named means all of them
+               coalesce(nullif((record->>'$.settings.minRequiredApprovers')::bigint, 0), json_array_length(record, '$.settings.approvers')) as required,
+               unnest(from_json(json_extract(record, '$.settings.approvers'), '[{"uniqueName": "VARCHAR", "displayName": "VARCHAR"}]')) as a
+        from (
+            select * from raw where stream = 'checks'
+            qualify row_number() over (partition by item, coalesce(record->>'$.object', record->>'$.id') order by occurred_at desc nulls last, deleted desc) = 1
+        )
+        where not deleted and (record->>'$.type.name') = 'Approval' and not coalesce((record->>'$.isDisabled')::boolean, false)
+    ), lateral (select coalesce(a.uniqueName, a.displayName) as name) p
+    group by item
+),
+ran as (
+    select record->>'$.definition.name' as pipeline, record->>'$.stageName' as stage, item as environment_id, max(record_id) as record_id
+    from raw where stream = 'environment_runs' group by all
+)
+select
+    record_id, t.name as pipeline, t.revision, t.modifiedBy.uniqueName as changed_by, make_utc(t.modifiedOn) as changed_at,
+    s.name as stage, s.rank as stage_order,
+    case when len(s.schedules) > 0 then 'scheduled'
+         when len(list_filter(s.conditions, lambda c: c.conditionType in ('event', 'environmentState', 'artifact'))) > 0 then 'automatic'
+         else 'manual' end as trigger,
+    -- zero means all of them
+    case when len(people) = 0 then 0 else coalesce(nullif(s.preDeployApprovals.approvalOptions.requiredApproverCount, 0), len(people)) end as approvals_required,
+    [coalesce(a.approver.uniqueName, a.approver.displayName) for a in people] as approvers,
+    s.preDeployApprovals.approvalOptions.releaseCreatorCanBeApprover as requester_can_approve
+from human
+union all by name
+select
+    coalesce(c.record_id, r.record_id) as record_id, r.pipeline, r.stage, 'automatic' as trigger, c.changed_by, max(c.changed_at) over (partition by r.pipeline) as changed_at,
+    coalesce(c.approvals_required, 0) as approvals_required, coalesce(c.approvers, []) as approvers, coalesce(c.requester_can_approve, false) as requester_can_approve
+from ran r
+left join checked c using (environment_id);
+
+-- emits: change
+with
+entry as (
+    select
+        record_id, occurred_at,
+        record->>'$.actionId' as action,
+        coalesce(nullif(record->>'$.actorUPN', ''), nullif(record->>'$.actorClientId', '00000000-0000-0000-0000-000000000000'), record->>'$.actorDisplayName') as actor_name,
+        case when coalesce(record->>'$.actorClientId', '00000000-0000-0000-0000-000000000000') <> '00000000-0000-0000-0000-000000000000' then 'application'
+             when nullif(record->>'$.actorUPN', '') is null then 'service' else 'person' end as actor_type,
+        record->>'$.userAgent' as user_agent,
+        coalesce(record->>'$.projectName', record->>'$.scopeType') as account,
+        coalesce(record->>'$.data.PipelineName', record->>'$.data.CheckId', record->>'$.data.ResourceName', record->>'$.area') as object,
+        record->>'$.details' as details
+    from raw where stream = 'audit'
+),
+classed as (
+    select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
+    from entry e
+    left join action_class k on e.action glob k.action
+    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+),
+-- definitions: a gate that differs from the revision before is a change, everything else the team's own business
+defined as (
+    select
+        record_id, occurred_at, first, deleted,
+        case when deleted then previous else record end as body,
+        json_extract(record, '$.environments[*].preDeployApprovals')::varchar as gates,
+        json_extract(previous, '$.environments[*].preDeployApprovals')::varchar as gates_before
+    from raw where stream = 'definitions'
+),
+checks as (
+    select record_id, occurred_at, first, deleted, previous, case when deleted then previous else record end as body, item,
+           exists (from raw a where a.stream = 'audit') as audited
+    from raw where stream = 'checks'
+)
+select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, user_agent, account,
+       'azure-devops:' || split_part(action, '.', 1) || '/' || object as resource, split_part(action, '.', 1) || '/' || object as object,
+       null::varchar as diffs, classed_by
+from classed
+union all by name
+select record_id, coalesce(occurred_at, make_utc(body->>'$.modifiedOn')) as occurred_at,
+       case when deleted then 'ReleasePipeline.Deleted' when first or gates_before is null then 'ReleasePipeline.Seen' when gates <> gates_before then 'ReleasePipeline.GateModified' else 'ReleasePipeline.Modified' end as action,
+       case when deleted or (not first and gates <> gates_before) then 'change' when first then 'evidence' else 'release-control' end as category,
+       case when deleted then 'delete' when gates <> gates_before then 'permission' else 'update' end as operation,
+       case when deleted then 'unknown' else 'person' end as actor_type,
+       case when not deleted then body->>'$.modifiedBy.uniqueName' end as actor_name,
+       'azure-devops:release-definition/' || (body->>'$.name') as resource, 'release-definition/' || (body->>'$.name') as object,
+       case when not deleted and gates <> gates_before then json_array(json_object('field', 'preDeployApprovals', 'old', gates_before, 'new', gates))::varchar end as diffs
+from defined
+union all by name
+-- a check that went away is told by the audit log where that is read, with who did it
+select record_id, coalesce(occurred_at, make_utc(body->>'$.modifiedOn')) as occurred_at,
+       case when deleted then 'Check.Deleted' when first then 'Check.Seen' when previous is null then 'Check.Created' else 'Check.Updated' end as action,
+       case when first or (deleted and audited) then 'evidence' else 'change' end as category,
+       case when deleted then 'delete' else 'permission' end as operation,
+       case when deleted then 'unknown' else 'person' end as actor_type,
+       case when not deleted then coalesce(body->>'$.modifiedBy.uniqueName', body->>'$.createdBy.uniqueName') end as actor_name,
+       'azure-devops:check/' || (body->>'$.id') as resource, 'check/' || (body->>'$.id') as object,
+       case when previous is not null and not deleted then json_array(json_object('field', 'settings', 'old', previous->>'$.settings', 'new', body->>'$.settings'))::varchar end as diffs
+from checks
+union all by name
+select record_id, occurred_at, case stream when 'builds' then 'run' when 'pull_requests' then 'pull-request' when 'votes' then 'review' when 'executions' then 'connection-used' else stream end as action,
+       case when stream in ('builds', 'deployments') then 'release-control' else 'evidence' end as category, 'other' as operation,
+       coalesce(record->>'$.requestedFor.uniqueName', record->>'$.createdBy.uniqueName') as actor_name,
+       'azure-devops:' || stream || '/' || coalesce(record->>'$.id', record->>'$.pullRequestId', record->>'$.data.id', '') as resource
+from raw
+where stream in ('deployments', 'builds', 'pull_requests', 'votes', 'executions', 'approvals', 'environment_runs') and occurred_at is not null and not deleted;

@@ -1,0 +1,86 @@
+-- What GitLab's deployments, merge requests and protected environments mean.
+--
+-- After a protected environment's deployment was approved its job still has to be started: the job's own start is the first
+-- step after the gate. One who triggered a pipeline cannot approve unless the project allows it. Who wrote what is deployed
+-- is the merge request's author, as the server knows it.
+
+-- emits: deployment
+with
+deployment as (
+    select record_id, from_json(record, '{"id": "VARCHAR", "ref": "VARCHAR", "sha": "VARCHAR", "status": "VARCHAR", "created_at": "VARCHAR", "updated_at": "VARCHAR",
+        "user": {"username": "VARCHAR"}, "environment": {"name": "VARCHAR"},
+        "deployable": {"id": "VARCHAR", "name": "VARCHAR", "started_at": "VARCHAR", "finished_at": "VARCHAR", "user": {"username": "VARCHAR"},
+                       "commit": {"title": "VARCHAR"}, "pipeline": {"id": "VARCHAR", "source": "VARCHAR", "web_url": "VARCHAR"}}}') as t
+    from raw where stream = 'deployments'
+    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
+),
+detail as (
+    select record->>'$.id' as id, from_json(record, '{"approvals": [{"user": {"username": "VARCHAR"}, "status": "VARCHAR", "created_at": "VARCHAR", "comment": "VARCHAR"}],
+        "approval_summary": {"rules": [{"deployment_approvals": [{"user": {"username": "VARCHAR"}, "status": "VARCHAR", "created_at": "VARCHAR", "comment": "VARCHAR"}]}]}}') as t
+    from raw where stream = 'details'
+    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
+),
+wrote as (
+    select unnest([record->>'$.merge_commit_sha', record->>'$.squash_commit_sha', record->>'$.sha']) as commit_sha, record->>'$.author.username' as author
+    from raw where stream = 'merge_requests'
+)
+select
+    d.record_id,
+    concat_ws(':', 'gitlab', project, d.t.id, d.t.environment.name) as deployment_id,
+    project || '@' || left(d.t.sha, 12) as release_id,
+    project as pipeline, d.t.ref as version, d.t.sha as commit_sha, d.t.environment.name as stage,
+    case d.t.deployable.pipeline.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
+    coalesce(d.t.deployable.user.username, d.t.user.username) as requested_by,
+    make_utc(d.t.deployable.started_at) as started_at,
+    make_utc(d.t.deployable.finished_at) as finished_at,
+    case
+        when d.t.status = 'success' then 'succeeded' when d.t.status = 'failed' then 'failed' when d.t.status in ('canceled', 'skipped') then 'cancelled'
+        when d.t.status = 'blocked' and list_has_any([x.status for x in said], ['rejected']) then 'rejected'
+        else 'running'
+    end as outcome,
+    case when a.id is not null then list_distinct([{
+        'phase': 'pre', 'decision': x.status, 'approver': x.user.username, 'decided_at': make_utc(x.created_at), 'automated': false, 'gated': true, 'comment': x.comment
+    } for x in said]) end as approvals,
+    list_filter([d.t.deployable.pipeline.id, d.t.deployable.id], lambda x: x is not null) as run_ids,
+    list_filter(['gl-' || d.t.deployable.pipeline.id, 'gl-' || d.t.deployable.id], lambda x: x is not null) as session_names,
+    ['project_path:' || project || ':ref_type:branch:ref:' || d.t.ref, 'project_path:' || project || ':ref_type:tag:ref:' || d.t.ref] as subjects,
+    regexp_extract_all(upper(coalesce(d.t.deployable.commit.title, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+    (select list(distinct w.author) from wrote w where w.commit_sha = d.t.sha) as authors,
+    d.t.deployable.pipeline.web_url as url
+from deployment d
+left join detail a on a.id = d.t.id,
+lateral (select
+    coalesce(nullif(regexp_extract(d.t.deployable.pipeline.web_url, '^https?://[^/]+/(.+)/-/pipelines', 1), ''), 'gitlab') as project,
+    list_concat(coalesce(a.t.approvals, []), coalesce(flatten([r.deployment_approvals for r in a.t.approval_summary.rules]), [])) as said) x;
+
+-- emits: pipeline_stage
+with
+environment as (
+    select record_id, from_json(record, '{"name": "VARCHAR", "required_approval_count": "BIGINT",
+        "deploy_access_levels": [{"access_level_description": "VARCHAR"}],
+        "approval_rules": [{"access_level_description": "VARCHAR", "required_approvals": "BIGINT"}]}') as t
+    from raw where stream = 'protected_environments'
+    qualify row_number() over (partition by coalesce(record->>'$.object', record->>'$.name') order by occurred_at desc nulls last, deleted desc, record_id desc) = 1 and not deleted
+),
+used as (
+    select regexp_extract(record->>'$.deployable.pipeline.web_url', '^https?://[^/]+/(.+)/-/pipelines', 1) as pipeline, record->>'$.environment.name' as stage,
+           arg_max(record_id, record->>'$.updated_at') as record_id, arg_max(record->>'$.deployable.pipeline.source', record->>'$.updated_at') as source
+    from raw where stream = 'deployments' group by all
+)
+select
+    coalesce(e.record_id, u.record_id) as record_id, u.pipeline, u.stage,
+    case u.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
+    coalesce(nullif(list_sum([r.required_approvals for r in e.t.approval_rules]), 0), e.t.required_approval_count, 0)::bigint as approvals_required,
+    coalesce(list_distinct([r.access_level_description for r in e.t.approval_rules]), []) as approvers
+from used u
+left join environment e on e.t.name = u.stage
+where u.pipeline <> '';
+
+-- emits: change
+select
+    record_id, coalesce(occurred_at, make_utc(record->>'$.updated_at')) as occurred_at, case when stream = 'merge_requests' then 'merge-request' else 'deployment' end as action,
+    case when stream = 'merge_requests' then 'evidence' else 'release-control' end as category,
+    coalesce(record->>'$.deployable.user.username', record->>'$.user.username', record->>'$.author.username') as actor_name,
+    'gitlab:' || stream || '/' || (record->>'$.id') as resource
+from raw
+where stream in ('deployments', 'details', 'merge_requests');

@@ -1,0 +1,96 @@
+-- What HCP Terraform's runs and audit trail mean. A run of a workspace is a deployment of one stage: the last part of the
+-- workspace's name is its stage, what stands before it the pipeline. Whoever confirms the plan signs it off, and the platform
+-- holds the apply until then; with auto-apply a machine does.
+
+-- emits: deployment
+with
+member as (
+    select record->>'$.relationships.user.data.id' as id, coalesce(record->>'$.attributes.email', record->>'$.attributes.username') as name
+    from raw where stream = 'members' and not deleted
+),
+workspace as (
+    select record->>'$.id' as id, record->>'$.attributes.name' as name
+    from raw where stream = 'workspaces' and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
+),
+raw_run as (
+    select record_id, coalesce(record->>'$.relationships.workspace.data.id', item) as workspace_id, from_json(record, '{"id": "VARCHAR",
+        "attributes": {"status": "VARCHAR", "auto-apply": "BOOLEAN", "source": "VARCHAR", "trigger-reason": "VARCHAR", "plan-only": "BOOLEAN", "message": "VARCHAR", "created-at": "VARCHAR",
+            "status-timestamps": {"planned-at": "VARCHAR", "confirmed-at": "VARCHAR", "applying-at": "VARCHAR", "apply-queued-at": "VARCHAR", "applied-at": "VARCHAR", "errored-at": "VARCHAR", "discarded-at": "VARCHAR", "canceled-at": "VARCHAR", "force-canceled-at": "VARCHAR"}},
+        "relationships": {"created-by": {"data": {"id": "VARCHAR"}}, "confirmed-by": {"data": {"id": "VARCHAR"}}, "configuration-version": {"data": {"id": "VARCHAR"}}}}') as t
+    from raw where stream = 'runs'
+    qualify row_number() over (partition by (record->>'$.id') order by
+        coalesce(list_max([make_utc(record->'$.attributes.status-timestamps'->>k) for k in json_keys(record, '$.attributes.status-timestamps')]), occurred_at) desc, position) = 1
+),
+run as (
+    select *, t.attributes as a, t.attributes."status-timestamps" as s from raw_run
+)
+select
+    r.record_id,
+    'hcp-terraform:' || w.name || ':' || r.t.id as deployment_id,
+    coalesce(nullif(regexp_extract(a.message, '\b[0-9a-f]{40}\b'), ''), r.t.id) as release_id,
+    coalesce(nullif(regexp_replace(w.name, '[-_][^-_]+$', ''), ''), w.name) as pipeline,
+    r.t.relationships."configuration-version".data.id as version,
+    nullif(regexp_extract(a.message, '\b[0-9a-f]{40}\b'), '') as commit_sha,
+    regexp_extract(w.name, '[^-_]+$') as stage,
+    case when a.source in ('tfe-ui', 'tfe-api') then 'manual' else 'automatic' end as trigger,
+    coalesce(asked.name, r.t.relationships."created-by".data.id) as requested_by,
+    make_utc(coalesce(s."applying-at", case when a.status = 'applied' then coalesce(s."apply-queued-at", s."confirmed-at") end)) as started_at,
+    make_utc(coalesce(s."applied-at", s."errored-at", s."force-canceled-at", s."canceled-at", s."discarded-at")) as finished_at,
+    case
+        when a.status = 'applied' then 'succeeded' when a.status = 'errored' then 'failed' when a.status in ('canceled', 'force_canceled') then 'cancelled'
+        when a.status in ('discarded', 'policy_soft_failed') then 'rejected' else 'running'
+    end as outcome,
+    case
+        when r.t.relationships."confirmed-by".data.id is not null then [{'phase': 'pre', 'decision': 'approved', 'approver': coalesce(confirmed.name, r.t.relationships."confirmed-by".data.id),
+            'decided_at': make_utc(s."confirmed-at"), 'automated': false, 'gated': true, 'comment': null::varchar}]
+        when a."auto-apply" then [{'phase': 'pre', 'decision': 'approved', 'approver': null::varchar, 'decided_at': make_utc(s."planned-at"), 'automated': true, 'gated': false, 'comment': 'auto-apply'}]
+        else []
+    end as approvals,
+    [r.t.id] as run_ids, [r.t.id] as session_names,
+    regexp_extract_all(upper(coalesce(a.message, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets
+from run r
+join workspace w on w.id = r.workspace_id
+left join member asked on asked.id = r.t.relationships."created-by".data.id
+left join member confirmed on confirmed.id = r.t.relationships."confirmed-by".data.id
+where not coalesce(a."plan-only", false) and a.status <> 'planned_and_finished';
+
+-- emits: pipeline_stage
+select
+    record_id, coalesce(nullif(regexp_replace(name, '[-_][^-_]+$', ''), ''), name) as pipeline, max(changed_at) over (partition by regexp_replace(name, '[-_][^-_]+$', '')) as changed_at,
+    regexp_extract(name, '[^-_]+$') as stage, case when auto then 'automatic' else 'manual' end as trigger, case when auto then 0 else 1 end as approvals_required,
+    []::varchar[] as approvers, case when not auto then true end as requester_can_approve
+from (
+    select record_id, record->>'$.attributes.name' as name, occurred_at as changed_at, coalesce((record->>'$.attributes.auto-apply')::boolean, false) as auto, deleted
+    from raw where stream = 'workspaces'
+    qualify row_number() over (partition by coalesce(record->>'$.object', record->>'$.id') order by deleted desc, occurred_at desc nulls last, record_id desc) = 1
+)
+where not deleted;
+
+-- emits: change
+with
+entry as (
+    select record_id, occurred_at, (record->>'$.resource.type') || ':' || (record->>'$.resource.action') as action,
+           coalesce(record->>'$.auth.description', record->>'$.auth.accessor_id') as actor_name,
+           case record->>'$.auth.type' when 'System' then 'service' else 'person' end as actor_type,
+           (record->>'$.resource.type') || '/' || (record->>'$.resource.id') as object
+    from raw where stream = 'audit'
+),
+classed as (
+    select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
+    from entry e
+    left join action_class k on e.action glob k.action
+    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+)
+select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, 'hcp-terraform:' || object as resource, object, null::varchar as diffs, classed_by
+from classed
+union all by name
+select record_id, occurred_at, case when deleted then 'workspace.deleted' when not first and previous is not null and (record->>'$.attributes.auto-apply') <> (previous->>'$.attributes.auto-apply') then 'workspace.auto-apply' else 'workspace.seen' end as action,
+       case when not first and previous is not null and not deleted and (record->>'$.attributes.auto-apply') <> (previous->>'$.attributes.auto-apply') then 'change' else 'evidence' end as category,
+       'permission' as operation, 'unknown' as actor_type, 'hcp-terraform:workspace/' || coalesce(record->>'$.attributes.name', previous->>'$.attributes.name') as resource,
+       'workspace/' || coalesce(record->>'$.attributes.name', previous->>'$.attributes.name') as object,
+       case when previous is not null and not deleted then json_array(json_object('field', 'auto-apply', 'old', previous->>'$.attributes.auto-apply', 'new', record->>'$.attributes.auto-apply'))::varchar end as diffs
+from raw where stream = 'workspaces' and occurred_at is not null
+union all by name
+select record_id, occurred_at, 'run' as action, 'release-control' as category, 'deploy' as operation, 'hcp-terraform:run/' || (record->>'$.id') as resource
+from raw where stream = 'runs' and occurred_at is not null;

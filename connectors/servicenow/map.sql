@@ -1,0 +1,50 @@
+-- What ServiceNow's changes and their approvals mean. A change that was worked on is a deployment of `servicenow:ITEM`; its
+-- approvals are also those of every run that names its number. Times are UTC. `not_required` is an approval that was skipped.
+
+-- emits: deployment
+select
+    record_id, 'servicenow:' || (record->>'$.number') as deployment_id, record->>'$.number' as release_id,
+    'servicenow:' || coalesce(nullif(record->>'$."cmdb_ci.name"', ''), nullif(record->>'$."business_service.name"', ''), 'change') as pipeline,
+    record->>'$.number' as version, 'live' as stage, 'manual' as trigger,
+    coalesce(nullif(record->>'$."requested_by.email"', ''), nullif(record->>'$."requested_by.user_name"', '')) as requested_by,
+    case when (record->>'$.approval') = 'rejected' then null else make_utc(nullif(record->>'$.work_start', '')) end as started_at,
+    make_utc(nullif(record->>'$.work_end', '')) as finished_at,
+    case
+        when (record->>'$.approval') = 'rejected' then 'rejected'
+        when (record->>'$.state') = '4' then 'cancelled'
+        when (record->>'$.close_code') like 'unsuccessful%' then 'failed'
+        when (record->>'$.close_code') like 'successful_issues%' then 'partial'
+        when nullif(record->>'$.work_end', '') is not null then 'succeeded'
+        else 'running'
+    end as outcome,
+    [record->>'$.number'] as tickets,
+    case when nullif(record->>'$.correlation_id', '') is not null then [record->>'$.correlation_id'] else [] end as run_ids
+from raw
+where stream = 'changes'
+qualify row_number() over (partition by (record->>'$.sys_id') order by (record->>'$.sys_updated_on') desc, position desc) = 1;
+
+-- emits: approval
+with change as (
+    select record->>'$.number' as number, make_utc(nullif(record->>'$.start_date', '')) as valid_from, make_utc(nullif(record->>'$.end_date', '')) as valid_to
+    from raw where stream = 'changes'
+    qualify row_number() over (partition by (record->>'$.sys_id') order by (record->>'$.sys_updated_on') desc, position desc) = 1
+)
+select
+    d.record_id, d.record->>'$."sysapproval.number"' as ticket, 'pre' as phase,
+    case d.record->>'$.state' when 'requested' then 'pending' when 'not_required' then 'skipped' else d.record->>'$.state' end as decision,
+    coalesce(nullif(d.record->>'$."approver.email"', ''), nullif(d.record->>'$."approver.user_name"', '')) as approver,
+    make_utc(d.record->>'$.sys_updated_on') as decided_at,
+    -- a workflow may write the row; then nobody decided
+    (d.record->>'$.sys_updated_by') = 'system' as automated,
+    false as gated, d.record->>'$.comments' as comment, c.valid_from, c.valid_to
+from raw d
+left join change c on c.number = (d.record->>'$."sysapproval.number"')
+where d.stream = 'decisions'
+qualify row_number() over (partition by (d.record->>'$.sys_id') order by (d.record->>'$.sys_updated_on') desc, d.position desc) = 1;
+
+-- emits: change
+select
+    record_id, occurred_at, case stream when 'changes' then 'change-request' else 'change-approval' end as action, 'release-control' as category,
+    record->>'$.sys_updated_by' as actor_name, 'servicenow:change/' || coalesce(record->>'$.number', record->>'$."sysapproval.number"', '') as resource
+from raw
+where occurred_at is not null;
