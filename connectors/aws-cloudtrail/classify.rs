@@ -47,7 +47,10 @@ pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     if element.first() != Some(&b'{') {
         return Outcome::Rejected("a record must be an object".into());
     }
-    let projection: Projection<'_> = match serde_json::from_slice(element) {
+    let Ok(text) = std::str::from_utf8(element) else {
+        return Outcome::Rejected("the record is not UTF-8".into());
+    };
+    let projection: Projection<'_> = match serde_json::from_str(text) {
         Ok(projection) => projection,
         Err(error) => return Outcome::Rejected(format!("not readable as JSON: {error}")),
     };
@@ -63,7 +66,7 @@ pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     if projection.is_only_read() {
         return Outcome::Read(projection.event_time.0.as_deref().and_then(day_of));
     }
-    projection.keep(element, position, redactor)
+    projection.keep(text, position, redactor)
 }
 
 impl Projection<'_> {
@@ -82,10 +85,7 @@ impl Projection<'_> {
             && !is_on_keep_list(source, self.event_name.as_str())
     }
 
-    fn keep(&self, element: &[u8], position: u64, redactor: &Redactor) -> Outcome {
-        let Ok(text) = std::str::from_utf8(element) else {
-            return Outcome::Rejected("the record is not UTF-8".into());
-        };
+    fn keep(&self, text: &str, position: u64, redactor: &Redactor) -> Outcome {
         let (body, received_hmac) = redactor.apply(text);
         let record_id = match &self.event_id.0 {
             Some(id) if !id.trim().is_empty() => id.clone().into_owned(),

@@ -69,11 +69,11 @@ impl<'a> Parts<'a> {
         Self { unit, bytes: 0, emit }
     }
 
-    /// Adds what became of an element; `bytes` are the element's own.
+    /// Adds what became of an element; `bytes` are the element's own, `position` is asked only if they are set aside.
     pub(crate) fn add(
         &mut self,
         outcome: Outcome,
-        position: String,
+        position: impl FnOnce() -> String,
         bytes: &[u8],
         redactor: &Redactor,
     ) -> Result<(), Error> {
@@ -92,7 +92,7 @@ impl<'a> Parts<'a> {
             Outcome::Rejected(error) => {
                 let body = redactor.scrub(&bytes[..bytes.len().min(REJECTED_BYTES)]);
                 self.bytes += body.len();
-                self.unit.rejected.push(Rejected { position, error, body, day: self.unit.day });
+                self.unit.rejected.push(Rejected { position: position(), error, body, day: self.unit.day });
             }
         }
         if self.bytes < PART_BYTES && self.unit.records.len() + self.unit.rejected.len() < PART_RECORDS {
@@ -151,17 +151,17 @@ pub(crate) fn read(
             Item::Element(range) => {
                 let outcome = format.classify(&key, scanner.bytes(&range), index, redactor);
                 let range = if matches!(outcome, Outcome::Rejected(_)) { scanner.reject(range) } else { range };
-                parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
+                parts.add(outcome, || format!("record {index}"), scanner.bytes(&range), redactor)?;
             }
             Item::Malformed(range, reason) => {
                 let outcome = Outcome::Rejected(reason);
-                parts.add(outcome, format_position(index), scanner.bytes(&range), redactor)?;
+                parts.add(outcome, || format!("record {index}"), scanner.bytes(&range), redactor)?;
             }
             Item::Cut(range, reason) => {
                 let position = format!("byte {}", scanner.offset(&range));
                 let rest = scanner.bytes(&range);
                 if !is_empty {
-                    parts.add(Outcome::Rejected(reason.clone()), position, rest, redactor)?;
+                    parts.add(Outcome::Rejected(reason.clone()), || position, rest, redactor)?;
                 }
                 incomplete = Some(reason);
             }
@@ -177,11 +177,6 @@ pub(crate) fn read(
 /// A file that cannot be opened or listed is a unit too.
 pub(crate) fn unreadable(unit: Unit, problem: String) -> Unit {
     Unit { last: true, incomplete: Some(problem), ..unit }
-}
-
-/// Reads are too many for a text each: only what is set aside says where it was.
-fn format_position(index: u64) -> String {
-    format!("record {index}")
 }
 
 /// Day of the path, else of the file.

@@ -1,5 +1,31 @@
 -- Who is behind a credential: every session followed, hop by hop, to where it began.
 
+-- Sign-ins that may be behind a change: their credential was used for a change or for another sign-in, or they issued
+-- an identity in the seconds in which the session of a record without a key began. The others lead nowhere.
+create or replace temporary table session_used as
+with
+caller as (
+    select system, session_key as key, lower(actor_name) as name, case when actor_type = 'role' then session_started end as started from appearance
+    union all
+    select system, caller_key, lower(caller_name), case when caller_type = 'role' then caller_started end from session
+),
+began as (
+    select distinct system, name, unnest(seconds_around(started)) as second from caller where started is not null
+),
+by_time as (
+    select s.system, s.issued_key, s.source, s.record_id, s.raw_hash
+    from session s
+    join began b on b.system = s.system and b.name = lower(s.issued_name) and b.second = epoch_second(s.occurred_at)
+),
+keys as (
+    select system, key from caller where key is not null
+    union
+    select system, issued_key from by_time where issued_key is not null
+)
+select s.* from session s semi join keys k on k.system = s.system and k.key = s.issued_key
+union all
+select s.* from session s semi join by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
+
 -- Whom a standing credential vouched for when it was used: its version then, else the first that was seen.
 create or replace temporary table signed_in as
 with held as (
@@ -8,12 +34,9 @@ with held as (
         case when row_number() over (partition by system, credential order by occurred_at, record_id) = 1 then timestamp '0001-01-01' else occurred_at end as held_from
     from session
     where issued_key is null and credential is not null
-),
-used as (
-    from session where issued_key is not null or credential is null
 )
 select u.* replace (coalesce(u.provider, h.provider) as provider, coalesce(u.subject, h.subject) as subject)
-from used u
+from session_used u
 asof left join held h on h.system = u.system and h.credential = u.credential and u.occurred_at >= h.held_from;
 
 -- Of the copies of one token issue the one that names the caller counts; every issued key once.
@@ -56,7 +79,7 @@ where parent.session_id <> child.session_id
 group by child.session_id;
 
 -- Each session with its whole chain. Chains are short; a circle (there is none in honest evidence) ends at 20 hops.
-create or replace table session_chain as
+create or replace temporary table session_chain as
 with recursive chain as (
     select session_id, session_id as hop_id, 1 as hops,
            [role_key(role)] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,

@@ -25,6 +25,9 @@ create or replace temporary macro without_ids(x) as regexp_replace(lower(x), '^r
 create or replace temporary macro subject_spellings(x) as
     list_distinct([lower(x), replace(lower(x), '%3a', ':'), without_ids(x), replace(without_ids(x), '%3a', ':')]);
 
+-- What reports call a change: the same in every collection and from every source.
+create or replace temporary macro change_id(system, change_key) as left(sha256(system || chr(31) || change_key), 32);
+
 -- The last part of an ARN or path: a user's own name.
 create or replace temporary macro last_name(x) as list_last(string_split(x, '/'));
 

@@ -1,4 +1,5 @@
-//! Collecting: every source at once into bounded channels, one writer that commits and lets go of the store.
+//! Collecting: every source at once into one channel with room for so many bytes, one writer that commits and lets go of
+//! the store.
 //!
 //! Sources never wait for each other and never fail each other. What surprises: the writer opens the store for each
 //! commit and closes it again, because only a closed store lets ad-hoc queries in.
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Sink};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::config::{Config, Source};
 use crate::progress::Progress;
@@ -24,8 +25,8 @@ pub use error::Error;
 use known::Known;
 use writer::Writer;
 
-/// Units that wait for the writer, over all sources. A unit is a few megabytes at most.
-const WAITING: usize = 6;
+/// Kilobytes of units that wait for the writer, over all sources: what can be read while it commits.
+const WAITING: u32 = 32 << 10;
 
 /// What to collect.
 #[derive(Debug, Clone)]
@@ -71,7 +72,8 @@ impl Outcome {
 
 /// What a source hands to the writer.
 pub(crate) enum Message {
-    Unit(usize, changetrail_connectors::Unit),
+    /// With the room that it takes until the writer has it.
+    Unit(usize, changetrail_connectors::Unit, OwnedSemaphorePermit),
     End(usize, Result<(), SourceError>),
 }
 
@@ -91,7 +93,8 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     let redactor = Arc::new(Redactor::new(redaction_key(store)?));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::Runtime { source })?;
-    let (sender, receiver) = mpsc::channel(WAITING);
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
         let seen = Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate));
         let run = Run {
@@ -103,7 +106,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
         };
         let collector = collector(&catalog, config, source);
         progress.begin(&source.name, None);
-        runtime.spawn(feed(index, collector, run, sender.clone()));
+        runtime.spawn(feed(index, collector, run, sender.clone(), Arc::clone(&room)));
     }
     drop(sender);
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
@@ -172,14 +175,17 @@ async fn feed(
     index: usize,
     collector: Result<Box<dyn Collector>, SourceError>,
     run: Run,
-    sender: mpsc::Sender<Message>,
+    sender: mpsc::UnboundedSender<Message>,
+    room: Arc<Semaphore>,
 ) {
     let result = match collector {
         Ok(collector) => {
             let (sink, mut units) = Sink::channel(1);
             let forward = async {
                 while let Some(unit) = units.recv().await {
-                    if sender.send(Message::Unit(index, unit)).await.is_err() {
+                    let kilobytes = u32::try_from(unit.weight() / 1024).unwrap_or(WAITING).clamp(1, WAITING);
+                    let Ok(place) = Arc::clone(&room).acquire_many_owned(kilobytes).await else { break };
+                    if sender.send(Message::Unit(index, unit, place)).is_err() {
                         break;
                     }
                 }
@@ -191,7 +197,7 @@ async fn feed(
         Err(error) => Err(error),
     };
     // A writer that went away has said why already.
-    let _ = sender.send(Message::End(index, result)).await;
+    let _ = sender.send(Message::End(index, result));
 }
 
 fn cursors(db: &Db, source: &str) -> Result<HashMap<String, String>, Error> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use changetrail_connectors::{Error as SourceError, Unit};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::{Error, Message, Outcome, SourceOutcome};
@@ -60,11 +60,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Commits everything that comes, until every source has ended.
-    pub(super) fn drain(mut self, runtime: &Runtime, mut receiver: Receiver<Message>) -> Result<Outcome, Error> {
+    pub(super) fn drain(
+        mut self,
+        runtime: &Runtime,
+        mut receiver: UnboundedReceiver<Message>,
+    ) -> Result<Outcome, Error> {
         loop {
             let idle = if self.units == 0 { Duration::from_hours(24) } else { IDLE };
             match runtime.block_on(async { timeout(idle, receiver.recv()).await }) {
-                Ok(Some(Message::Unit(source, unit))) => self.take(source, unit)?,
+                Ok(Some(Message::Unit(source, unit, _room))) => self.take(source, unit)?,
                 Ok(Some(Message::End(source, result))) => self.ends[source] = Some(result),
                 Ok(None) => break,
                 Err(_) => self.commit()?,
@@ -100,6 +104,8 @@ impl<'a> Writer<'a> {
         {
             let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
             let db = Db::open(self.store, Access::Write, WRITER_PATIENCE)?;
+            // The other processors read meanwhile.
+            db.batch("threads", "set threads = 1")?;
             for (outcome, units) in self.outcomes.iter_mut().zip(&mut self.waiting) {
                 if units.is_empty() {
                     continue;

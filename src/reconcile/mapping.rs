@@ -81,7 +81,9 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
         _ => 0,
     };
     if records > 0 {
-        forget(db, &params)?;
+        if through > 0 {
+            forget(db, &params)?;
+        }
         for (name, csv) in connector.tables() {
             load_table(db, name, csv)?;
         }

@@ -31,6 +31,7 @@ macro_rules! steps {
 pub(super) const RELEASES: &[Step] = steps! {
     "configuration": "reconcile/01_configuration.sql",
     "release log": "reconcile/02_release_log.sql",
+    "changes": "reconcile/03_changes.sql",
     "sessions": "reconcile/03_sessions.sql",
     "actors": "reconcile/04_actors.sql",
     "operations": "reconcile/05_operations.sql",

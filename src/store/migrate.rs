@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0004_standard.sql"),
     sql!("schema/0005_content.sql"),
     sql!("schema/0006_managed.sql"),
+    sql!("schema/0007_change_id.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

@@ -109,7 +109,9 @@ fn attach(path: &Path, access: Access) -> duckdb::Result<Connection> {
     let config = Config::default()
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
-        .with("preserve_insertion_order", "false")?;
+        .with("preserve_insertion_order", "false")?
+        // What a commit brings goes into the file at once, not into a log before that.
+        .with("checkpoint_threshold", "1MB")?;
     let connection = Connection::open_in_memory_with_flags(config)?;
     let options = match access {
         Access::Read => "read_only",
