@@ -2,7 +2,7 @@
 //!
 //! A user's folder that cannot be used is kept with what is wrong with it, so that only the sources that name it fail.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{Folder, FolderError};
@@ -47,6 +47,12 @@ impl Catalog {
             entries.push(Entry::of(&name, folder));
         }
         Self { entries }
+    }
+
+    /// The connectors of one folder, and no other.
+    #[must_use]
+    pub fn of(folder: &Path) -> Self {
+        Self { entries: Folder::find(folder).into_iter().map(|(name, folder)| Entry::of(&name, folder)).collect() }
     }
 
     /// Every connector that can be used, in the order in which people are shown them.

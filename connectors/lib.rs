@@ -20,7 +20,7 @@ mod params;
 mod record;
 mod redact;
 mod secret;
-mod spec;
+pub mod spec;
 #[cfg(test)]
 mod testing;
 
@@ -34,7 +34,7 @@ pub mod release_log;
 pub mod terraform_state;
 
 pub use catalog::{Catalog, nearest};
-pub use engine::FolderError;
+pub use engine::{FolderError, throwaway_rsa_key};
 pub use error::{ConfigError, Error};
 pub use files::hex;
 pub use record::{Record, Rejected, Unit};

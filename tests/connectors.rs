@@ -1,9 +1,11 @@
 //! Connectors without code: an API that nobody has thought of, in a folder of the user's, read by the program as it is.
 
-use changetrail::contract::{Answer, Asked, Server};
+use std::fmt::Write;
+
+use changetrail::contract::{self, Answer, Asked, Server};
 use serde_json::json;
 
-use crate::support::Place;
+use crate::support::{Place, checkout};
 
 /// A folder for a made-up system: a log by pages, and a list of objects.
 const DESCRIPTION: &str = r#"
@@ -134,4 +136,137 @@ fn an_api_that_nobody_thought_of_is_read_from_a_folder_of_the_users() {
         ],
         "{told:?}"
     );
+}
+
+/// Every folder without Rust, held against its fixtures.
+#[test]
+fn every_folder_keeps_the_contract() {
+    let wanted = std::env::var("CONNECTOR").ok();
+    let mut report = String::new();
+    let mut count = 0;
+    for name in described_folders() {
+        if wanted.as_ref().is_some_and(|wanted| *wanted != name) {
+            continue;
+        }
+        count += 1;
+        for problem in contract::run(&checkout("connectors").join(&name)).problems() {
+            let _ = writeln!(report, "{name}: {problem}");
+        }
+    }
+    assert!(count > 0, "no such folder");
+    assert!(report.is_empty(), "- expected, + came out\n{report}");
+}
+
+fn described_folders() -> Vec<String> {
+    let entries =
+        std::fs::read_dir(checkout("connectors")).expect("the connectors").map(|entry| entry.expect("an entry").path());
+    let mut names: Vec<String> = entries
+        .filter(|path| path.join("connector.toml").is_file() && !path.join("mod.rs").exists())
+        .map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+/// What a mapping must not do, and what is said about it.
+const REFUSED: &[(&str, &str)] = &[
+    ("select record_id from read_csv('/etc/passwd')", "read_csv() reads what is no record"),
+    ("select content as record_id from read_text('/etc/passwd')", "read_text() reads what is no record"),
+    ("select * from '/etc/passwd'", "`/etc/passwd` is no table that a mapping sees"),
+    ("select * from 'https://example.org/x.parquet'", "is no table that a mapping sees"),
+    ("select record_id from store.raw_record", "`store.raw_record` is no table that a mapping sees"),
+    ("select record_id from raw_record", "`raw_record` is no table that a mapping sees"),
+    ("select table_name as record_id from duckdb_tables()", "duckdb_tables() reads what is no record"),
+    ("select * from (show tables)", "no DESCRIBE, SHOW or SUMMARIZE"),
+    ("attach '/tmp/x.duckdb' as x", "only a SELECT is allowed"),
+    ("install httpfs", "only a SELECT is allowed"),
+    ("copy (select 1) to '/tmp/x.csv'", "only a SELECT is allowed"),
+    ("insert into event select * from raw", "only a SELECT is allowed"),
+    ("delete from raw", "only a SELECT is allowed"),
+    ("set memory_limit = '1GB'", "only a SELECT is allowed"),
+    ("select record_id from raw; select record_id from raw", "a second statement"),
+    ("select record_id from raw; drop table store.event", "only a SELECT is allowed"),
+    ("select 1) union all (select 2", "syntax error"),
+    ("select record_id,\n getenv('HOME') as actor_name from raw", "map.sql line 3: getenv() is not allowed"),
+    ("select record_id, now()::timestamp as occurred_at from raw", "now() is not allowed"),
+    ("select record_id, current_date::timestamp as occurred_at from raw", "current_date is not allowed"),
+    ("select $source as record_id from raw", "a parameter ($name) is not allowed"),
+    ("select record_id, 'x' as acton from raw", "has no column `acton`; did you mean `action`?"),
+    ("select record_id, 'soon' as occurred_at from raw", "the column `occurred_at` of `change` is TIMESTAMP"),
+    ("select record_id, no_such_thing(record) as action from raw", "no_such_thing"),
+];
+
+#[test]
+fn a_mapping_sees_the_records_and_nothing_else() {
+    let log = vec![entry(1, 90), entry(2, 80)];
+    let server = Server::start(move |asked| answer(asked, &log, &json!([]))).expect("a port");
+    let place = place(&server);
+    place.ran(0, &["collect"]);
+    for (select, said) in REFUSED {
+        place.write("mine/tidewatch/map.sql", format!("-- emits: change\n{select}\n"));
+        let output = place.ran(2, &["reconcile"]);
+        output.says(&["the mapping of connector `tidewatch` is unusable", said]);
+    }
+    assert!(!std::path::Path::new("/tmp/x.csv").exists() && !std::path::Path::new("/tmp/x.duckdb").exists());
+    // Its own parts, its data tables and what makes rows of a record are all that it needs.
+    place.write("mine/tidewatch/class.csv", "what,action\nopen,gate.open\n");
+    let good = "with RECURSIVE mine as (select record_id, unnest([1]) as n from raw) select m.record_id, timestamp '2026-01-01' as occurred_at, c.action, null as actor_name from mine m, class c, range(1)";
+    place.write("mine/tidewatch/map.sql", format!("-- emits: change\n{good}\n"));
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select distinct action from event").rows, [["gate.open"]]);
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_or_a_source_is_told_where_it_is() {
+    let server = Server::start(|_| Answer::status(500, "")).expect("a port");
+    let place = place(&server);
+    for (change, said) in [
+        (("mode = \"since\"", "mod = \"since\""), "unknown key `mod` in [stream.log.cursor]; did you mean `mode`?"),
+        (("${param.site}/log", "${param.sites}/log"), "the parameter `sites` is not declared; did you mean `site`?"),
+        (("${secret.token}", "${env.TOKEN}"), "`${env.TOKEN}` is no placeholder"),
+        (("name = \"tidewatch\"", "name = \"github-audit\""), "name is `github-audit`, but the folder is `tidewatch`"),
+        (("version = \"/rev\"", "version = \"rev\""), "`rev` is no JSON Pointer"),
+        (("emits = [\"change\"]", "emits = [\"change\", \"session\"]"), "no line `-- emits: session`"),
+    ] {
+        place.write("mine/tidewatch/connector.toml", DESCRIPTION.replacen(change.0, change.1, 1));
+        place.ran(2, &["collect"]).says(&[said]);
+        let checked = place.ran(2, &["check"]);
+        assert!(checked.stdout.contains(said), "{checked}");
+    }
+    place.write("mine/tidewatch/connector.toml", DESCRIPTION);
+    let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("a configuration");
+    for (change, said) in [
+        (("token = { file = 'token' }", "token = 's3cret-tide'"), "a secret must not stand in the configuration"),
+        (("token = { file = 'token' }", "token = { file = 'nowhere' }"), "cannot read the secret `token`"),
+        (("token = { file = 'token' }", ""), "missing key `token`"),
+        (("http://127.0.0.1", "http://example.org"), "must start with https://"),
+        (("site = 'north sea'", "sight = 'north sea'"), "unknown key `sight`"),
+    ] {
+        place.write("changetrail.toml", config.replacen(change.0, change.1, 1));
+        let output = place.ran(2, &["collect"]);
+        output.says(&[said]);
+        assert!(!output.stderr.contains("s3cret-tide"), "{output}");
+    }
+}
+
+#[test]
+fn a_system_that_fails_is_an_error_and_never_an_empty_log() {
+    let log = vec![entry(1, 90), entry(2, 80)];
+    let server = Server::start(|_| Answer::status(403, "")).expect("a port");
+    let place = place(&server);
+    let answers: [(Answer, &str); 5] = [
+        (Answer::status(403, "{\"message\":\"s3cret-tide may not\"}"), "*** may not"),
+        (Answer::status(404, "nothing here"), "status 404"),
+        (Answer::status(429, "").header("Retry-After", "86400"), "refuses for too many requests"),
+        (Answer::status(401, "s3cret-tide is no good"), "cannot authenticate"),
+        (Answer::ok("{\"entries\":[],\"next\":\"two\"}"), "the same next page was named twice"),
+    ];
+    for (bad, said) in answers {
+        server.answer_by(move |_| bad.clone());
+        let output = place.ran(2, &["collect"]);
+        output.says(&[said]);
+        assert!(!output.stderr.contains("s3cret-tide"), "{output}");
+    }
+    server.answer_by(move |asked| answer(asked, &log, &json!([])));
+    place.ran(0, &["collect"]).says(&["2 stored"]);
 }

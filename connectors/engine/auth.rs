@@ -22,6 +22,8 @@ use crate::http::azure::Chain;
 use crate::http::{self, Authorise, Connection};
 use crate::{Error, Spec};
 
+pub use jwt::throwaway_rsa_key;
+
 use jwt::Claims;
 use token::{Cached, ClientCredentials, JwtBearer, Session};
 

@@ -67,7 +67,7 @@ async fn window(
         let (mut old, count) = (0, records.len());
         for text in &records {
             let text = text.get();
-            let outcome = if stream.identity.is_some() { reader.read(text).0 } else { Outcome::Skipped };
+            let outcome = reader.read(text).0;
             let time = match &outcome {
                 Outcome::Keep(record) => record.occurred_at,
                 _ => None,
@@ -119,7 +119,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         let mut parts = Parts::new(Unit { key: format!("{key}/{tag}"), day: Some(day), ..Unit::default() });
         let mut parents = Vec::new();
         for text in &page.records {
-            let outcome = if stream.identity.is_some() { reader.read(text.get()).0 } else { Outcome::Skipped };
+            let outcome = reader.read(text.get()).0;
             parents.extend(parent(text.get(), wanted, &outcome));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;
@@ -212,7 +212,7 @@ async fn one(
     let mut walk = Walk::new(&session.connection, child, &values, session.reading.max_pages())?;
     while let Some(page) = walk.next().await? {
         for text in &page.records {
-            let outcome = if child.identity.is_some() { reader.read(text.get()).0 } else { Outcome::Skipped };
+            let outcome = reader.read(text.get()).0;
             parents.extend(parent(text.get(), wanted, &outcome));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;

@@ -24,6 +24,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use auth::throwaway_rsa_key;
 pub(crate) use folder::Folder;
 pub use folder::FolderError;
 pub(crate) use parse::parse;

@@ -125,7 +125,8 @@ impl Reader<'_> {
                 Ok((format!("{}sha256:{}", self.prefix, hash(&value, volatile)), None))
             }
             Some(Identity::Object { object, version, volatile }) => self.object(&value, object, version, volatile),
-            None => Err("the stream is a list only".into()),
+            // A list only: nothing of it is kept.
+            None => return (Outcome::Skipped, None),
         };
         let (record_id, version) = match named {
             Ok(named) => named,
@@ -156,7 +157,7 @@ impl Reader<'_> {
         version: &[String],
         volatile: &[String],
     ) -> Result<(String, Option<Version>), String> {
-        let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40").replace('+', "%2B");
+        let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40");
         let object = format!("{}{}", self.prefix, escaped(texts(value, object)?));
         let version = if version.is_empty() { hash(value, volatile) } else { escaped(texts(value, version)?) };
         Ok((format!("{object}@{version}"), Some(Version { object, version })))

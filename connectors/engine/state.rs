@@ -26,7 +26,7 @@ const FIRST: &str = "first";
 /// What the version of a record begins with that says that its object is gone.
 const DELETED: &str = "deleted-";
 /// Between a version and the time at which it came back.
-const AGAIN: char = '+';
+const AGAIN: char = '@';
 
 /// A snapshot that is being taken, held against what is stored. Several items may be read into it at once.
 struct Snapshot {
@@ -142,8 +142,7 @@ async fn objects(
     let mut found = Vec::new();
     let mut walk = Walk::new(&session.connection, stream, &values, session.reading.max_pages())?;
     while let Some(page) = walk.next().await? {
-        let read = |text: &str| if stream.identity.is_some() { reader.read(text) } else { (Outcome::Skipped, None) };
-        let read: Vec<(Outcome, Option<Version>)> = page.records.iter().map(|text| read(text.get())).collect();
+        let read: Vec<(Outcome, Option<Version>)> = page.records.iter().map(|text| reader.read(text.get())).collect();
         let names = snapshot.names(session, read.iter().map(|(_, version)| version.clone()).collect()).await?;
         for ((text, (mut outcome, _)), name) in page.records.iter().zip(read).zip(names) {
             if let (Outcome::Keep(record), Some(name)) = (&mut outcome, &name) {
@@ -234,7 +233,8 @@ impl Snapshot {
         let reader = session.reader(stream, &prefix);
         for object in gone {
             let name = object.strip_prefix(&prefix).unwrap_or(&object);
-            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%2B", "+").replace("%25", "%")}).to_string();
+            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%25", "%")})
+                .to_string();
             let record_id = format!("{object}@{DELETED}{}", self.time);
             let record = Record { record_id, occurred_at: Some(self.time), body, received_hmac: None, position: 0 };
             if let Some(unit) = parts.add(Outcome::Keep(record), "", &reader) {

@@ -8,6 +8,7 @@ mod baseline;
 mod check;
 mod collect;
 mod completions;
+mod connectors;
 mod context;
 mod demo;
 mod exempt;
@@ -98,6 +99,7 @@ enum Command {
     Record(record::Args),
     Exempt(exempt::Args),
     Baseline(baseline::Args),
+    Connectors(connectors::Args),
     Completions(completions::Args),
 }
 
@@ -141,6 +143,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
         Command::Record(args) => record::run(&args, context),
         Command::Exempt(args) => exempt::run(&args, context),
         Command::Baseline(args) => baseline::run(&args, context),
+        Command::Connectors(args) => connectors::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

@@ -8,6 +8,7 @@
 use changetrail_connectors::{Catalog, Connector, hex};
 use sha2::{Digest, Sha256};
 
+use super::sandbox::{self, Statement};
 use super::{Error, Options};
 use crate::store::{Db, Value, sql};
 
@@ -58,23 +59,18 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
     let (_, rows) = db.rows(sql!("map/progress.sql"), &params)?;
     let through = match rows.first().map(Vec::as_slice) {
         Some([Value::Int(through), Value::Int(latest)]) if !options.rebuild => {
-            let joined = statements(connector)?.iter().any(|(name, _)| is_joined(name));
+            let joined = statements(connector)?.iter().any(|statement| is_joined(statement.relation));
             if joined && latest > through { 0 } else { *through }
         }
         _ => 0,
     };
-    // A view and a script take no parameters.
+    // A script takes no parameters.
     let quoted = source.replace('\'', "''");
     if through == 0 {
         db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
     }
     params.push(("after_batch", Value::Int(through)));
-    db.run("replaced records", sql!("map/replaced.sql"), &params)?;
-    let has_objects = connector.spec().has_objects();
-    let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
-    db.run("previous records", previous, &params)?;
-    let view = sql!("map/raw.sql").replace("{source}", &quoted).replace("{after_batch}", &through.to_string());
-    db.batch("raw records", &view)?;
+    view(db, source, connector, through)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     let records = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(records)) => records.unsigned_abs(),
@@ -87,8 +83,8 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
         for (name, csv) in connector.tables() {
             load_table(db, name, csv)?;
         }
-        for (relation, select) in statements(connector)? {
-            take_in(db, connector, relation, select, records, &params)?;
+        for statement in statements(connector)? {
+            take_in(db, connector, &statement, records, &params)?;
         }
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
@@ -97,6 +93,41 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
 
 fn is_joined(relation: &str) -> bool {
     RELATIONS.iter().any(|known| known.name == relation && known.joined)
+}
+
+/// Makes the view `raw`: the records of a source that came in after a batch.
+fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64) -> Result<(), Error> {
+    let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
+    db.run("replaced records", sql!("map/replaced.sql"), &params)?;
+    let has_objects = connector.spec().has_objects();
+    let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
+    db.run("previous records", previous, &params)?;
+    // A view takes no parameters.
+    let quoted = source.replace('\'', "''");
+    let view = sql!("map/raw.sql").replace("{source}", &quoted).replace("{after_batch}", &after_batch.to_string());
+    Ok(db.batch("raw records", &view)?)
+}
+
+/// Some columns of what the mapping makes of all that is stored of a source.
+pub(super) fn rows(
+    db: &Db,
+    source: &str,
+    connector: &dyn Connector,
+    relation: &str,
+    columns: &[String],
+) -> Result<Vec<Vec<Value>>, Error> {
+    view(db, source, connector, 0)?;
+    for (name, csv) in connector.tables() {
+        load_table(db, name, csv)?;
+    }
+    let found = statements(connector)?.into_iter().find(|statement| statement.relation == relation);
+    let Some(Statement { select, .. }) = found else {
+        let problem = format!("it emits no `{relation}`");
+        return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
+    };
+    let columns: Vec<String> =
+        columns.iter().map(|column| format!("\"{}\"::varchar", column.replace('"', "\"\""))).collect();
+    Ok(db.rows(&format!("select {} from (\n{select}\n) order by all", columns.join(", ")), &[])?.1)
 }
 
 /// What these records meant before is forgotten, relation by relation.
@@ -110,17 +141,12 @@ fn forget(db: &Db, params: &[(&str, Value)]) -> Result<(), Error> {
 fn take_in(
     db: &Db,
     connector: &dyn Connector,
-    relation: &str,
-    select: &str,
+    statement: &Statement<'_>,
     records: u64,
     params: &[(&str, Value)],
 ) -> Result<(), Error> {
-    let name = &connector.spec().name;
-    let unusable = |problem: String| Error::Mapping { connector: name.clone(), problem };
-    let Some(relation) = RELATIONS.iter().find(|known| known.name == relation) else {
-        let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
-        return Err(unusable(format!("it emits `{relation}`; known relations: {}", known.join(", "))));
-    };
+    let (name, select) = (&connector.spec().name, statement.select);
+    let relation = checked(db, connector, statement)?;
     let step = format!("mapping {name}/{}", relation.name);
     let started = std::time::Instant::now();
     let taken = db.run(&step, &relation.insert.replace("{mapping}", select), params)?;
@@ -132,8 +158,26 @@ fn take_in(
     Ok(())
 }
 
+/// The relation that a statement emits, once the statement has been found to be one that may run.
+fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Result<&'static Relation, Error> {
+    let Some(relation) = RELATIONS.iter().find(|known| known.name == statement.relation) else {
+        let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
+        let problem = format!(
+            "map.sql line {}: it emits `{}`; known relations: {}",
+            statement.line - 1,
+            statement.relation,
+            known.join(", ")
+        );
+        return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
+    };
+    // What takes the rows in begins with a SELECT of the relation's columns without rows.
+    let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
+    sandbox::check(db, connector, statement, columns.map(|(columns, _)| columns.trim()).unwrap_or_default())?;
+    Ok(relation)
+}
+
 /// The SELECTs of a `map.sql`, each with the relation that it emits.
-fn statements(connector: &dyn Connector) -> Result<Vec<(&str, &str)>, Error> {
+fn statements(connector: &dyn Connector) -> Result<Vec<Statement<'_>>, Error> {
     let mut statements = Vec::new();
     let mapping = connector.mapping();
     let marker = "-- emits: ";
@@ -146,7 +190,8 @@ fn statements(connector: &dyn Connector) -> Result<Vec<(&str, &str)>, Error> {
             let problem = "a relation without a statement".to_owned();
             return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
         };
-        statements.push((relation.trim(), select.trim_end().trim_end_matches(';')));
+        let line = mapping[..*place].matches('\n').count() + 2;
+        statements.push(Statement { relation: relation.trim(), select: select.trim_end().trim_end_matches(';'), line });
     }
     Ok(statements)
 }
@@ -189,8 +234,9 @@ pub(super) fn load_relations(db: &Db, catalog: &Catalog) -> Result<(), Error> {
     let columns = ["connector", "relation"].map(str::to_owned);
     let mut rows = Vec::new();
     for connector in catalog.all() {
-        for (relation, _) in statements(&**connector)? {
-            rows.push(vec![Value::Text(connector.spec().name.clone()), Value::Text(relation.to_owned())]);
+        for statement in statements(&**connector)? {
+            let (name, relation) = (connector.spec().name.clone(), statement.relation.to_owned());
+            rows.push(vec![Value::Text(name), Value::Text(relation)]);
         }
     }
     db.load("connector_relation", &columns, &rows)?;

@@ -7,6 +7,7 @@
 mod approved;
 mod mapping;
 mod rules;
+mod sandbox;
 mod what_if;
 
 use std::path::{Path, PathBuf};
@@ -183,6 +184,20 @@ fn begin(db: &Db, config: &Config, rules: &Rules, now: Timestamp) -> Result<(), 
     ];
     db.run("run", sql!("reconcile/00_run.sql"), &known)?;
     Ok(())
+}
+
+/// Some columns of what a connector's mapping makes of all that is stored of a source, in order.
+///
+/// # Errors
+/// The mapping emits no such relation or column, or fails.
+pub fn rows(
+    db: &Db,
+    source: &str,
+    connector: &dyn Connector,
+    relation: &str,
+    columns: &[String],
+) -> Result<Vec<Vec<Value>>, Error> {
+    mapping::rows(db, source, connector, relation, columns)
 }
 
 /// Configured sources whose connector is known, and the pushed records.

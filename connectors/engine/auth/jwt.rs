@@ -1,8 +1,9 @@
 //! Tokens that are signed here: HMAC for a system that shares a secret, RSA for one that knows a public key.
 
 use async_trait::async_trait;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -68,6 +69,23 @@ impl Authorise for Hs256 {
     async fn authorise(&self, request: &mut reqwest::Request, _fresh: bool) -> Result<(), Error> {
         http::bearer(request, &self.sign(self.clock.now()))
     }
+}
+
+/// A key that signs and opens nothing: for tests of connector folders.
+///
+/// # Panics
+/// The machine has no randomness.
+#[must_use]
+pub fn throwaway_rsa_key() -> String {
+    let pair = KeyPair::generate(KeySize::Rsa2048).expect("a machine with randomness");
+    let der: Pkcs8V1Der<'_> = pair.as_der().expect("a key that was just made");
+    let lines: Vec<String> = STANDARD
+        .encode(der.as_ref())
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned())
+        .collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", lines.join("\n"))
 }
 
 /// A private key.
