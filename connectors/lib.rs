@@ -37,7 +37,7 @@ pub use catalog::{Catalog, nearest};
 pub use engine::{FolderError, throwaway_rsa_key};
 pub use error::{ConfigError, Error};
 pub use files::hex;
-pub use record::{Record, Rejected, Unit};
+pub use record::{Proof, Receipt, Record, Rejected, Signature, Unit, Vouched};
 pub use redact::Redactor;
 pub use spec::Spec;
 
@@ -86,10 +86,19 @@ pub trait Collector: Send + Sync {
     /// Whatever kept the source from being read to its end. What was handed over before stays.
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error>;
 
+    /// Holds the log against the system's own proof that it is whole and unaltered, where there is one, and hands over
+    /// what was found.
+    ///
+    /// # Errors
+    /// Whatever kept the proof from being read to its end.
+    async fn validate(&self, _run: &Run, _sink: &Sink) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// What [`Collector::collect`] would ask, in words, without asking: one line for each stream.
     fn plan(&self, run: &Run) -> Vec<String>;
 
-    /// Whether this source reads files only (such a source is up to date whenever it has been read).
+    /// Whether this source reads files, which stay: nothing runs out because it was not asked in time.
     fn is_path(&self) -> bool;
 }
 

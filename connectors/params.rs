@@ -61,6 +61,14 @@ impl<'a> Params<'a> {
         }
     }
 
+    /// Checks that none of `keys` is given, because `other` is not.
+    pub(crate) fn needed_for(&self, other: &str, keys: &[&str]) -> Result<(), ConfigError> {
+        match keys.iter().find(|key| self.has(key)) {
+            Some(key) => Err(self.bad(key, format!("it belongs to `{other}`, which is not given"))),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn bad(&self, key: &str, problem: impl Into<String>) -> ConfigError {
         let help = self.spec.params.get(key).map(|param| param.help.clone()).unwrap_or_default();
         let (source_name, key) = (self.source.name.clone(), key.to_owned());
@@ -161,7 +169,7 @@ mod tests {
     #[test]
     fn mistakes_are_named_with_what_would_be_right() {
         assert!(problem("pth = 'aws'").contains("did you mean `path`?"));
-        assert!(problem("").contains("`path` or `regions`"));
+        assert!(problem("").contains("`path` or `bucket` or `regions`"));
         assert!(problem("path = 3").contains("a text is needed"));
         assert!(problem("path = 'a'\nregions = ['eu-west-2']").contains("`path`"));
         assert!(problem("path = 'a'\nshare = 0.5").contains("`share`"));

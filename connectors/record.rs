@@ -2,6 +2,10 @@
 
 use jiff::{Timestamp, civil::Date};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::Notify;
 
 /// One record as the system sent it.
 #[derive(Debug, Clone)]
@@ -60,6 +64,81 @@ pub struct Unit {
     pub incomplete: Option<String>,
     /// Cursor (stream, value) to commit together with this unit.
     pub cursor: Option<(String, String)>,
+    /// What the system's own proof that its log is whole came to.
+    pub proof: Option<Box<Proof>>,
+    /// Signed when this unit, and whatever was handed over before it, is in the store.
+    pub receipt: Option<Receipt>,
+}
+
+/// What a file that vouches for log files says, and what was found of it: facts, judged in SQL.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Proof {
+    /// Files that follow on each other.
+    pub stream: String,
+    /// Where the file says that it lies.
+    pub key: String,
+    /// The time that it vouches for, as it says.
+    pub starts_at: Option<String>,
+    /// The end of that time.
+    pub ends_at: Option<String>,
+    /// SHA-256 of its content, hex.
+    pub hash: String,
+    /// Whether its signature holds.
+    pub signature: Signature,
+    /// The signature, hex: kept beside it, else as the next file states it.
+    pub signature_text: Option<String>,
+    /// The file before it, its hash and its signature, as it states them.
+    pub previous_key: Option<String>,
+    /// See there.
+    pub previous_hash: Option<String>,
+    /// See there.
+    pub previous_signature: Option<String>,
+    /// Why it proves nothing.
+    pub problem: Option<String>,
+    /// The log files that it vouches for.
+    pub files: Vec<Vouched>,
+}
+
+/// A log file that a proof vouches for.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Vouched {
+    /// Where it should lie.
+    pub key: String,
+    /// Its hash, as the proof states it.
+    pub expected: String,
+    /// The hash of what lies there, or why it cannot be read; nothing if nothing lies there.
+    pub found: Option<String>,
+}
+
+/// Whether a signature holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Signature {
+    /// The signature is not to be had: that of the newest file, in a copy.
+    #[default]
+    NotKnown,
+    /// There is no public key of that name.
+    NoKey,
+    /// The system signed it.
+    Good,
+    /// It did not.
+    Bad,
+}
+
+/// Tells a collector that what it handed over is in the store.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt(Arc<Notify>);
+
+impl Receipt {
+    /// It is in the store.
+    pub fn sign(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until it is; for ever where the writer fails, which ends the run.
+    pub async fn signed(&self) {
+        self.0.notified().await;
+    }
 }
 
 impl Unit {

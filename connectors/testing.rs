@@ -51,6 +51,9 @@ pub(crate) async fn collect_by(read: impl AsyncFnOnce(Sink) -> Result<(), Error>
     let keep = async {
         let mut units = Vec::new();
         while let Some(unit) = receiver.recv().await {
+            if let Some(receipt) = &unit.receipt {
+                receipt.sign();
+            }
             units.push(unit);
         }
         units

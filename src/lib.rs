@@ -29,6 +29,7 @@
 //! | a command | [`cli`], one file each |
 //! | the configuration | [`config`] |
 //! | release records that a pipeline pushes | [`record`] |
+//! | the chain of evidence | [`verify`], `queries/verify/`; `queries/store/batch_hash.sql` makes it |
 //!
 //! # What always holds
 //!
@@ -55,3 +56,4 @@ pub mod report;
 pub mod standard;
 pub mod store;
 pub mod time;
+pub mod verify;

@@ -1,5 +1,6 @@
 //! What an attacker writes into an audit field is text, wherever it comes out.
 
+use std::io::Write;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -202,6 +203,69 @@ fn no_secret_is_stored() {
         assert!(!stored.to_csv().contains(secret), "{secret}");
         assert!(!store.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
     }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+/// A change that is as it should be.
+fn whole(id: &str) -> String {
+    json!({"eventTime": "2026-11-03T10:00:00Z", "eventID": id, "eventSource": "s3.amazonaws.com", "eventName": "CreateBucket",
+        "readOnly": false, "userIdentity": {"type": "Root"}, "recipientAccountId": "111122223333"})
+    .to_string()
+}
+
+#[test]
+fn what_is_absurd_costs_nothing_but_itself() {
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
+    let odd = |id: &str, change: (&str, &str)| whole(id).replace(change.0, change.1).into_bytes();
+    let nested = |depth: usize| format!("\"CreateBucket\",\"x\":{}{}", "[".repeat(depth), "]".repeat(depth));
+    let long = format!("\"CreateBucket\",\"x\":\"{}\"", "x".repeat(50_000_000));
+    let mut not_utf8 = odd("not-utf8", ("CreateBucket", "Create?Bucket"));
+    let place_of = not_utf8.iter().position(|byte| *byte == b'?').expect("a mark");
+    not_utf8[place_of] = 0xff;
+    // Each between two that are whole: (name, bytes, whether it is a record all the same).
+    let records: Vec<(&str, Vec<u8>, bool)> = vec![
+        ("nested-60", odd("nested-60", ("\"CreateBucket\"", &nested(60))), true),
+        ("nested-100", odd("nested-100", ("\"CreateBucket\"", &nested(100))), false),
+        ("nested-10000", odd("nested-10000", ("\"CreateBucket\"", &nested(10_000))), false),
+        ("long", odd("long", ("\"CreateBucket\"", &long)), false),
+        ("not-utf8", not_utf8, false),
+        ("twice", odd("twice", ("\"readOnly\":false", "\"readOnly\":false,\"eventName\":\"GetX\"")), false),
+        ("nobody", odd("nobody", ("\"userIdentity\":{\"type\":\"Root\"}", "\"x\":0")), true),
+        ("future", odd("future", ("2026-11-03", "2999-12-31")), true),
+        ("beyond", odd("beyond", ("2026-11-03", "99999-12-31")), false),
+    ];
+    for (name, bytes, _) in &records {
+        let (before, after) = (whole(&format!("{name}-before")), whole(&format!("{name}-after")));
+        let text = [b"{\"Records\":[", before.as_bytes(), b",", bytes, b",", after.as_bytes(), b"]}"].concat();
+        place.write(&format!("trail/{name}.json.gz"), gzip(&text));
+    }
+    let cut = gzip(format!("{{\"Records\":[{},{}]}}", whole("cut-before"), whole("cut-lost")).as_bytes());
+    place.write("trail/cut.json.gz", &cut[..cut.len() - 20]);
+    // The file that ends early is one that could not be read to its end.
+    let output = place.run(&["audit"]);
+    assert_eq!(output.code, Some(2), "{output}");
+    let changes = place.report("changes");
+    let ids = changes.column("record_id");
+    for (name, _, is_record) in &records {
+        let set_aside =
+            place.query(&format!("select count(*), min(error) from quarantine where unit = '{name}.json.gz'"));
+        assert!(
+            ids.contains(&format!("{name}-before").as_str()) && ids.contains(&format!("{name}-after").as_str()),
+            "{name}"
+        );
+        assert_eq!(ids.contains(name), *is_record, "{name}: {set_aside:?}");
+        assert_eq!(set_aside.rows[0][0] == "0", *is_record, "{name}: {set_aside:?}");
+        assert!(*is_record || !set_aside.rows[0][1].is_empty(), "{name} without a reason");
+    }
+    let verdict = place.query("select verdict from change where record_id = 'nobody'");
+    assert_eq!(verdict.rows, [["unattributed"]]);
+    let unread = place.query("select incomplete is not null from unit where unit = 'cut.json.gz'");
+    assert_eq!(unread.rows, [["true"]]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Against an AWS on this machine: what the seed says of its own story is what changetrail says.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::emulator::Emulator;
 use crate::support::place::with_credentials;
-use crate::support::{Output, Place, Table, checkout, skip, truth};
+use crate::support::{Output, Place, Table, checkout, truth};
 
 fn table(path: &Path) -> Table {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -41,44 +41,6 @@ fn the_seeded_log_files_without_an_emulator() {
     audit_as_the_truth_says(&place);
 }
 
-/// The emulator; it stops when this goes, whatever the test came to.
-struct Emulator {
-    place: Place,
-    port: String,
-}
-
-impl Emulator {
-    /// `None` where it cannot be installed.
-    fn start() -> Option<Self> {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port().to_string();
-        drop(free);
-        let emulator = Self { place: Place::empty(), port };
-        let started = emulator.script("start").output().expect("bash runs");
-        if started.status.success() {
-            return Some(emulator);
-        }
-        let said = String::from_utf8_lossy(&started.stderr).into_owned();
-        // What is there and does not start is broken; what cannot be had is skipped.
-        assert!(!checkout("localstack/.venv/bin/ministack").exists(), "{said}");
-        skip("the emulator", &said);
-        None
-    }
-
-    fn script(&self, name: &str) -> Command {
-        let mut command = Command::new(checkout("localstack").join(name));
-        command.env("CHANGETRAIL_AWS_PORT", &self.port).env("CHANGETRAIL_AWS_STATE", self.place.path(""));
-        command
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        // Best effort: a test that failed has said why.
-        let _ = self.script("stop").output();
-    }
-}
-
 #[test]
 fn the_seeded_emulator() {
     let Some(emulator) = Emulator::start() else { return };
@@ -88,6 +50,21 @@ fn the_seeded_emulator() {
 
     // The log files that it delivered: for meaning.
     audit_as_the_truth_says(place);
+
+    // The same files in the bucket: wherever they lie, they say the same.
+    let from_files = place.report("changes");
+    let text = fs::read_to_string(place.path("changetrail.toml")).expect("the seed's configuration");
+    let bucket = format!("bucket = \"fenmoor-trail\"\nendpoint_url = \"{}\"", emulator.url());
+    place
+        .write("bucket.toml", text.replace("path = \"trail\"", &bucket).replace("changetrail.duckdb", "bucket.duckdb"));
+    let args = ["--config", "bucket.toml", "collect", "--since", "2026-11-01"];
+    let collected = Output::of(with_credentials(&mut place.command(&args)));
+    // One file is cut short on purpose.
+    assert_eq!(collected.code, Some(2), "{collected}");
+    place.ran(0, &["--config", "bucket.toml", "reconcile"]);
+    let from_bucket = place.ran(0, &["--config", "bucket.toml", "report", "changes", "-o", "csv"]).stdout;
+    assert_eq!(Table::parse(&from_bucket).column("verdict"), from_files.column("verdict"));
+    assert_eq!(Table::parse(&from_bucket), from_files);
 
     // What LookupEvents says of the calls that were really made: for the API.
     let lookup = ["--config", "lookup.toml"];

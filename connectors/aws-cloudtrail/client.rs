@@ -1,34 +1,29 @@
-//! The AWS SDK: credentials, accounts, one page of `LookupEvents`, and what its errors mean.
+//! The AWS SDK: credentials, accounts, and one page of `LookupEvents`.
 //!
-//! The SDK's own retries are off, because they know nothing of the limit that all streams of a region share. The
-//! surprising fact: a refusal for too many requests comes as HTTP 400, so only the error's code tells.
+//! The surprising fact: the SDK's own retries are off for `LookupEvents`, because they know nothing of the limit that
+//! all streams of a region share.
 
-use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_cloudtrail::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
 
-use super::regions;
-use crate::Error;
+use super::explain::{Context, Failure};
 use crate::limiter::Limiter;
 use crate::log::windows;
+use crate::params::Params;
+use crate::{ConfigError, Error};
 
 /// Events on a full page.
 pub(super) const PAGE: usize = 50;
-
-const CREDENTIALS_HELP: &str = "give credentials the way the AWS tools take them: `profile` or AWS_PROFILE, \
-    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, `aws sso login`, or the machine's role; \
-    `aws sts get-caller-identity` shows whether they work";
 
 /// How to get in.
 #[derive(Debug, Clone, Default)]
@@ -38,9 +33,27 @@ pub(super) struct Access {
 }
 
 impl Access {
+    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+        let access = Self { profile: params.string("profile")?, endpoint_url: params.string("endpoint_url")? };
+        if access.endpoint_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(params.bad("endpoint_url", "it must start with http:// or https://"));
+        }
+        Ok(access)
+    }
+
+    /// The configuration of the SDK, in the region that the environment names, if it names one.
+    pub(super) async fn load_anywhere(&self) -> SdkConfig {
+        let fallback = RegionProviderChain::default_provider().or_else("us-east-1");
+        self.loader().region(fallback).load().await
+    }
+
     /// The configuration of the SDK, from its default chain.
     pub(super) async fn load(&self, region: &str) -> SdkConfig {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest()).region(Region::new(region.to_owned()));
+        self.loader().region(Region::new(region.to_owned())).load().await
+    }
+
+    fn loader(&self) -> ConfigLoader {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
@@ -50,7 +63,7 @@ impl Access {
         if let Ok(name) = AppName::new("changetrail") {
             loader = loader.app_name(name);
         }
-        loader.load().await
+        loader
     }
 }
 
@@ -114,9 +127,7 @@ impl Account {
     pub(super) async fn caller(&self, region: &str, limiter: Arc<Limiter>) -> Caller {
         let mut config = self.config.to_builder().region(Region::new(region.to_owned())).build();
         if let Some(role) = &self.role {
-            let provider = AssumeRoleProvider::builder(role).session_name("changetrail").configure(&config);
-            let provider = SharedCredentialsProvider::new(provider.build().await);
-            config = config.into_builder().credentials_provider(provider).build();
+            config = with_role(config, role).await;
         }
         let context = Context {
             target: format!("CloudTrail in {region} of account {}", self.id),
@@ -125,6 +136,13 @@ impl Account {
         };
         Caller { client: aws_sdk_cloudtrail::Client::new(&config), limiter, context }
     }
+}
+
+/// The same, as a role.
+pub(super) async fn with_role(config: SdkConfig, role: &str) -> SdkConfig {
+    let provider = AssumeRoleProvider::builder(role).session_name("changetrail").configure(&config);
+    let provider = SharedCredentialsProvider::new(provider.build().await);
+    config.into_builder().credentials_provider(provider).build()
 }
 
 /// Times out late (an answer may take 35 seconds), retries nothing.
@@ -237,139 +255,6 @@ impl Caller {
 
 fn date_time(time: Timestamp) -> DateTime {
     DateTime::from_nanos(time.as_nanosecond()).unwrap_or_else(|_| DateTime::from_secs(time.as_second()))
-}
-
-/// What a failed request means for the next one.
-enum Failure {
-    /// Too many requests.
-    Refused(Error),
-    /// May go away by itself.
-    Passing(Error),
-    /// Stays until somebody does something.
-    Lasting(Error),
-}
-
-impl Failure {
-    fn into_error(self, attempts: u32) -> Error {
-        match self {
-            Self::Refused(Error::RateLimited { target, source, .. }) => Error::RateLimited { target, attempts, source },
-            Self::Refused(error) | Self::Passing(error) | Self::Lasting(error) => error,
-        }
-    }
-}
-
-/// Who is asked, for messages.
-#[derive(Debug, Clone)]
-struct Context {
-    target: String,
-    region: String,
-    role: Option<String>,
-}
-
-impl Context {
-    fn bad(&self, problem: String) -> Error {
-        Error::BadResponse { target: self.target.clone(), problem, source: None }
-    }
-
-    fn explain<E>(&self, permission: &str, error: SdkError<E>) -> Failure
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
-        let target = self.target.clone();
-        let code = error.code().map(str::to_owned);
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let said = said(&error, code.as_deref(), error.message());
-        match (error, code) {
-            (SdkError::ServiceError(_), Some(code)) => self.explain_code(permission, &code, status, said),
-            (SdkError::ServiceError(_) | SdkError::ResponseError(_), _) => {
-                let problem = format!("status {}", status.unwrap_or_default());
-                let error = Error::BadResponse { target, problem, source: Some(said.into()) };
-                if status.is_some_and(|status| status < 500) {
-                    Failure::Lasting(error)
-                } else {
-                    Failure::Passing(error)
-                }
-            }
-            (error, _) => self.explain_silence(&error, said),
-        }
-    }
-
-    /// The service answered with an error.
-    fn explain_code(&self, permission: &str, code: &str, status: Option<u16>, said: String) -> Failure {
-        let (target, source) = (self.target.clone(), said.into());
-        // Some protocols put the service's namespace or "Exception" around the word that counts.
-        let word = code.rsplit(['#', '.']).next().unwrap_or(code).trim_end_matches("Exception");
-        match word {
-            "Throttling" | "ThrottledRequest" | "TooManyRequests" | "RequestLimitExceeded" | "SlowDown" => {
-                Failure::Refused(Error::RateLimited { target, attempts: 0, source })
-            }
-            "AccessDenied" | "UnauthorizedOperation" | "OperationNotPermitted" | "NotAuthorized" => {
-                Failure::Lasting(Error::Forbidden { target, permission: permission.to_owned(), source })
-            }
-            "UnrecognizedClient"
-            | "InvalidClientTokenId"
-            | "ExpiredToken"
-            | "InvalidSignature"
-            | "AuthFailure"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature"
-            | "MissingAuthenticationToken"
-            | "RequestExpired"
-            | "InvalidAccessKeyId"
-            | "OptInRequired" => {
-                let help = format!(
-                    "{CREDENTIALS_HELP}; if other regions work, `{}` may not be enabled for the account",
-                    self.region
-                );
-                Failure::Lasting(Error::Auth { target, help, source })
-            }
-            _ => {
-                let error = Error::BadResponse { target, problem: format!("error {code}"), source: Some(source) };
-                if status.is_some_and(|status| status >= 500) {
-                    Failure::Passing(error)
-                } else {
-                    Failure::Lasting(error)
-                }
-            }
-        }
-    }
-
-    /// There was no answer: no credentials, or nobody there.
-    fn explain_silence(&self, error: &(dyn StdError + 'static), said: String) -> Failure {
-        let target = self.target.clone();
-        if causes(error).any(|cause| cause.downcast_ref::<CredentialsError>().is_some()) {
-            return Failure::Lasting(match &self.role {
-                Some(role) if said.contains("AccessDenied") => {
-                    Error::Forbidden { target, permission: format!("sts:AssumeRole of {role}"), source: said.into() }
-                }
-                _ => Error::Auth { target, help: CREDENTIALS_HELP.into(), source: said.into() },
-            });
-        }
-        let help = match regions::meant(&self.region) {
-            Some(meant) => format!("`{}` is no known region: did you mean `{meant}`?", self.region),
-            None => "check the network, and `endpoint_url` if the source has one".to_owned(),
-        };
-        Failure::Passing(Error::Unreachable { target, help, source: said.into() })
-    }
-}
-
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
-
-/// Code and message of the service, else the words of all causes, each once.
-fn said(error: &(dyn StdError + 'static), code: Option<&str>, message: Option<&str>) -> String {
-    if let Some(code) = code {
-        return message.map_or_else(|| code.to_owned(), |message| format!("{code}: {message}"));
-    }
-    let mut words: Vec<String> = Vec::new();
-    for cause in causes(error) {
-        let text = cause.to_string();
-        if !words.iter().any(|word| word.contains(&text)) {
-            words.push(text);
-        }
-    }
-    words.join(": ")
 }
 
 #[cfg(test)]

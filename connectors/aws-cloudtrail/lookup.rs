@@ -37,13 +37,10 @@ pub(super) struct LookupCollector {
 
 impl LookupCollector {
     pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
-        let access = Access { profile: params.string("profile")?, endpoint_url: params.string("endpoint_url")? };
-        if access.endpoint_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err(params.bad("endpoint_url", "it must start with http:// or https://"));
-        }
+        let access = Access::configure(params)?;
         let regions = params.strings("regions")?;
         if regions.is_empty() {
-            return Err(params.missing_one_of(&["path", "regions"]));
+            return Err(params.missing_one_of(&["path", "bucket", "regions"]));
         }
         for region in &regions {
             // An emulator may name its regions as it likes.
@@ -52,16 +49,7 @@ impl LookupCollector {
                 return Err(params.bad("regions", format!("`{region}` is no region{}", meant.unwrap_or_default())));
             }
         }
-        let mut roles: Vec<Role> = Vec::new();
-        for arn in params.strings("role_arn")? {
-            let Some(role) = Role::parse(&arn) else {
-                return Err(params.bad("role_arn", format!("`{arn}` is not arn:aws:iam::ACCOUNT:role/NAME")));
-            };
-            if roles.iter().any(|other| other.account == role.account) {
-                return Err(params.bad("role_arn", format!("two roles of account {}", role.account)));
-            }
-            roles.push(role);
-        }
+        let roles = roles(params)?;
         let share = params.number("share")?.unwrap_or(0.75);
         if !(share > 0.0 && share <= 1.0) {
             return Err(params.bad("share", format!("{share} is not more than 0 and at most 1")));
@@ -210,6 +198,21 @@ impl Stream for Lookup {
     }
 }
 
+/// The roles of `role_arn`, one for each account.
+pub(super) fn roles(params: &Params<'_>) -> Result<Vec<Role>, ConfigError> {
+    let mut roles: Vec<Role> = Vec::new();
+    for arn in params.strings("role_arn")? {
+        let Some(role) = Role::parse(&arn) else {
+            return Err(params.bad("role_arn", format!("`{arn}` is not arn:aws:iam::ACCOUNT:role/NAME")));
+        };
+        if roles.iter().any(|other| other.account == role.account) {
+            return Err(params.bad("role_arn", format!("two roles of account {}", role.account)));
+        }
+        roles.push(role);
+    }
+    Ok(roles)
+}
+
 /// Adds an event to its hour; `asked` is where it belongs if it does not say when it happened.
 fn add(hours: &mut Hours, event: &Event, asked: Timestamp, redactor: &Redactor) {
     let told = event.event_time.and_then(|time| Timestamp::from_second(time.secs()).ok());
@@ -224,6 +227,6 @@ fn add(hours: &mut Hours, event: &Event, asked: Timestamp, redactor: &Redactor) 
 }
 
 #[cfg(test)]
-mod fake;
+pub(super) mod fake;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,10 @@
 
 -- emits: change
 with
+-- buckets and functions whose data events the source takes for changes
+opted as (
+    select coalesce(list(value), []::varchar[]) as patterns from setting where key = 'data_events'
+),
 r as (
     select record_id, occurred_at, from_json(record, '{
         "eventTime": "VARCHAR", "eventID": "VARCHAR", "eventSource": "VARCHAR", "eventName": "VARCHAR", "awsRegion": "VARCHAR",
@@ -90,15 +94,18 @@ named as (
         case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov' else 'aws' end as partition,
         coalesce(r.t.requestParameters::varchar, '') as request,
         coalesce(r.t.responseElements::varchar, '') as response,
+        coalesce(r.t.eventCategory, 'Data') = 'Data'
+            and len(list_filter(r.t.resources, lambda x: len(list_filter(o.patterns, lambda p: x.ARN glob p)) > 0)) > 0 as is_opted,
         k.*
     from r
     join known k on k.event_source = coalesce(r.t.eventSource, '') and k.event_name = coalesce(r.t.eventName, '')
+    cross join opted o
 ),
 decided as (
     select
         *,
         case
-            when t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false' then 'log category'
+            when (t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false') and not coalesce(is_opted, false) then 'log category'
             when t.eventType = 'AwsConsoleSignIn' then 'sign-in'
             when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'log category'
             when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and regexp_matches(request, '"dryRun"\s*:\s*"?true')) then 'dry run'

@@ -1,7 +1,7 @@
 //! AWS CloudTrail: what happened in AWS accounts.
 //!
-//! Two ways to the same records, equal by `eventID`: a local copy of a trail bucket (`path`), and the event history
-//! of each account and region (`regions`, by `LookupEvents`). Permission, retention, lag and limits stand in the
+//! Three ways to the same records, equal by `eventID`: a trail's bucket (`bucket`), a local copy of one (`path`), and the
+//! event history of each account and region (`regions`, by `LookupEvents`). Permission, retention, lag and limits stand in the
 //! folder's README. The surprising fact: reads are counted and dropped here, because four of five records are reads;
 //! what is dropped says of itself that it changes nothing.
 //!
@@ -9,12 +9,16 @@
 
 mod classify;
 mod client;
+mod copy;
+mod digest;
+mod explain;
 mod lookup;
 mod regions;
+mod trail;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use crate::log::{Format, Outcome, PathCollector};
+use crate::log::{Format, Outcome};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Redactor, Source, Spec};
 
@@ -44,18 +48,27 @@ impl Connector for AwsCloudTrail {
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
+        if let Some(glob) = params.strings("data_events")?.iter().find(|glob| !glob.starts_with("arn:")) {
+            return Err(params.bad("data_events", format!("`{glob}` is no ARN")));
+        }
         let Some(path) = params.string("path")? else {
+            if params.has("bucket") {
+                params.needed_for("path", &["public_keys"])?;
+                return Ok(Box::new(trail::TrailCollector::configure(&params)?));
+            }
+            params.needed_for("bucket", &["prefix", "queue_url"])?;
+            params.needed_for("path", &["public_keys"])?;
             return Ok(Box::new(lookup::LookupCollector::configure(&params)?));
         };
-        if let Some(key) = LOOKUP_KEYS.iter().find(|key| params.has(key)) {
-            return Err(params.bad(key, "it cannot be given together with `path`"));
-        }
-        Ok(Box::new(PathCollector { root: source.base.join(path), format: Arc::new(Log) }))
+        params.alone("path", API_KEYS)?;
+        let keys = params.string("public_keys")?.map(|keys| source.base.join(keys));
+        Ok(Box::new(copy::CopyCollector::new(source.base.join(path), keys)))
     }
 }
 
-/// What belongs to `LookupEvents`.
-const LOOKUP_KEYS: &[&str] = &["regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];
+/// What belongs to the ways that ask AWS.
+const API_KEYS: &[&str] =
+    &["bucket", "prefix", "queue_url", "regions", "role_arn", "profile", "endpoint_url", "share", "concurrency"];
 
 /// Log files; digests and insights lie beside them.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ pub(crate) async fn read_all(
 ) -> Result<(), Error> {
     let places = streams.iter().map(|stream| stream.place()).collect::<HashSet<_>>().len();
     let permits = Arc::new(Semaphore::new(at_once));
-    let mut tasks: JoinSet<(String, Result<(), Error>)> = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for stream in streams {
         let (permits, run, sink) = (Arc::clone(&permits), run.clone(), sink.clone());
         tasks.spawn(async move {
@@ -59,6 +59,11 @@ pub(crate) async fn read_all(
             (stream.place().to_owned(), result)
         });
     }
+    gather(tasks, places).await
+}
+
+/// Waits for tasks, each with the place that it reads, and tells of all that failed; `places` is how many there are.
+pub(crate) async fn gather(mut tasks: JoinSet<(String, Result<(), Error>)>, places: usize) -> Result<(), Error> {
     let mut failed = BTreeMap::new();
     while let Some(ended) = tasks.join_next().await {
         match ended.map_err(|source| Error::Worker { source: source.into() })? {

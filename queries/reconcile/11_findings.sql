@@ -113,8 +113,17 @@ exemptions as (
            'baseline until ' || strftime(until, '%Y-%m-%dT%H:%M:%SZ') || ' is ignored: ' || invalid, false, null, null
     from baseline_standing where invalid is not null
 ),
+logs as (
+    select 'log-integrity' as control, min(severity) as severity, 'source' as subject_kind, source || '/' || stream as subject_id, '' as service, '' as environment,
+           '' as actor, string_agg(told, '; ' order by told) as summary, false as provisional, null::varchar as exemption_id, null::timestamp as happened_at
+    from (
+        select source, stream, min(severity) as severity, count(*) || ' × ' || fault || ', first ' || min(subject) as told
+        from integrity group by source, stream, fault
+    )
+    group by source, stream
+),
 every as (
-    from unlinked union all by name from changes union all by name from deployments union all by name from definitions union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
+    from logs union all by name from unlinked union all by name from changes union all by name from deployments union all by name from definitions union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
 )
 select
     left(sha256(concat_ws(chr(31), e.control, e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,

@@ -40,7 +40,7 @@ create table finding (
     finding_id    varchar   not null primary key,
     control       varchar   not null,
     severity      varchar   not null check (severity in ('low', 'medium', 'high')),
-    subject_kind  varchar   not null check (subject_kind in ('case', 'deployment', 'pipeline', 'service', 'exemption', 'waiver', 'baseline', 'operation')),
+    subject_kind  varchar   not null check (subject_kind in ('case', 'deployment', 'pipeline', 'service', 'exemption', 'waiver', 'baseline', 'source', 'operation')),
     subject_id    varchar   not null,
     service       varchar   not null,
     environment   varchar   not null,

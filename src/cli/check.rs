@@ -1,4 +1,4 @@
-//! `check`: whether everything is in place for the nightly job. Reads only, and asks no system.
+//! `check`: whether everything is in place for the nightly job, and what it will ask. Reads only, and asks no system.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use changetrail_connectors::Catalog;
 use jiff::Timestamp;
 
+use crate::collect;
 use crate::config::{Config, Source};
 use crate::error::{ExitStatus, Hint};
 use crate::output::inert;
@@ -69,7 +70,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
                 let hint = "`changetrail connectors test` with its folder says more".to_owned();
                 Item::new(Level::Fail, what, folder.problems.join("\n")).hint(Some(hint))
             }));
-            items.extend(config.sources.iter().map(|source| check_source(source, &config, &catalog)));
+            items.extend(config.sources.iter().map(|source| check_source(source, &config, &catalog, context)));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
                 check_polls(&config, &catalog, &db, context.now, &mut items);
             }
@@ -87,26 +88,35 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     Ok(if failed { ExitStatus::Incomplete } else { ExitStatus::Clean })
 }
 
-fn check_source(source: &Source, config: &Config, catalog: &Catalog) -> Item {
+fn check_source(source: &Source, config: &Config, catalog: &Catalog, context: &Context) -> Item {
     let what = format!("source {}", source.name);
     let configured =
         catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
     if let Err(error) = configured {
         return Item::new(Level::Fail, what, chain(&error)).hint(error.hint());
     }
-    match source.params.get("path").and_then(toml::Value::as_str) {
-        Some(path) => {
-            let path = config.base().join(path);
-            if path.exists() {
-                Item::new(Level::Ok, what, format!("reads {}", path.display()))
-            } else {
-                let finding = format!("{} does not exist", path.display());
-                Item::new(Level::Fail, what, finding)
-                    .hint(Some("relative paths start at the folder of the configuration".to_owned()))
-            }
-        }
-        None => Item::new(Level::Ok, what, format!("{} is configured", source.connector)),
+    let Some(path) = source.params.get("path").and_then(toml::Value::as_str) else {
+        let finding = [vec![format!("{} is configured", source.connector)], plan(source, config, context)].concat();
+        return Item::new(Level::Ok, what, finding.join("\n"));
+    };
+    let path = config.base().join(path);
+    if path.exists() {
+        Item::new(Level::Ok, what, format!("reads {}", path.display()))
+    } else {
+        let finding = format!("{} does not exist", path.display());
+        Item::new(Level::Fail, what, finding)
+            .hint(Some("relative paths start at the folder of the configuration".to_owned()))
     }
+}
+
+/// What the next collection asks of a source.
+fn plan(source: &Source, config: &Config, context: &Context) -> Vec<String> {
+    let wait = context.reader_wait();
+    let options =
+        collect::Options { sources: vec![source.name.clone()], since: None, validate: false, now: context.now, wait };
+    // A store that cannot be read is told of by itself.
+    let plans = collect::plan(config, &context.store(config), &options).unwrap_or_default();
+    plans.into_iter().flat_map(|(_, lines)| lines).collect()
 }
 
 fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<Db> {
@@ -148,7 +158,10 @@ fn check_polls(config: &Config, catalog: &Catalog, db: &Db, now: Timestamp, item
         let kept = catalog
             .find(&source.connector)
             .ok()
-            .filter(|_| !source.is_path())
+            .filter(|connector| {
+                let collector = connector.configure(&source.for_connector(config.base()));
+                collector.is_ok_and(|collector| !collector.is_path())
+            })
             .and_then(|connector| connector.spec().kept());
         let finding = format!("last read to its end at {}", seconds(*read));
         items.push(match kept {

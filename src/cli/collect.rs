@@ -28,6 +28,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 
+    /// Also hold log files against the digests that the system made of them (CloudTrail)
+    #[arg(long)]
+    validate: bool,
+
     /// Say what would be asked, and ask nothing
     #[arg(long)]
     dry_run: bool,
@@ -36,19 +40,15 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
     let since = args.since.as_deref().map(|text| parse_moment(text, context.now)).transpose()?;
-    let options = Options { sources: args.source, since, now: context.now, wait: context.writer_wait() };
+    let options =
+        Options { sources: args.source, since, validate: args.validate, now: context.now, wait: context.writer_wait() };
     let store = context.store(&config);
     if args.dry_run {
         return plan(&config, &options, context);
     }
     let outcome = collect::run(&config, &store, &options, &context.printer)?;
     tell(&outcome, context);
-    for source in outcome.sources.iter().filter(|source| source.quarantined > 0) {
-        context.printer.warning(&format!(
-            "{}: {} records could not be read and were set aside; `changetrail report coverage` counts them",
-            source.source, source.quarantined
-        ));
-    }
+    tell_set_aside(&outcome, context);
     Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
@@ -76,6 +76,16 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
             let failure = Failure { name: source.source.clone(), error: error.clone() };
             context.printer.error(&failure, source.hint.as_deref());
         }
+    }
+}
+
+/// Says where something could not be read.
+pub(super) fn tell_set_aside(outcome: &Outcome, context: &Context) {
+    for source in outcome.sources.iter().filter(|source| source.quarantined > 0) {
+        context.printer.warning(&format!(
+            "{}: {} records could not be read and were set aside; `changetrail report coverage` counts them",
+            source.source, source.quarantined
+        ));
     }
 }
 

@@ -13,6 +13,7 @@ mod context;
 mod demo;
 mod exempt;
 mod explain;
+mod import;
 mod init;
 mod manifest;
 mod plan;
@@ -21,6 +22,7 @@ mod reconcile;
 mod record;
 mod report;
 mod sections;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,6 +102,8 @@ enum Command {
     Exempt(exempt::Args),
     Baseline(baseline::Args),
     Connectors(connectors::Args),
+    Import(import::Args),
+    Verify(verify::Args),
     Completions(completions::Args),
 }
 
@@ -144,6 +148,8 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
         Command::Exempt(args) => exempt::run(&args, context),
         Command::Baseline(args) => baseline::run(&args, context),
         Command::Connectors(args) => connectors::run(&args, context),
+        Command::Import(args) => import::run(args, context),
+        Command::Verify(args) => verify::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

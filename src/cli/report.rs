@@ -15,7 +15,8 @@ use crate::time::parse_moment;
 
 use super::audit::FailOn;
 use super::context::{Context, Usage};
-use super::manifest::{self, Manifest, evidence_head};
+use super::manifest::{self, Manifest};
+use super::verify::tell_head;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,10 +105,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         }
         None => to_stdout(&db, report, &filters, format, context)?,
     }
-    // Kept elsewhere, it shows later whether the evidence up to here was altered.
-    if let Some(head) = evidence_head(&db)? {
-        context.printer.note(&format!("evidence head {head}"));
-    }
+    tell_head(&db, context)?;
     status(&db, report, &filters, args.fail_on)
 }
 
@@ -198,6 +196,7 @@ fn all(
     let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
     let count = catalog.iter().count();
     context.printer.note(&format!("{count} reports in {}, with their hashes in {}", folder.display(), manifest::NAME));
+    tell_head(&db, context)?;
     Ok(status)
 }
 

@@ -9,6 +9,14 @@ use crate::store;
 pub enum Error {
     #[error("no source is called `{name}`")]
     UnknownSource { name: String, known: Vec<String> },
+    #[error("source `{name}` reads no files: connector `{connector}` only asks its system")]
+    NoFiles { name: String, connector: String },
+    #[error("could not read `{}`", path.display())]
+    Import {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error("could not start the readers")]
@@ -42,7 +50,7 @@ impl Error {
             Self::KeyLength { .. } => {
                 Some("restore it from a backup; a new one makes hashes of redacted records incomparable".into())
             }
-            Self::Runtime { .. } => None,
+            Self::Runtime { .. } | Self::NoFiles { .. } | Self::Import { .. } => None,
         }
     }
 }

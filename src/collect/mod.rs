@@ -5,6 +5,7 @@
 //! commit and closes it again, because only a closed store lets ad-hoc queries in.
 
 mod error;
+mod import;
 mod known;
 mod writer;
 
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Sink};
+use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Seen, Sink};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -22,6 +23,8 @@ use crate::progress::Progress;
 use crate::store::{Access, Db, Value, sql};
 
 pub use error::Error;
+pub use import::Import;
+use import::Prefixed;
 use known::Known;
 use writer::Writer;
 
@@ -35,6 +38,8 @@ pub struct Options {
     pub sources: Vec<String>,
     /// Read again from here; without it, from the cursors.
     pub since: Option<Timestamp>,
+    /// Hold the logs against the systems' own digests too.
+    pub validate: bool,
     pub now: Timestamp,
     /// How long to wait for a store that others read.
     pub wait: Duration,
@@ -73,7 +78,7 @@ impl Outcome {
 /// What a source hands to the writer.
 pub(crate) enum Message {
     /// With the room that it takes until the writer has it.
-    Unit(usize, changetrail_connectors::Unit, OwnedSemaphorePermit),
+    Unit(usize, Box<changetrail_connectors::Unit>, OwnedSemaphorePermit),
     End(usize, Result<(), SourceError>),
 }
 
@@ -83,6 +88,30 @@ pub(crate) enum Message {
 /// The store cannot be opened or written, or a source is named that is not configured. A source that fails is no
 /// error but a [`SourceOutcome::error`].
 pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
+    read(config, store, options, None, progress)
+}
+
+/// Reads files for a source, whatever the source itself reads, and stores what is new.
+///
+/// # Errors
+/// As [`run`]; also where the source's connector reads no files.
+pub fn import(
+    config: &Config,
+    store: &Path,
+    options: &Options,
+    import: &Import,
+    progress: &dyn Progress,
+) -> Result<Outcome, Error> {
+    read(config, store, options, Some(import), progress)
+}
+
+fn read(
+    config: &Config,
+    store: &Path,
+    options: &Options,
+    import: Option<&Import>,
+    progress: &dyn Progress,
+) -> Result<Outcome, Error> {
     let sources = selected(config, options)?;
     let catalog = config.connectors();
     let gate = Arc::new(Mutex::new(()));
@@ -96,21 +125,21 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
-        let seen = Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate));
-        let run = Run {
-            now: options.now,
-            since: options.since,
-            cursors,
-            seen: Arc::new(seen),
-            redactor: Arc::clone(&redactor),
-        };
-        let collector = collector(&catalog, config, source);
+        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate)));
+        let (mut source, mut prefix) = ((*source).clone(), String::new());
+        if let Some(import) = import {
+            (source, prefix) = import.prepare(&catalog, &source)?;
+            seen = Arc::new(Prefixed { prefix: prefix.clone(), seen });
+        }
+        let run = Run { now: options.now, since: options.since, cursors, seen, redactor: Arc::clone(&redactor) };
+        let collector = collector(&catalog, config, &source);
         progress.begin(&source.name, None);
-        runtime.spawn(feed(index, collector, run, sender.clone(), Arc::clone(&room)));
+        runtime.spawn(feed(index, collector, run, prefix, options.validate, sender.clone(), Arc::clone(&room)));
     }
     drop(sender);
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let writer = Writer::new(store, &gate, names, options.now, progress);
+    let operator = import.map(|import| import.operator.as_str());
+    let writer = Writer::new(store, &gate, names, operator, options.now, progress);
     let outcome = writer.drain(&runtime, receiver);
     // Collectors that still run have nobody to hand anything to.
     runtime.shutdown_background();
@@ -170,11 +199,13 @@ fn collector(catalog: &Catalog, config: &Config, source: &Source) -> Result<Box<
     configured.map_err(SourceError::Config)
 }
 
-/// Runs one collector and hands on what it finds, marked with the source's index.
+/// Runs one collector and hands on what it finds, marked with the source's index, the names of units with a prefix.
 async fn feed(
     index: usize,
     collector: Result<Box<dyn Collector>, SourceError>,
     run: Run,
+    prefix: String,
+    validate: bool,
     sender: mpsc::UnboundedSender<Message>,
     room: Arc<Semaphore>,
 ) {
@@ -183,14 +214,20 @@ async fn feed(
             let (sink, mut units) = Sink::channel(1);
             let forward = async {
                 while let Some(unit) = units.recv().await {
+                    let unit = Prefixed::rename(&prefix, unit);
                     let kilobytes = u32::try_from(unit.weight() / 1024).unwrap_or(WAITING).clamp(1, WAITING);
                     let Ok(place) = Arc::clone(&room).acquire_many_owned(kilobytes).await else { break };
-                    if sender.send(Message::Unit(index, unit, place)).is_err() {
+                    if sender.send(Message::Unit(index, Box::new(unit), place)).is_err() {
                         break;
                     }
                 }
             };
-            let collect = async move { collector.collect(&run, &sink).await };
+            let collect = async move {
+                let collected = collector.collect(&run, &sink).await;
+                // What could be read is worth a check, whatever could not.
+                let validated = if validate { collector.validate(&run, &sink).await } else { Ok(()) };
+                collected.and(validated)
+            };
             let (result, ()) = tokio::join!(collect, forward);
             result
         }

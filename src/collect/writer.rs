@@ -26,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Writer<'a> {
     store: &'a Path,
     gate: &'a Mutex<()>,
+    /// Who pushes what is written; nobody where a source is polled.
+    operator: Option<&'a str>,
     now: Timestamp,
     progress: &'a dyn Progress,
     outcomes: Vec<SourceOutcome>,
@@ -41,6 +43,7 @@ impl<'a> Writer<'a> {
         store: &'a Path,
         gate: &'a Mutex<()>,
         sources: Vec<String>,
+        operator: Option<&'a str>,
         now: Timestamp,
         progress: &'a dyn Progress,
     ) -> Self {
@@ -48,6 +51,7 @@ impl<'a> Writer<'a> {
         Self {
             store,
             gate,
+            operator,
             now,
             progress,
             outcomes: sources.into_iter().map(|source| SourceOutcome { source, ..SourceOutcome::default() }).collect(),
@@ -68,7 +72,7 @@ impl<'a> Writer<'a> {
         loop {
             let idle = if self.units == 0 { Duration::from_hours(24) } else { IDLE };
             match runtime.block_on(async { timeout(idle, receiver.recv()).await }) {
-                Ok(Some(Message::Unit(source, unit, _room))) => self.take(source, unit)?,
+                Ok(Some(Message::Unit(source, unit, _room))) => self.take(source, *unit)?,
                 Ok(Some(Message::End(source, result))) => self.ends[source] = Some(result),
                 Ok(None) => break,
                 Err(_) => self.commit()?,
@@ -110,8 +114,8 @@ impl<'a> Writer<'a> {
                 if units.is_empty() {
                     continue;
                 }
-                let committed = db.commit(&outcome.source, None, self.now, units)?;
-                units.clear();
+                let committed = db.commit(&outcome.source, self.operator, self.now, units)?;
+                units.drain(..).filter_map(|unit| unit.receipt).for_each(|receipt| receipt.sign());
                 add(outcome, committed);
             }
         }
@@ -133,7 +137,10 @@ impl<'a> Writer<'a> {
                 }
                 None => outcome.error = Some("the reader ended without saying why".to_owned()),
             }
-            db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
+            // Files that somebody brings say nothing of how far the source itself was read.
+            if self.operator.is_none() {
+                db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
+            }
             self.progress.end(&outcome.source);
         }
         Ok(Outcome { sources: self.outcomes })

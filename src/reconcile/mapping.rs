@@ -47,9 +47,39 @@ const RELATIONS: &[Relation] = &[
     Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
 ];
 
-pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Options) -> Result<(), Error> {
+/// What a source says of itself, for mappings that go by it: (key, text), a list as one row for each of its texts.
+pub(super) fn settings(params: &toml::Table) -> Vec<(String, String)> {
+    let mut settings = Vec::new();
+    for (key, value) in params {
+        // References to secrets are tables: they are nobody's business here.
+        match value {
+            toml::Value::String(text) => settings.push((key.clone(), text.clone())),
+            toml::Value::Array(items) => {
+                settings.extend(items.iter().filter_map(|item| Some((key.clone(), item.as_str()?.to_owned()))));
+            }
+            _ => {}
+        }
+    }
+    settings
+}
+
+/// Loads what a source says of itself.
+fn load_settings(db: &Db, settings: &[(String, String)]) -> Result<(), Error> {
     let text = |text: &str| Value::Text(text.to_owned());
-    let version = version(connector);
+    let rows: Vec<Vec<Value>> = settings.iter().map(|(key, value)| vec![text(key), text(value)]).collect();
+    Ok(db.load("setting", &["key", "value"].map(str::to_owned), &rows)?)
+}
+
+pub(super) fn run(
+    db: &Db,
+    source: &str,
+    settings: &[(String, String)],
+    connector: &dyn Connector,
+    options: &Options,
+) -> Result<(), Error> {
+    let text = |text: &str| Value::Text(text.to_owned());
+    // A setting that the mapping goes by is part of it.
+    let version = format!("{} {}", version(connector), hex(&Sha256::digest(format!("{settings:?}"))));
     let mut params = vec![
         ("source", text(source)),
         ("system", text(&connector.spec().name)),
@@ -83,6 +113,7 @@ pub(super) fn run(db: &Db, source: &str, connector: &dyn Connector, options: &Op
         for (name, csv) in connector.tables() {
             load_table(db, name, csv)?;
         }
+        load_settings(db, settings)?;
         for statement in statements(connector)? {
             take_in(db, connector, &statement, records, &params)?;
         }
@@ -117,6 +148,7 @@ pub(super) fn rows(
     columns: &[String],
 ) -> Result<Vec<Vec<Value>>, Error> {
     view(db, source, connector, 0)?;
+    load_settings(db, &[])?;
     for (name, csv) in connector.tables() {
         load_table(db, name, csv)?;
     }

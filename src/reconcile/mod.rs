@@ -152,7 +152,9 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     step("mapping");
     let catalog = config.connectors();
     for (source, connector) in mapped_sources(config, &catalog) {
-        mapping::run(db, &source, &*connector, options)?;
+        let of_source = config.sources.iter().find(|known| known.name == source);
+        let settings = of_source.map(|source| mapping::settings(&source.params)).unwrap_or_default();
+        mapping::run(db, &source, &settings, &*connector, options)?;
     }
     mapping::load_relations(db, &catalog)?;
     let (of_releases, of_changes): (Vec<_>, Vec<_>) =

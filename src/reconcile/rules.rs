@@ -50,6 +50,7 @@ pub(super) const CHANGES: &[Step] = steps! {
 
 pub(super) const FINDINGS: &[Step] = steps! {
     "exceptions": "reconcile/09_exceptions.sql",
+    "integrity of logs": "reconcile/10_integrity.sql",
     "findings": "reconcile/11_findings.sql",
     "history": "reconcile/12_history.sql",
     "managed resources": "reconcile/13_managed.sql",

@@ -66,7 +66,7 @@ pub(super) fn check(db: &Db, connector: &dyn Connector, statement: &Statement<'_
     let tree = parse(db, statement.select).map_err(|problem| refused(statement.line, problem))?;
     let tables: Vec<String> = connector.tables().iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut search = Search { known: tables, found: None };
-    search.known.push("raw".to_owned());
+    search.known.extend(["raw", "setting"].map(str::to_owned));
     search.name_parts(&tree);
     search.look(&tree);
     if let Some((place, problem)) = search.found {

@@ -118,6 +118,18 @@ impl Db {
         self.run("units", sql!("store/merge_units.sql"), &params)?;
         self.run("units", sql!("store/replace_units.sql"), &params)?;
         self.run("units", sql!("store/insert_units.sql"), &params)?;
+        for (unit, proof) in units.iter().filter_map(|unit| Some((&unit.key, unit.proof.as_ref()?))) {
+            let proof = serde_json::to_string(proof).unwrap_or_default();
+            let params = [params[0].clone(), params[2].clone(), ("unit", text(unit)), ("proof", text(&proof))];
+            for statement in [
+                sql!("store/forget_digest.sql"),
+                sql!("store/forget_digest_files.sql"),
+                sql!("store/insert_digest.sql"),
+                sql!("store/insert_digest_files.sql"),
+            ] {
+                self.run("digests", statement, &params)?;
+            }
+        }
         let (_, rows) = self.rows(sql!("store/batch_hash.sql"), &params)?;
         if let Some([hash, records]) = rows.first().map(Vec::as_slice) {
             params.push(("hash", hash.clone()));

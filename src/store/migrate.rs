@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0005_content.sql"),
     sql!("schema/0006_managed.sql"),
     sql!("schema/0007_change_id.sql"),
+    sql!("schema/0008_digest.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! What the tests share: a folder to work in, the program, and tables to compare.
 
+pub(crate) mod emulator;
 pub(crate) mod fake;
 pub(crate) mod place;
 pub(crate) mod shorthand;

@@ -58,7 +58,7 @@ impl Fake {
     }
 }
 
-pub(super) fn config(url: &str) -> SdkConfig {
+pub(in super::super) fn config(url: &str) -> SdkConfig {
     let credentials = Credentials::new("AKIAEXAMPLE", "no secret", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())

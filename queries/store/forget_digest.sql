@@ -1,0 +1,1 @@
+delete from digest where source = $source and unit = $unit;

@@ -1,0 +1,1 @@
+delete from digest_file where source = $source and unit = $unit;

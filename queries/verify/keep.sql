@@ -1,0 +1,1 @@
+insert into recomputed values ($batch_id, $hash, $records);

@@ -1,0 +1,44 @@
+//! `import`: loads files for a configured source.
+
+use std::path::PathBuf;
+
+use crate::collect::{self, Import, Options};
+use crate::error::ExitStatus;
+
+use super::context::{Context, operator};
+
+const EXAMPLES: &str = "\
+Examples:
+  changetrail import --source aws trail-2024/      what the event history does not keep any more
+  changetrail import --source release-log old.jsonl";
+
+/// Load files for a configured source
+///
+/// The files are read the way that the source's connector reads files, whatever the source itself asks. What is stored
+/// already counts as a duplicate; the source's own cursors stay as they are. Who imported it is noted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The source that the files belong to
+    #[arg(long, value_name = "NAME")]
+    source: String,
+
+    /// A file or a folder
+    path: PathBuf,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
+    let config = context.config()?;
+    let options = Options {
+        sources: vec![args.source],
+        since: None,
+        validate: false,
+        now: context.now,
+        wait: context.writer_wait(),
+    };
+    let import = Import { path: args.path, operator: operator()? };
+    let outcome = collect::import(&config, &context.store(&config), &options, &import, &context.printer)?;
+    super::collect::tell(&outcome, context);
+    super::collect::tell_set_aside(&outcome, context);
+    Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
+}
