@@ -76,9 +76,10 @@ impl Copy {
             let shape = shape("main", &mut description);
             copy.streams.insert("main".into(), shape);
         }
-        let followed = copy.streams.values().filter(|shape| shape.is_address).filter_map(|shape| shape.parent.clone());
-        for parent in followed.collect::<Vec<_>>() {
-            copy.streams.entry(parent).and_modify(|shape| shape.has_links = true);
+        // Whatever one stream is read for may be an address in another.
+        let parents: Vec<String> = copy.streams.values().filter_map(|shape| shape.parent.clone()).collect();
+        for (name, shape) in &mut copy.streams {
+            shape.has_links |= shape.parent.is_some() || parents.contains(name);
         }
         let name = format!("{}-under-test", text(&description, "name").unwrap_or_default());
         description.insert("name".into(), name.into());
@@ -118,7 +119,8 @@ impl Copy {
         let Some(Value::Table(params)) = description.get("params") else { return };
         for (name, param) in params {
             let default = param.get("default").and_then(Value::as_str);
-            let Some(value) = self.source.get(name).and_then(Value::as_str).or(default) else { continue };
+            let own = (name == "base_url").then_some("https://system.example.org");
+            let Some(value) = self.source.get(name).and_then(Value::as_str).or(default).or(own) else { continue };
             let mut value = value.to_owned();
             for (other, given) in &self.source {
                 value = value.replace(&format!("${{param.{other}}}"), given.as_str().unwrap_or_default());

@@ -27,7 +27,7 @@ pub(super) struct Stage<'a> {
 
 /// When the collection of that number takes place; the first is 0.
 pub(super) fn time_of(poll: usize) -> Timestamp {
-    let first: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap_or_default();
+    let first: Timestamp = "2026-11-20T00:00:00Z".parse().unwrap_or_default();
     first + SignedDuration::from_hours(24 * i64::try_from(poll).unwrap_or_default())
 }
 

@@ -157,8 +157,7 @@ pub(super) fn rows(
         let problem = format!("it emits no `{relation}`");
         return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
     };
-    let columns: Vec<String> =
-        columns.iter().map(|column| format!("\"{}\"::varchar", column.replace('"', "\"\""))).collect();
+    let columns: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.replace('"', "\"\""))).collect();
     Ok(db.rows(&format!("select {} from (\n{select}\n) order by all", columns.join(", ")), &[])?.1)
 }
 
