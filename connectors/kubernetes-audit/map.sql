@@ -1,0 +1,95 @@
+-- What Kubernetes' audit events mean. Sees raw(…) and two tables: action_class (what is a change, by verb and resource) and
+-- platform (the cluster's own components). One request is told stage by stage: its end counts, the rest is evidence. Opening
+-- a shell is entering live.
+
+-- emits: change
+with
+r as (
+    select
+        record_id,
+        from_json(record, '{
+            "auditID": "VARCHAR", "stage": "VARCHAR", "verb": "VARCHAR", "requestURI": "VARCHAR", "userAgent": "VARCHAR",
+            "requestReceivedTimestamp": "VARCHAR", "stageTimestamp": "VARCHAR",
+            "user": {"username": "VARCHAR", "uid": "VARCHAR", "groups": ["VARCHAR"]},
+            "impersonatedUser": {"username": "VARCHAR"},
+            "objectRef": {"resource": "VARCHAR", "namespace": "VARCHAR", "name": "VARCHAR", "apiGroup": "VARCHAR", "subresource": "VARCHAR"},
+            "responseStatus": {"code": "INTEGER", "reason": "VARCHAR", "message": "VARCHAR"},
+            "annotations": {"authorization.k8s.io/decision": "VARCHAR"}
+        }') as t
+    from raw
+),
+told as (
+    select
+        record_id, t,
+        lower(coalesce(t.verb, 'unknown')) as verb,
+        lower(concat_ws('/', coalesce(t.objectRef.resource, 'url'), t.objectRef.subresource)) as resource_type,
+        coalesce(t."user".username, '') as username,
+        coalesce(t.responseStatus.code, 0) as code
+    from r
+),
+components as (
+    select distinct u.username
+    from (select distinct username from told) u
+    join platform p on u.username glob p.username
+),
+read as (
+    select told.*, c.username is not null as is_platform
+    from told
+    left join components c using (username)
+),
+-- the most telling line of the table: a resource before all of them, then a verb, then the platform, a long pattern before a short one
+classed as (
+    select a.verb, a.resource_type, a.is_platform, k.category, k.operation, k.who || ' ' || k.verb || ' ' || k.resource as line
+    from (select distinct verb, resource_type, is_platform from read) a
+    join action_class k on a.verb glob k.verb and a.resource_type glob k.resource and (k.who = '*' or a.is_platform)
+    qualify row_number() over (
+        partition by a.verb, a.resource_type, a.is_platform
+        order by k.resource = '*', k.verb = '*', k.who = '*', length(k.resource) desc, length(k.verb) desc
+    ) = 1
+)
+select
+    record_id,
+    make_utc(coalesce(t.requestReceivedTimestamp, t.stageTimestamp)) as occurred_at,
+    'kubernetes' as system,
+    t.auditID as change_key,
+    -- a shell's beginning is its entry; of everything else the end is
+    case
+        when t.stage = 'ResponseComplete' or t.stage = 'Panic' then coalesce(k.category, 'change')
+        when t.stage = 'ResponseStarted' and k.operation = 'access' then coalesce(k.category, 'change')
+        else 'evidence'
+    end as category,
+    'action_class:' || k.line as classed_by,
+    case when code >= 400 or t.stage = 'Panic' then 'failed' else 'succeeded' end as outcome,
+    case when code >= 400 or t.stage = 'Panic' then concat_ws(' ', code, t.responseStatus.reason, t.responseStatus.message) end as error,
+    case
+        when read.is_platform then 'service'
+        when username like 'system:serviceaccount:%' then 'application'
+        -- nobody, a certificate that people share, or a component that is not known
+        when username like 'system:%' or username in ('kubernetes-admin', 'masterclient', 'cluster-admin') then 'unknown'
+        when username <> '' then 'person'
+        else 'unknown'
+    end as actor_type,
+    -- whoever impersonates is who acts
+    nullif(username, '') as actor_name,
+    case when username like 'system:serviceaccount:%' and not read.is_platform then lower(username) end as actor_role,
+    case
+        when t.userAgent ilike 'kubectl/%' then 'cli'
+        when regexp_matches(t.userAgent, '(?i)^(terraform|helm|pulumi|argocd|flux)') then 'iac'
+        when read.is_platform then 'service'
+        else 'api'
+    end as channel,
+    t.userAgent as user_agent,
+    read.verb || ' ' || read.resource_type as action,
+    case
+        when k.operation is not null then k.operation
+        when read.verb = 'create' then 'create'
+        when read.verb in ('delete', 'deletecollection') then 'delete'
+        else 'update'
+    end as operation,
+    'kubernetes:' || concat_ws('/', t.objectRef.namespace, read.resource_type, coalesce(t.objectRef.name, case when t.objectRef.resource is null then t.requestURI end)) as resource,
+    concat_ws('/', t.objectRef.namespace, read.resource_type, coalesce(t.objectRef.name, case when t.objectRef.resource is null then t.requestURI end)) as object,
+    t.objectRef.namespace as account,
+    -- not as the name of a session: whoever impersonates chose it
+    diffs_text(case when t.impersonatedUser.username is not null then [{'field': 'impersonated', 'old': null, 'new': t.impersonatedUser.username}] end) as diffs
+from read
+left join classed k on k.verb = read.verb and k.resource_type = read.resource_type and k.is_platform = read.is_platform;
