@@ -138,9 +138,9 @@ fn an_api_that_nobody_thought_of_is_read_from_a_folder_of_the_users() {
     );
 }
 
-/// Folders whose expected rows are written in another form than the contract's (times, lists) or whose fixtures are of
-/// another day: they are collected and mapped, but not held yet. One that passes must be taken out.
-const NOT_YET: &[&str] = &["argo-cd", "github", "gitlab", "hcp-terraform", "jira", "servicenow"];
+/// Folders that the contract cannot hold yet: it does not answer for a path that goes on behind an address
+/// (`${item}/attempts/1`). They have tests of their own in `pipelines.rs`. One that passes must be taken out.
+const NOT_YET: &[&str] = &["github"];
 
 /// Every folder without Rust, held against its fixtures.
 #[test]
