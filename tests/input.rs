@@ -109,7 +109,7 @@ fn wrong_usage() {
     place.ran(2, &["query", "selec 1"]).says(&["selec"]);
     place.ran(2, &["query", "from chnge"]).says(&["chnge", "change"]);
     place.run(&["-q", "reconcile"]);
-    place.ran(2, &["explain", "0000"]).says(&["no change `0000`", "report changes"]);
+    place.ran(2, &["explain", "0000"]).says(&["no change or finding `0000`", "report changes"]);
 }
 
 /// A source that fails beside a good one: exit code 2, it is said why, the good one is read.
