@@ -139,8 +139,9 @@ fn an_api_that_nobody_thought_of_is_read_from_a_folder_of_the_users() {
 }
 
 /// Folders that the contract cannot hold yet: it does not answer for a path that goes on behind an address
-/// (`${item}/attempts/1`). They have tests of their own in `pipelines.rs`. One that passes must be taken out.
-const NOT_YET: &[&str] = &["github"];
+/// (`${item}/attempts/1`), nor tell apart hosts whose paths are alike (`azure-devops`). They have tests of their own in
+/// `pipelines.rs`. One that passes must be taken out.
+const NOT_YET: &[&str] = &["azure-devops", "github"];
 
 /// Every folder without Rust, held against its fixtures.
 #[test]

@@ -254,7 +254,7 @@ checked as (
         select item, record_id, record->>'$.modifiedBy.uniqueName' as modified_by, record->>'$.modifiedOn' as modified_on,
                not coalesce((record->>'$.settings.requesterCannotBeApprover')::boolean, false) as can,
                -- none named means all of them
-               coalesce(nullif((record->>'$.settings.minRequiredApprovers')::bigint, 0), json_array_length(record, '$.settings.approvers')) as required,
+               coalesce(nullif((record->>'$.settings.minRequiredApprovers')::bigint, 0), json_array_length(record, '$.settings.approvers')::bigint) as required,
                unnest(from_json(json_extract(record, '$.settings.approvers'), '[{"uniqueName": "VARCHAR", "displayName": "VARCHAR"}]')) as a
         from (
             select * from raw where stream = 'checks'
