@@ -7,10 +7,11 @@
 -- A copy without the provider's key (exports leave it out) joins the change of a fuller source that is about the same
 -- and nearest in time.
 create or replace temporary table moved as
+with keyless as (select system, copy_key, source, record_id, occurred_at from event where change_key = copy_key and category = 'change')
 select e.source, e.record_id, arg_min(f.change_key, (abs(epoch_us(f.occurred_at) - epoch_us(e.occurred_at)), f.change_key)) as change_key
-from event e
-join event f using (system, copy_key)
-where e.category = 'change' and f.category = 'change' and e.change_key = e.copy_key and f.change_key <> f.copy_key
+from event f
+join keyless e using (system, copy_key)
+where f.category = 'change' and f.change_key <> f.copy_key
 group by e.source, e.record_id;
 
 -- Evidence of a change (its before and after) is a change of its own only where no log tells of that operation at all.

@@ -1,33 +1,63 @@
--- Which service and environment each change belongs to: the scope with the most keys, then the first.
-create or replace table change_scope as
-with
-place as (
+-- Which service and environment a change belongs to: the scope with the most keys, then the first. Many changes are made
+-- in few places, so it is asked once for each place; only where a scope names resources, each change is looked at too.
+create or replace temporary table place_scope as
+with place as (
     select distinct source, account, region, subscription, resource_group from told_change
-),
-fitting as (
-    -- scopes whose keys of place all match; keys that look at the resource itself are looked at below
-    select
-        p.*, s.position, s.service, s.environment, s.resources, s.objects,
-        (s.aws_accounts is not null)::int + (s.aws_regions is not null)::int + (s.resources is not null)::int
-            + (s.azure_subscriptions is not null)::int + (s.azure_resource_groups is not null)::int
-            + (s.sources is not null)::int + (s.objects is not null)::int as keys
-    from place p
-    join config_scope s
-      on (s.aws_accounts is null or list_contains(s.aws_accounts, p.account))
-     and (s.aws_regions is null or list_contains(s.aws_regions, p.region))
-     and (s.azure_subscriptions is null or list_contains([lower(x) for x in s.azure_subscriptions], lower(p.subscription)))
-     and (s.azure_resource_groups is null or list_contains([lower(x) for x in s.azure_resource_groups], lower(p.resource_group)))
-     and (s.sources is null or list_contains(s.sources, p.source))
 )
 select
-    e.change_id,
-    coalesce(arg_max(f.service, (f.keys, -f.position)), '') as service,
-    coalesce(arg_max(f.environment, (f.keys, -f.position)), '') as environment
--- ids of Azure are kept in lower case, whatever the pattern says
-from told_change e
-left join fitting f
-  on f.source = e.source and f.account is not distinct from e.account and f.region is not distinct from e.region
- and f.subscription is not distinct from e.subscription and f.resource_group is not distinct from e.resource_group
- and (f.resources is null or len(list_filter(f.resources, lambda g: e.resource glob case when e.system = 'azure' then lower(g) else g end)) > 0)
- and (f.objects is null or len(list_filter(f.objects, lambda g: coalesce(e.object, e.resource) glob g)) > 0)
-group by e.change_id;
+    p.*,
+    list(
+        {service: s.service, environment: s.environment, resources: s.resources, objects: s.objects}
+        order by (s.aws_accounts is not null)::int + (s.aws_regions is not null)::int + (s.resources is not null)::int
+            + (s.azure_subscriptions is not null)::int + (s.azure_resource_groups is not null)::int
+            + (s.sources is not null)::int + (s.objects is not null)::int desc, s.position
+    ) as scopes
+from place p
+join config_scope s
+  on (s.aws_accounts is null or list_contains(s.aws_accounts, p.account))
+ and (s.aws_regions is null or list_contains(s.aws_regions, p.region))
+ and (s.azure_subscriptions is null or list_contains([lower(x) for x in s.azure_subscriptions], lower(p.subscription)))
+ and (s.azure_resource_groups is null or list_contains([lower(x) for x in s.azure_resource_groups], lower(p.resource_group)))
+ and (s.sources is null or list_contains(s.sources, p.source))
+group by all;
+
+-- Each change with where it belongs, and the actor that counts: the initiator of its operation, else its own.
+create or replace table attributed as
+with shown as (
+    select
+        e.change_id, e.outcome,
+        coalesce(i.operation_started_at, e.occurred_at) as held_at,      -- the time that a release's window must hold
+        case
+            when p.scopes[1].resources is null and p.scopes[1].objects is null then p.scopes[1]
+            -- ids of Azure are kept in lower case, whatever the pattern says
+            else list_filter(p.scopes, lambda s:
+                (s.resources is null or len(list_filter(s.resources, lambda g: e.resource glob case when e.system = 'azure' then lower(g) else g end)) > 0)
+                and (s.objects is null or len(list_filter(s.objects, lambda g: coalesce(e.object, e.resource) glob g)) > 0)
+            )[1]
+        end as scope,
+        e.appearance_id as own_appearance_id,
+        coalesce(i.initiator_id, e.appearance_id) as appearance_id,
+        case
+            when i.other_initiators is not null then 'several-initiators'
+            when e.on_behalf_of = 'initiator' and i.change_id is null and own.actor_kind <> 'person' then 'initiator-unseen'
+        end as open_question,
+        e.run_ids
+    from told_change e
+    join actor own using (appearance_id)
+    left join place_scope p
+      on p.source = e.source and p.account is not distinct from e.account and p.region is not distinct from e.region
+     and p.subscription is not distinct from e.subscription and p.resource_group is not distinct from e.resource_group
+    left join initiated i using (change_id)
+)
+select
+    t.change_id, t.outcome, t.held_at, coalesce(t.scope.service, '') as service, coalesce(t.scope.environment, '') as environment,
+    t.appearance_id, t.own_appearance_id,
+    -- where more than one may have started it, or nobody saw who did, the role says nothing of who it was
+    case when open_question is not null then 'unknown' else a.actor_kind end as actor_kind,
+    case open_question when 'several-initiators' then '' when 'initiator-unseen' then lower(coalesce(a.actor_role, a.actor_name, '')) else a.actor end as actor,
+    case when open_question is not null then 'claimed' else a.actor_basis end as actor_basis,
+    coalesce(open_question, a.actor_reason) as actor_reason,
+    -- run ids that the provider vouches for: of the sessions, and of the change itself
+    case when len(t.run_ids) > 0 then list_concat(a.proven_run_ids, [lower(x) for x in t.run_ids]) else a.proven_run_ids end as proven_run_ids
+from shown t
+join actor a on a.appearance_id = t.appearance_id;

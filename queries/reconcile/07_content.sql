@@ -6,11 +6,11 @@
 create or replace temporary table content_candidate as
 with
 published as (
-    select e.change_id, e.occurred_at, s.service, s.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
+    select e.change_id, e.occurred_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
     from change_event e
-    join change_scope s using (change_id)
+    join attributed t using (change_id)
     join actor a on a.appearance_id = e.appearance_id
-    where e.channel = 'content-editor' and e.outcome = 'succeeded' and s.service <> '' and a.actor_kind <> 'platform'
+    where e.channel = 'content-editor' and e.outcome = 'succeeded' and t.service <> '' and a.actor_kind <> 'platform'
 ),
 release_item as (
     select d.*, unnest(d.items) as item

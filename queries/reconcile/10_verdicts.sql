@@ -35,7 +35,7 @@ from (
 )
 group by subject_id;
 
-create or replace temporary table judged as
+create or replace temporary view judged as
 with
 known_run as (
     -- changes whose proven run id the release log knows at all
@@ -51,9 +51,9 @@ refused_content as (
     where denied is not null
     group by change_id
 ),
-base as (
+base as not materialized (
     select
-        t.change_id, e.occurred_at, t.service, t.environment, t.actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
+        e.*, t.service, t.environment, t.actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
         x.actor_name, x.actor_role, x.console, x.pipeline_valid, x.named_by_release, x.automation, x.person_id, x.pipeline, x.root_key,
         l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
         st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
@@ -65,7 +65,7 @@ base as (
                  and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
         end as automation_covers,
         k.change_id is not null as run_known,
-        e.channel, r.reason as content_reason
+        r.reason as content_reason
     from attributed t
     join change_event e using (change_id)
     join actor x on x.appearance_id = t.appearance_id
@@ -77,7 +77,7 @@ base as (
     left join config_automation au on au.position = x.automation
     where e.outcome = 'succeeded'
 ),
-unlinked as (
+unlinked as not materialized (
     select
         * replace (coalesce(failed_controls, []) as failed_controls),
         case
@@ -124,8 +124,7 @@ covered as (
     group by u.change_id
 )
 select
-    u.change_id, u.service, u.environment, u.actor, u.actor_kind, u.actor_basis, u.deployment_id, u.release_id, u.link_tier, u.link_key, u.ambiguous,
-    u.failed_controls, u.person_id, u.pipeline, u.root_key,
+    u.*,
     case
         when u.actor_kind = 'platform' and u.automation_covers then 'platform'
         when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released'
@@ -195,14 +194,14 @@ alter table change rename to change_before;
 
 create table change as
 select
-    e.change_id, e.occurred_at, e.source, e.system, j.service, j.environment,
+    j.change_id, j.occurred_at, j.source, j.system, j.service, j.environment,
     j.actor, j.actor_kind, j.actor_basis,
-    case when j.actor_kind = 'pipeline' then 'pipeline' when j.actor_kind = 'platform' then 'service' else e.channel end as channel,
-    e.action, e.operation, e.resource,
+    case when j.actor_kind = 'pipeline' then 'pipeline' when j.actor_kind = 'platform' then 'service' else j.channel end as channel,
+    j.action, j.operation, j.resource,
     j.verdict,
     case
-        when j.actor_kind = 'person' and j.actor_basis = 'proven' and e.channel <> 'content-editor' then 'final'
-        when e.occurred_at + c.settle <= s.through then 'final'
+        when j.actor_kind = 'person' and j.actor_basis = 'proven' and j.channel <> 'content-editor' then 'final'
+        when j.occurred_at + c.settle <= s.through then 'final'
         else 'provisional'
     end as state,
     j.reason,
@@ -212,13 +211,12 @@ select
     coalesce(j.release_id, '') as release_id,
     coalesce(array_to_string(j.failed_controls, ';'), '') as failed_controls,
     coalesce(j.exemption_id, '') as exemption_id,
-    left(sha256(coalesce(e.system || chr(31) || j.root_key, concat_ws(chr(31), j.actor, j.service, date_trunc('hour', e.occurred_at)::varchar))), 32) as case_id,
-    e.record_id,
-    j.link_key, j.person_id, j.pipeline, e.raw_hash
+    left(sha256(coalesce(j.system || chr(31) || j.root_key, concat_ws(chr(31), j.actor, j.service, date_trunc('hour', j.occurred_at)::varchar))), 32) as case_id,
+    j.record_id,
+    j.link_key, j.person_id, j.pipeline, j.raw_hash
 from judged j
-join change_event e using (change_id)
 cross join config_standard c
-join settled s on s.system = e.system and s.source = e.source;
+join settled s on s.system = j.system and s.source = j.source;
 
 create or replace table attempt as
 select

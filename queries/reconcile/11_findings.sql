@@ -89,13 +89,13 @@ open_windows as (
     from deployment where closed_by_limit and environment = 'live' and ran
 ),
 ends_not_seen as (
-    select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, s.service, s.environment,
+    select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, t.service, t.environment,
            lower(coalesce(a.actor, '')) as actor,
            'operation ' || e.action || ' on ' || e.resource || ' began at ' || strftime(e.occurred_at, '%Y-%m-%dT%H:%M:%SZ') || ', and its end was not seen in 24 hours' as summary,
            false as provisional, null::varchar as exemption_id, e.occurred_at as happened_at
     from pending_event e
     join actor a using (appearance_id)
-    join change_scope s using (change_id)
+    join attributed t using (change_id)
     cross join run
     where e.occurred_at + interval 24 hours <= run.now
 ),

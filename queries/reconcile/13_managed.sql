@@ -18,11 +18,13 @@ name as (
 ),
 touched as (
     -- by the whole name, or by the id that ends it: sg-0123… is nobody else's
-    select change_id, lower(resource) as name from change
-    union
-    select change_id, list_last(regexp_split_to_array(lower(resource), '[/:]')) from change where regexp_matches(lower(resource), '[/:][a-z]+-[0-9a-f]{8,}$')
+    select c.change_id, n.state, n.address, n.applied_at
+    from change c join name n on n.name = lower(c.resource)
+    union all
+    select c.change_id, n.state, n.address, n.applied_at
+    from change c join name n on n.name = regexp_extract(lower(c.resource), '[/:]([a-z]+-[0-9a-f]{8,})$', 1)
+    where n.name <> ''
 )
-select t.change_id, n.state, n.address, max(n.applied_at) as applied_at
-from touched t
-join name n using (name)
-group by t.change_id, n.state, n.address;
+select change_id, state, address, max(applied_at) as applied_at
+from touched
+group by change_id, state, address;
