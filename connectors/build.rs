@@ -14,8 +14,10 @@ fn main() -> io::Result<()> {
             for file in entries(&folder)? {
                 let wanted = file.extension().is_some_and(|kind| kind == "toml" || kind == "sql" || kind == "csv");
                 if file.is_file() && wanted {
-                    let place = file.to_str().ok_or_else(|| io::Error::other("the checkout's path is no UTF-8"))?;
-                    writeln!(list, "        ({:?}, include_str!({place:?})),", name(&file)).expect("a text");
+                    // Where the checkout lies is asked when this is compiled: the list may be older than its place.
+                    let place = format!("/{}/{}", name(&folder), name(&file));
+                    let text = format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {place:?}))");
+                    writeln!(list, "        ({:?}, {text}),", name(&file)).expect("a text");
                 }
             }
             list.push_str("    ]),\n");

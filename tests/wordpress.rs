@@ -171,6 +171,16 @@ fn what_two_people_do_in_wordpress() {
     assert_eq!(told, expected);
     assert!(!after.column("resource").contains(&resource("post", secret).as_str()), "a draft is not live");
 
+    // What one wrote and another let out is a release; what one did alone is none.
+    for row in &fresh {
+        let is_tax = after.cell(row, "resource") == tax;
+        assert_eq!(after.cell(row, "verdict"), if is_tax { "released" } else { "manual" }, "{row:?}");
+    }
+    let releases = place.report("releases");
+    let of_tax =
+        releases.rows.iter().find(|row| releases.cell(row, "deployment_id").starts_with(&tax)).expect("a release");
+    assert_eq!(["requested_by", "approved_by"].map(|column| releases.cell(of_tax, column)), [alice, dana]);
+
     // Who, what, when, old and new: none of them may be missing.
     let ids: Vec<String> = fresh.iter().map(|row| format!("'{}'", after.cell(row, "change_id"))).collect();
     let sql = format!(

@@ -316,6 +316,12 @@ defined as (
         json_extract(previous, '$.environments[*].preDeployApprovals')::varchar as gates_before
     from raw where stream = 'definitions'
 ),
+-- what pipelines reach the clouds with
+connection as (
+    select record_id, occurred_at, first, deleted, previous, case when deleted then previous else record end as body,
+           exists (from raw a where a.stream = 'audit') as audited
+    from raw where stream = 'connections'
+),
 checks as (
     select record_id, occurred_at, first, deleted, previous, case when deleted then previous else record end as body, item,
            exists (from raw a where a.stream = 'audit') as audited
@@ -347,9 +353,18 @@ select record_id, coalesce(occurred_at, make_utc(body->>'$.modifiedOn')) as occu
        case when previous is not null and not deleted then json_array(json_object('field', 'settings', 'old', previous->>'$.settings', 'new', body->>'$.settings'))::varchar end as diffs
 from checks
 union all by name
-select record_id, occurred_at, case stream when 'builds' then 'run' when 'pull_requests' then 'pull-request' when 'votes' then 'review' when 'executions' then 'connection-used' else stream end as action,
+select record_id, occurred_at,
+       'ServiceConnection.' || case when deleted then 'Deleted' when first then 'Seen' when previous is null then 'Created' else 'Updated' end as action,
+       case when first or audited then 'evidence' else 'change' end as category, case when deleted then 'delete' else 'permission' end as operation, 'unknown' as actor_type,
+       'azure-devops:service-connection/' || (body->>'$.name') as resource, 'service-connection/' || (body->>'$.name') as object,
+       case when previous is not null and not deleted then diffs_text(object_diffs(previous::json, body::json)) end as diffs
+from connection
+union all by name
+-- a timeline says of itself at most when it was last changed
+select record_id, coalesce(occurred_at, make_utc(record->>'$.lastChangedOn'), make_utc(list_max(record->>'$.records[*].finishTime'))) as occurred_at,
+       case stream when 'builds' then 'run' when 'timelines' then 'timeline' when 'pull_requests' then 'pull-request' when 'votes' then 'review' when 'executions' then 'connection-used' else stream end as action,
        case when stream in ('builds', 'deployments') then 'release-control' else 'evidence' end as category, 'other' as operation,
        coalesce(record->>'$.requestedFor.uniqueName', record->>'$.createdBy.uniqueName') as actor_name,
        'azure-devops:' || stream || '/' || coalesce(record->>'$.id', record->>'$.pullRequestId', record->>'$.data.id', '') as resource
 from raw
-where stream in ('deployments', 'builds', 'pull_requests', 'votes', 'executions', 'approvals', 'environment_runs') and occurred_at is not null and not deleted;
+where (stream in ('deployments', 'builds', 'pull_requests', 'votes', 'executions', 'approvals', 'environment_runs') and occurred_at is not null or stream = 'timelines');

@@ -24,6 +24,7 @@ pub(super) fn streams(spec: &Spec) -> Result<Vec<Stream>, Vec<String>> {
             Err(problem) => problems.push(format!("{place}{problem}")),
         }
     }
+    problems.extend(refusals(&spec.errors));
     names(spec, &streams, &mut problems);
     let ordered = in_order(streams, &mut problems);
     if problems.is_empty() { Ok(ordered) } else { Err(problems) }
@@ -125,6 +126,22 @@ pub(super) fn auth(spec: &Spec, auth: &Auth) -> Vec<String> {
         }
     }
     problems
+}
+
+/// Answers that a description may take for "there is nothing": a refusal or a failure is none of them, for whatever was
+/// not read would look as if it did not exist.
+fn refusals(errors: &tables::Errors) -> Vec<String> {
+    let hides = |rule: &&tables::Rule| {
+        matches!(rule.action, tables::Action::Skip | tables::Action::Stop)
+            && (matches!(rule.status, 401 | 403 | 407 | 408 | 429) || rule.status >= 500)
+    };
+    let problem = |rule: &tables::Rule| {
+        format!(
+            "[errors] status {} is a refusal or a failure: skip and stop would hide what was not read; fail and retry are left",
+            rule.status
+        )
+    };
+    errors.on.iter().filter(hides).map(problem).collect()
 }
 
 /// Names that a placeholder, `when` or `list` uses must be declared.

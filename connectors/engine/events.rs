@@ -102,6 +102,13 @@ fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome) -> Option<Parent>
 
 /// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
 async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, values: Values) -> Result<(), Error> {
+    // A place says nothing of when it was reached.
+    let read = streams::read_of(key);
+    if let Some(read_at) = streams::cursor(session.run, &read)?
+        && let Some(gap) = session.reading.reach(stream, false).span(Some(read_at), None, None, session.run.now).gap
+    {
+        session.send(streams::gap_unit(key, format!("{} of {}", stream.name, session.reading.source), gap)).await?;
+    }
     let mut place = session.run.cursors.get(key).cloned();
     let values = Values { checkpoint: place.clone(), ..values };
     let prefix = session.reading.prefix(stream);
@@ -125,14 +132,21 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
                 session.send(unit).await?;
             }
         }
+        for line in &page.damaged {
+            if let Some(unit) = parts.add(Outcome::Rejected("a line that is no JSON".into()), line, &reader) {
+                session.send(unit).await?;
+            }
+        }
         session.children(stream, parents, None).await?;
         let moved = page.checkpoint.filter(|next| Some(next) != place.as_ref());
         place = moved.clone().or(place);
-        if moved.is_some() || !page.records.is_empty() {
+        if moved.is_some() || !page.records.is_empty() || !page.damaged.is_empty() {
             session.send(parts.finish(moved.map(|next| (key.to_owned(), next)))).await?;
         }
     }
-    Ok(())
+    let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
+    let end = Parts::new(Unit { key: format!("{key}/end"), day, ..Unit::default() });
+    session.send(end.finish(Some((read, session.run.now.to_string())))).await
 }
 
 /// Reads a stream for records of another, which has no cursor of its own.

@@ -44,8 +44,6 @@ pub(super) struct Walk<'a> {
     max_pages: usize,
     /// Records so far.
     read: u64,
-    /// Whether a rule said that there is nothing.
-    pub(super) skipped: bool,
 }
 
 /// What an answer says, before its next page is known.
@@ -75,7 +73,7 @@ impl<'a> Walk<'a> {
             ask::put(&mut first, &stream.pages.param, &stream.pages.start.to_string()).map_err(unusable)?;
         }
         let (asked, before) = (HashSet::new(), None);
-        Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0, skipped: false })
+        Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0 })
     }
 
     /// Begins where an earlier walk ended, at the address that named the place.
@@ -101,11 +99,7 @@ impl<'a> Walk<'a> {
         self.pages += 1;
         let answer = match self.connection.ask(&ask, |headers, url, body| self.understand(headers, url, body)).await? {
             Reply::Answer(answer) => answer,
-            Reply::Skip => {
-                self.skipped = self.pages == 1;
-                return Ok(None);
-            }
-            Reply::Stop => return Ok(None),
+            Reply::Skip | Reply::Stop => return Ok(None),
         };
         let is_walk = self.stream.pages.kind != PageType::None;
         if is_walk && !answer.records.is_empty() && self.before == Some(answer.hash) {

@@ -62,6 +62,17 @@ impl Reading {
             None => true,
             Some(name) => lists.contains_key(name) || values.get(name).is_some_and(|value| value != "false"),
         };
+        let wants = |stream: &&Stream| {
+            is_wanted(stream)
+                && match &stream.items {
+                    Items::Param(name) => lists.get(name).is_some_and(|items| !items.is_empty()),
+                    Items::From { .. } => false,
+                    Items::Whole | Items::List(_) => true,
+                }
+        };
+        if !folder.streams().iter().any(|stream| wants(&stream)) {
+            return Err(params.missing_one_of(&wanted_by(folder.streams())));
+        }
         let stored = folder.streams().iter().filter(|stream| stream.identity.is_some()).count();
         Ok(Self {
             source: source.name.clone(),
@@ -143,6 +154,20 @@ impl Reading {
         }
         lines
     }
+}
+
+/// Parameters without which a stream is not read.
+fn wanted_by(streams: &[Stream]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for stream in streams {
+        let of_items = if let Items::Param(name) = &stream.items { Some(name) } else { None };
+        for name in stream.when.iter().chain(of_items) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+    }
+    names
 }
 
 /// Name of a stream's units, and of its cursor.

@@ -198,10 +198,17 @@ select record_id, occurred_at,
        case when previous is not null and not deleted then json_array(json_object('field', 'rules', 'old', coalesce(previous->'$.protection_rules', previous->'$.rules'), 'new', coalesce(record->'$.protection_rules', record->'$.rules')))::varchar end as diffs
 from kept where occurred_at is not null
 union all by name
-select record_id, occurred_at, case stream when 'runs' then 'run' when 'attempts' then 'run' when 'pulls' then 'pull-request' else 'deployment-status' end as action,
+select record_id, coalesce(occurred_at, make_utc(record->>'$.submitted_at')) as occurred_at, case stream when 'runs' then 'run' when 'attempts' then 'run' when 'pulls' then 'pull-request' when 'reviews' then 'review' else 'deployment-status' end as action,
        case when stream in ('runs', 'attempts', 'deployments') then 'release-control' else 'evidence' end as category, 'other' as operation,
        coalesce(record->>'$.triggering_actor.login', record->>'$.user.login', record->>'$.creator.login') as actor_name,
        case when coalesce(record->>'$.triggering_actor.login', record->>'$.user.login', record->>'$.creator.login', '') like '%[bot]' then 'application' else 'person' end as actor_type,
        'github:' || stream || '/' || (record->>'$.id') as resource
 from raw
-where stream in ('deployments', 'statuses', 'runs', 'attempts', 'pulls') and occurred_at is not null;
+where stream in ('deployments', 'statuses', 'runs', 'attempts', 'pulls', 'reviews')
+union all by name
+-- a decision has no time of its own
+select d.record_id, r.told_at as occurred_at, 'decision' as action, 'release-control' as category, 'other' as operation,
+       d.record->>'$.user.login' as actor_name, 'person' as actor_type, 'github:' || d.stream || '/' || regexp_extract(d.item, '[^/]*$') as resource
+from raw d
+left join (select record->>'$.url' as url, max(make_utc(record->>'$.updated_at')) as told_at from raw where stream = 'runs' group by all) r on r.url = d.item
+where d.stream = 'decisions';

@@ -78,9 +78,21 @@ where u.pipeline <> '';
 
 -- emits: change
 select
-    record_id, coalesce(occurred_at, make_utc(record->>'$.updated_at')) as occurred_at, case when stream = 'merge_requests' then 'merge-request' else 'deployment' end as action,
+    record_id, coalesce(occurred_at, make_utc(record->>'$.updated_at')) as occurred_at,
+    case when stream = 'merge_requests' then 'merge-request' else 'deployment' end as action,
     case when stream = 'merge_requests' then 'evidence' else 'release-control' end as category,
     coalesce(record->>'$.deployable.user.username', record->>'$.user.username', record->>'$.author.username') as actor_name,
     'gitlab:' || stream || '/' || (record->>'$.id') as resource
 from raw
-where stream in ('deployments', 'details', 'merge_requests');
+where stream in ('deployments', 'details', 'merge_requests')
+union all by name
+-- whoever may deploy without being asked: GitLab says neither when nor by whom that was changed
+select
+    record_id, occurred_at,
+    'protected-environment.' || case when deleted then 'deleted' when first then 'seen' when previous is null then 'created' else 'changed' end as action,
+    case when first then 'evidence' else 'change' end as category, case when deleted then 'delete' else 'permission' end as operation, 'unknown' as actor_type,
+    'gitlab:protected-environment/' || (case when deleted then previous else record end->>'$.name') as resource,
+    'protected-environment/' || (case when deleted then previous else record end->>'$.name') as object,
+    case when previous is not null and not deleted then diffs_text(object_diffs(previous::json, record::json)) end as diffs
+from raw
+where stream = 'protected_environments';

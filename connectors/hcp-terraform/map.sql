@@ -90,7 +90,14 @@ select record_id, occurred_at, case when deleted then 'workspace.deleted' when n
        'permission' as operation, 'unknown' as actor_type, 'hcp-terraform:workspace/' || coalesce(record->>'$.attributes.name', previous->>'$.attributes.name') as resource,
        'workspace/' || coalesce(record->>'$.attributes.name', previous->>'$.attributes.name') as object,
        case when previous is not null and not deleted then json_array(json_object('field', 'auto-apply', 'old', previous->>'$.attributes.auto-apply', 'new', record->>'$.attributes.auto-apply'))::varchar end as diffs
-from raw where stream = 'workspaces' and occurred_at is not null
+from raw where stream = 'workspaces'
 union all by name
 select record_id, occurred_at, 'run' as action, 'release-control' as category, 'deploy' as operation, 'hcp-terraform:run/' || (record->>'$.id') as resource
-from raw where stream = 'runs' and occurred_at is not null;
+from raw where stream = 'runs'
+union all by name
+-- who is who; the audit trail tells who let them in
+select record_id, occurred_at, 'member.' || case when deleted then 'deleted' when first then 'seen' when previous is null then 'created' else 'changed' end as action,
+       'evidence' as category, case when deleted then 'delete' else 'permission' end as operation, 'unknown' as actor_type,
+       'hcp-terraform:member/' || (case when deleted then previous else record end->>'$.attributes.username') as resource,
+       'member/' || (case when deleted then previous else record end->>'$.attributes.username') as object
+from raw where stream = 'members';

@@ -41,6 +41,11 @@ pub(crate) fn sweep_of(stream: &str) -> String {
     format!("{stream}#sweep")
 }
 
+/// Name of the cursor that says when a stream was read to its end whose own cursor is a place.
+pub(crate) fn read_of(stream: &str) -> String {
+    format!("{stream}#read")
+}
+
 /// Reads all streams, at most so many at once.
 pub(crate) async fn read_all(
     streams: Vec<Box<dyn Stream>>,

@@ -73,8 +73,13 @@ impl Reach {
         let sweeps = self.sweep > 0 && start <= sweep;
         start = floor(start);
         // What was read before the cursor is not missing, though it cannot be read again.
-        let needed = if cursor.is_some() { floor(due) } else { start };
         let oldest = self.kept.map_or(start, |kept| floor(before(now, kept - self.unit)));
+        let needed = match (cursor, since) {
+            (Some(_), _) => floor(due),
+            (None, Some(_)) => start,
+            // At first all that there is was asked for.
+            (None, None) => start.max(oldest),
+        };
         let gap = (needed < oldest).then_some((needed, oldest));
         Span { start: start.max(oldest), end: now.max(start.max(oldest)), gap, sweeps }
     }

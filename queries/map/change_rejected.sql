@@ -1,9 +1,8 @@
 insert into quarantine
 select $source, raw.unit, raw.position::varchar, 'map',
-       case when m.occurred_at is null then 'the mapping finds no time' else 'the mapping finds no action' end,
-       raw.raw_hash, coalesce(m.occurred_at, raw.occurred_at, $now)::date, 0, raw.record
-from (
-{mapping}
-) m
+       case when isfinite(e.occurred_at) then 'the mapping finds no action' else 'the mapping finds no time' end,
+       raw.raw_hash, coalesce(case when isfinite(e.occurred_at) then e.occurred_at end, raw.occurred_at, $now)::date, 0, raw.record
+from event e
 join raw using (record_id)
-where m.occurred_at is null or nullif(m.action, '') is null;
+where e.source = $source and (not isfinite(e.occurred_at) or e.action = '');
+delete from event where source = $source and (not isfinite(occurred_at) or action = '');

@@ -20,12 +20,12 @@ ordered as (
     from version
     window before_it as (partition by object order by met)
 )
-select o.record_id, r.record, b.committed_at as seen_at
+select o.record_id, r.record, nullif(url_decode(split_part(r.unit, '/', 2)), '-') as item, b.committed_at as seen_at
 from ordered o
 join batch b on b.batch_id = o.met.batch
 left join raw_record r
   on r.source = $source and r.record_id = o.previous_id
  and r.batch_id = o.previous_told.batch and r.unit = o.previous_told.unit and r.position = o.previous_told.position
  -- what was gone has nothing before it
- and not contains(o.previous_id, '@deleted-')
+ and not is_tombstone(o.previous_id)
 where contains(o.record_id, '@');

@@ -4,10 +4,11 @@ create or replace temporary view raw as
 select
     r.source,
     split_part(r.unit, '/', 1) as stream,
-    nullif(url_decode(split_part(r.unit, '/', 2)), '-') as item,
+    -- what is gone is told for all items at once: it was this one's before
+    coalesce(nullif(url_decode(split_part(r.unit, '/', 2)), '-'), p.item) as item,
     r.record_id, coalesce(r.occurred_at, p.seen_at) as occurred_at, r.unit, r.position, r.hash as raw_hash, r.record,
     p.record as previous,
-    contains(r.record_id, '@deleted-') as deleted,
+    is_tombstone(r.record_id) as deleted,
     ends_with(r.unit, '/first') as first
 from raw_record r
 left join previous_record p on p.record_id = r.record_id

@@ -25,6 +25,10 @@ create or replace temporary macro without_ids(x) as regexp_replace(lower(x), '^r
 create or replace temporary macro subject_spellings(x) as
     list_distinct([lower(x), replace(lower(x), '%3a', ':'), without_ids(x), replace(without_ids(x), '%3a', ':')]);
 
+-- The record of an object that a whole snapshot lacks: OBJECT@deleted-TIME. A system's own id or version may begin alike.
+create or replace temporary macro is_tombstone(record_id) as
+    regexp_matches(record_id, '@deleted-\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$');
+
 -- What reports call a change: the same in every collection and from every source.
 create or replace temporary macro change_id(system, change_key) as left(sha256(system || chr(31) || change_key), 32);
 

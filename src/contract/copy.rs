@@ -1,7 +1,7 @@
 //! A copy of the folder that asks our system instead of the vendor's.
 //!
 //! Only places change: each stream's path begins with its name and item, so that the system knows what it is asked for,
-//! sign-ins and set-ups have paths of their own, and nothing is spaced in time. The surprising fact: everything else, the
+//! sign-ins and set-ups have paths of their own, nothing is spaced in time, and a week is far enough back. The surprising fact: everything else, the
 //! placeholders of the path too, is the folder's own.
 
 use std::collections::BTreeMap;
@@ -37,8 +37,8 @@ pub(super) struct Shape {
     pub(super) page_header: Option<String>,
     pub(super) more: Option<String>,
     pub(super) total: Option<String>,
-    /// Items are whole addresses.
-    pub(super) is_address: bool,
+    /// Items are whole addresses; what comes after them in the path.
+    pub(super) behind_address: Option<String>,
     /// The stream whose records it is read for, and again only when one of these has changed.
     pub(super) parent: Option<String>,
     /// Its pages hold addresses that are followed.
@@ -184,16 +184,27 @@ fn shape(name: &str, stream: &mut Table) -> Shape {
         page_header: at("paginate", "header"),
         more: at("paginate", "more"),
         total: at("paginate", "total"),
-        is_address: at("request", "path").as_deref() == Some("${item}"),
+        behind_address: at("request", "path").and_then(|path| path.strip_prefix("${item}").map(str::to_owned)),
         parent: at("for_each", "from"),
         has_links: at("paginate", "type").as_deref() == Some("next_url"),
     };
     let item = if stream.contains_key("for_each") { "${item}" } else { "-" };
     if let Some(Value::Table(request)) = stream.get_mut("request")
         && let Some(Value::String(path)) = request.get_mut("path")
-        && path.starts_with('/')
+        && !path.starts_with("${item}")
     {
-        *path = format!("/@{name}/{item}{path}");
+        // A stream may have a place of its own: a parameter, which leads to our system too.
+        let (place, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+        *path = format!("{place}/@{name}/{item}{rest}");
+    }
+    if let Some(Value::Table(cursor)) = stream.get_mut("cursor") {
+        match cursor.get("mode").and_then(Value::as_str) {
+            // A quarter of a year would be thousands of windows, each with nothing in it.
+            Some("window" | "since") => drop(cursor.insert("initial".into(), "7d".into())),
+            // What the fixtures tell may be older than any overlap.
+            Some("feed") => drop(cursor.insert("overlap".into(), "90d".into())),
+            _ => {}
+        }
     }
     if let Some(Value::Table(setup)) = stream.get_mut("setup") {
         setup.insert("path".into(), "/@setup".into());

@@ -105,8 +105,8 @@ impl System {
         let path_of =
             |item: &str| self.origins.iter().find_map(|origin| item.strip_prefix(origin.as_str())).map(str::to_owned);
         let by_item = self.poll.keys().find(|(stream, item)| {
-            let is_address = self.streams.get(stream).is_some_and(|shape| shape.is_address);
-            is_address && path_of(item).unwrap_or_else(|| item.clone()) == path
+            let behind = self.streams.get(stream).and_then(|shape| shape.behind_address.as_ref());
+            behind.is_some_and(|behind| path_of(item).unwrap_or_else(|| item.clone()) + behind == path)
         });
         by_item.cloned().unwrap_or_else(|| self.last.clone())
     }
@@ -136,8 +136,8 @@ impl System {
             return answer;
         }
         let next = if self.mishap == Mishap::Loop { 0 } else { number + 1 };
-        let address =
-            format!("{}/@{}/{}/next/{next}", self.url, place.0, if place.1.is_empty() { "-" } else { &place.1 });
+        let item = if place.1.is_empty() { "-".to_owned() } else { place.1.replace('%', "%25").replace('/', "%2F") };
+        let address = format!("{}/@{}/{item}/next/{next}", self.url, place.0);
         match (shape.paging.as_str(), &shape.page_header) {
             ("link_header", _) => answer.header("Link", format!("<{address}>; rel=\"next\"")),
             ("next_url", Some(name)) => answer.header(name, address),

@@ -115,8 +115,9 @@ pub(super) fn run(
         }
         load_settings(db, settings)?;
         for statement in statements(connector)? {
-            take_in(db, connector, &statement, records, &params)?;
+            take_in(db, connector, &statement, &params)?;
         }
+        db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
@@ -173,17 +174,21 @@ fn take_in(
     db: &Db,
     connector: &dyn Connector,
     statement: &Statement<'_>,
-    records: u64,
     params: &[(&str, Value)],
 ) -> Result<(), Error> {
-    let (name, select) = (&connector.spec().name, statement.select);
+    let name = &connector.spec().name;
     let relation = checked(db, connector, statement)?;
     let step = format!("mapping {name}/{}", relation.name);
     let started = std::time::Instant::now();
-    let taken = db.run(&step, &relation.insert.replace("{mapping}", select), params)?;
-    // Mostly every record has become a row: then nothing is left to look at again.
-    if let Some(reject) = relation.reject.filter(|_| (taken as u64) < records) {
-        db.run(&step, &reject.replace("{mapping}", select), params)?;
+    let mut mapping = statement.select;
+    if relation.joined && relation.reject.is_some() {
+        // Read twice, made once.
+        db.run(&step, &format!("create or replace temporary table emitted as (\n{mapping}\n)"), params)?;
+        mapping = "from emitted";
+    }
+    db.run(&step, &relation.insert.replace("{mapping}", mapping), params)?;
+    for reject in relation.reject.into_iter().flat_map(|reject| reject.split_inclusive(";\n")) {
+        db.run(&step, &reject.replace("{mapping}", mapping), params)?;
     }
     tracing::debug!(step, elapsed = ?started.elapsed(), "mapped");
     Ok(())
@@ -237,6 +242,7 @@ pub(super) fn version(connector: &dyn Connector) -> String {
     }
     for relation in RELATIONS {
         hash.update(relation.insert);
+        hash.update(relation.reject.unwrap_or_default());
     }
     hex(&hash.finalize())
 }
