@@ -127,12 +127,17 @@ impl Redactor {
 
 /// The text with its secrets replaced; `None` if it has none.
 fn replace(text: &str, nesting: usize) -> Option<String> {
-    if !TRACE_FINDER.is_match(text) {
+    let mut traces: Vec<usize> = TRACE_FINDER.find_iter(text).map(|found| found.start()).collect();
+    if traces.is_empty() {
         return None;
     }
     // The record of an SSM `PutParameter` has its value under the plain name `value`.
     let put_parameter = memchr::memmem::find(text.as_bytes(), b"PutParameter").is_some();
-    let mut search = Search { text, nesting, edits: Vec::new(), put_parameter };
+    if put_parameter {
+        traces.extend(memchr::memmem::find_iter(text.to_ascii_lowercase().as_bytes(), "value"));
+        traces.sort_unstable();
+    }
+    let mut search = Search { text, nesting, traces, edits: Vec::new(), put_parameter };
     for node in &tree::parse(text) {
         search.look(node, "");
     }
@@ -154,12 +159,17 @@ fn replace(text: &str, nesting: usize) -> Option<String> {
 struct Search<'a> {
     text: &'a str,
     nesting: usize,
+    /// Where names and other traces begin, in order. None of them reaches out of the text or key that it begins in.
+    traces: Vec<usize>,
     edits: Vec<(Range<usize>, String)>,
     put_parameter: bool,
 }
 
 impl Search<'_> {
-    fn look(&mut self, node: &Node, parent: &str) {
+    fn look(&mut self, node: &Node<'_>, parent: &str) {
+        if !self.has_trace(&node.place()) {
+            return;
+        }
         match node {
             Node::Object(_, members) => {
                 let named_secret = members.iter().any(|member| self.names_secret(member));
@@ -178,7 +188,12 @@ impl Search<'_> {
         }
     }
 
-    fn member(&mut self, member: &Member, parent: &str, named_secret: bool) {
+    fn has_trace(&self, place: &Range<usize>) -> bool {
+        let next = self.traces.partition_point(|trace| *trace < place.start);
+        self.traces.get(next).is_some_and(|trace| *trace < place.end)
+    }
+
+    fn member(&mut self, member: &Member<'_>, parent: &str, named_secret: bool) {
         let key = fold(&member.key);
         let hidden = is_secret(&key)
             || (named_secret && matches!(key.as_str(), "value" | "values" | "parametervalue" | "stringvalue"))
@@ -194,7 +209,7 @@ impl Search<'_> {
         }
     }
 
-    fn describe_token(&mut self, members: &[Member]) {
+    fn describe_token(&mut self, members: &[Member<'_>]) {
         for member in members {
             if TOKEN_FACTS.contains(&fold(&member.key).as_str()) {
                 self.look(&member.value, "");
@@ -205,14 +220,14 @@ impl Search<'_> {
     }
 
     /// `{"name": "DB_PASSWORD", "value": "…"}`: the name is a value here.
-    fn names_secret(&self, member: &Member) -> bool {
+    fn names_secret(&self, member: &Member<'_>) -> bool {
         let Node::Text(place) = &member.value else { return false };
         matches!(fold(&member.key).as_str(), "name" | "key" | "parameterkey" | "parametername" | "variable")
             && is_secret(&fold(&tree::unescape(&self.text[place.clone()])))
     }
 
     /// Environment variables: names stay, values go.
-    fn hide_environment(&mut self, node: &Node, key: &str) {
+    fn hide_environment(&mut self, node: &Node<'_>, key: &str) {
         match node {
             // `environment` is a list of names and values, or an object that has the variables among other things.
             Node::Object(_, members) if key == "environment" => {
@@ -246,7 +261,7 @@ impl Search<'_> {
         }
     }
 
-    fn hide_value(&mut self, node: &Node) {
+    fn hide_value(&mut self, node: &Node<'_>) {
         match node {
             Node::Scalar(place) if matches!(&self.text[place.clone()], "true" | "false" | "null" | "") => {}
             Node::Text(place) if ALREADY_REMOVED.contains(&self.text[place.clone()].trim_matches('"')) => {}
@@ -260,11 +275,7 @@ impl Search<'_> {
 
     /// A text may hold JSON, or an address whose query carries a token.
     fn look_into(&mut self, place: &Range<usize>) {
-        let literal = &self.text[place.clone()];
-        if !TRACE_FINDER.is_match(literal) {
-            return;
-        }
-        let inner = tree::unescape(literal);
+        let inner = tree::unescape(&self.text[place.clone()]);
         let replaced = if inner.trim_start().starts_with(['{', '[', '"']) {
             if self.nesting >= MAX_NESTING {
                 self.hide(place);

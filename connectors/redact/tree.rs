@@ -4,6 +4,7 @@
 //! length, repeated keys, spaces. The parser never fails: text that is cut short or no JSON gives the tree of what
 //! could be understood.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Deeper values are not looked into; whoever gets one must treat it as a whole.
@@ -11,9 +12,9 @@ const MAX_DEPTH: usize = 200;
 
 /// A value, with the places of its text.
 #[derive(Debug)]
-pub(super) enum Node {
-    Object(Range<usize>, Vec<Member>),
-    Array(Range<usize>, Vec<Node>),
+pub(super) enum Node<'a> {
+    Object(Range<usize>, Vec<Member<'a>>),
+    Array(Range<usize>, Vec<Node<'a>>),
     /// With its quotes; the closing one may be missing at the end of the text.
     Text(Range<usize>),
     /// Number, true, false, null, or any run of bytes that is none of the others.
@@ -24,12 +25,12 @@ pub(super) enum Node {
 
 /// A key and its value.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) key: String,
-    pub(super) value: Node,
+pub(super) struct Member<'a> {
+    pub(super) key: Cow<'a, str>,
+    pub(super) value: Node<'a>,
 }
 
-impl Node {
+impl Node<'_> {
     pub(super) fn place(&self) -> Range<usize> {
         match self {
             Self::Object(place, _)
@@ -42,8 +43,8 @@ impl Node {
 }
 
 /// The values of a text, one after the other.
-pub(super) fn parse(text: &str) -> Vec<Node> {
-    let mut parser = Parser { text: text.as_bytes(), at: 0 };
+pub(super) fn parse(text: &str) -> Vec<Node<'_>> {
+    let mut parser = Parser { source: text, text: text.as_bytes(), at: 0 };
     let mut nodes = Vec::new();
     while parser.peek().is_some() {
         let before = parser.at;
@@ -55,21 +56,22 @@ pub(super) fn parse(text: &str) -> Vec<Node> {
 }
 
 /// The text that a string literal stands for; broken escapes stay as they are.
-pub(super) fn unescape(literal: &str) -> String {
-    if let Ok(text) = serde_json::from_str::<String>(literal) {
-        return text;
-    }
+pub(super) fn unescape(literal: &str) -> Cow<'_, str> {
     let inner = literal.strip_prefix('"').unwrap_or(literal);
     let inner = inner.strip_suffix('"').unwrap_or(inner);
-    inner.replace("\\\"", "\"")
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    serde_json::from_str::<String>(literal).unwrap_or_else(|_| inner.replace("\\\"", "\"")).into()
 }
 
 struct Parser<'a> {
+    source: &'a str,
     text: &'a [u8],
     at: usize,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     fn peek(&mut self) -> Option<u8> {
         while let Some(byte) = self.text.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n') {
@@ -80,7 +82,7 @@ impl Parser<'_> {
         None
     }
 
-    fn value(&mut self, depth: usize) -> Node {
+    fn value(&mut self, depth: usize) -> Node<'a> {
         let start = self.at;
         match self.peek() {
             Some(b'{' | b'[') if depth >= MAX_DEPTH => {
@@ -100,7 +102,7 @@ impl Parser<'_> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Node {
+    fn object(&mut self, depth: usize) -> Node<'a> {
         let start = self.at;
         let mut members = Vec::new();
         self.at += 1;
@@ -112,7 +114,7 @@ impl Parser<'_> {
                 }
                 b'"' => {
                     let place = self.literal();
-                    let key = unescape(&String::from_utf8_lossy(&self.text[place]));
+                    let key = unescape(&self.source[place]);
                     if self.peek() == Some(b':') {
                         self.at += 1;
                         let value = self.value(depth + 1);
@@ -120,14 +122,14 @@ impl Parser<'_> {
                     }
                 }
                 // Anything else has no place here; nested values are still looked into.
-                b'{' | b'[' => members.push(Member { key: String::new(), value: self.value(depth + 1) }),
+                b'{' | b'[' => members.push(Member { key: Cow::Borrowed(""), value: self.value(depth + 1) }),
                 _ => self.at += 1,
             }
         }
         Node::Object(start..self.at, members)
     }
 
-    fn array(&mut self, depth: usize) -> Node {
+    fn array(&mut self, depth: usize) -> Node<'a> {
         let start = self.at;
         let mut items = Vec::new();
         self.at += 1;
