@@ -98,6 +98,14 @@ pub trait Collector: Send + Sync {
     /// What [`Collector::collect`] would ask, in words, without asking: one line for each stream.
     fn plan(&self, run: &Run) -> Vec<String>;
 
+    /// As [`Collector::plan`], asking the system for what the plan depends on.
+    ///
+    /// # Errors
+    /// Whatever kept it from being found out.
+    async fn survey(&self, run: &Run) -> Result<Vec<String>, Error> {
+        Ok(self.plan(run))
+    }
+
     /// Whether this source reads files, which stay: nothing runs out because it was not asked in time.
     fn is_path(&self) -> bool;
 }

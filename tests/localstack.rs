@@ -81,3 +81,31 @@ fn the_seeded_emulator() {
     place.ran(0, &args(&["reconcile"]));
     assert_eq!(report("changes"), before);
 }
+
+#[test]
+fn all_regions_of_the_emulator() {
+    let Some(emulator) = Emulator::start() else { return };
+    let place = Place::new(&format!(
+        "[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\nregions = \"all\"\nshare = 1\nendpoint_url = \"{}\"\n",
+        emulator.url()
+    ));
+    let check = |args: &[&str]| {
+        let checked = Output::of(with_credentials(&mut place.command(args)));
+        assert_eq!(checked.code, Some(0), "{checked}");
+        checked.stdout
+    };
+    let asked = check(&["check", "--online"]);
+    assert!(asked.contains("000000000000/eu-west-2: ") && asked.contains(" regions at once: at least "), "{asked}");
+    let not_asked = check(&["check"]);
+    assert!(not_asked.contains("account:ListRegions") && !not_asked.contains("eu-west-2"), "{not_asked}");
+
+    let collected = Output::of(with_credentials(&mut place.command(&["collect", "--since", "1h"])));
+    assert_eq!(collected.code, Some(0), "{collected}");
+    let regions =
+        place.query("select count(distinct split_part(stream, '/', 2)) from cursor where stream like '%/writes'");
+    let asked = asked.lines().filter(|line| line.trim_start().starts_with("000000000000/")).count();
+    assert_eq!(regions.rows, [[asked.to_string()]]);
+    assert!(asked > 10, "the emulator has more regions than that");
+    // What was read is known from then on.
+    assert!(check(&["check"]).contains("000000000000/eu-west-2: "));
+}

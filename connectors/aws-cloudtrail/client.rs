@@ -3,6 +3,7 @@
 //! The surprising fact: the SDK's own retries are off for `LookupEvents`, because they know nothing of the limit that
 //! all streams of a region share.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
 
 use super::explain::{Context, Failure};
+use super::regions;
 use crate::limiter::Limiter;
 use crate::log::windows;
 use crate::params::Params;
@@ -121,6 +124,35 @@ impl Account {
     /// The account of a role.
     pub(super) fn of_role(base: &SdkConfig, role: &Role) -> Self {
         Self { id: role.account.clone(), role: Some(role.arn.clone()), config: patient(base) }
+    }
+
+    /// The regions that it has enabled, and the one where services without a region are recorded.
+    pub(super) async fn regions(&self) -> Result<Vec<String>, Error> {
+        let region = self.config.region().map_or("us-east-1", Region::as_ref).to_owned();
+        let mut config = self.config.to_builder().retry_config(RetryConfig::standard()).build();
+        if let Some(role) = &self.role {
+            config = with_role(config, role).await;
+        }
+        let target = format!("the regions of account {}", self.id);
+        let context = Context { target, region: region.clone(), role: self.role.clone() };
+        let mut pages = aws_sdk_account::Client::new(&config)
+            .list_regions()
+            .region_opt_status_contains(RegionOptStatus::Enabled)
+            .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
+            // What was done there until now can still be read.
+            .region_opt_status_contains(RegionOptStatus::Disabling)
+            .into_paginator()
+            .items()
+            .send();
+        let mut names = BTreeSet::new();
+        while let Some(found) = pages.next().await {
+            let found = found.map_err(|error| context.explain("account:ListRegions", error).into_error(1))?;
+            names.insert(found.region_name.ok_or_else(|| context.bad("a region has no name".into()))?);
+        }
+        // No account is without regions: an answer without any is not believed.
+        let Some(first) = names.first() else { return Err(context.bad("none was named".into())) };
+        names.insert(regions::home_of(first).to_owned());
+        Ok(names.into_iter().collect())
     }
 
     /// Asks one region of it. A role is assumed in that region, so that one that is down stops no other.

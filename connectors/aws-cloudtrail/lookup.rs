@@ -2,12 +2,13 @@
 //!
 //! Each account, region and filter is a stream of its own with its own cursor; all run at once, those of a region
 //! share its limit. A stream reads windows of at most a day, oldest first, and its cursor moves only with the last unit
-//! of a window that was read whole. The surprising fact: some emulators of the API never page. A full page without a
+//! of a window that was read whole. `regions = "all"` asks each account which regions it has, at every run: one that
+//! cannot be asked is not read at all, never in fewer regions. The surprising fact: some emulators of the API never page. A full page without a
 //! token is therefore not believed, but asked for again in halves.
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -18,17 +19,17 @@ use jiff::Timestamp;
 
 use super::classify::classify;
 use super::client::{Access, Account, Caller, Filter, PAGE, Role};
-use super::regions;
+use super::regions::{self, Regions};
 use crate::limiter::{Limiter, Pace};
 use crate::log::streams::{self, Stream};
 use crate::log::{Hours, Outcome, windows};
 use crate::params::Params;
-use crate::{Collector, ConfigError, Error, Redactor, Run, Sink};
+use crate::{Collector, ConfigError, Error, Redactor, Run, Sink, Unit};
 
 /// A source with `regions`.
 #[derive(Debug)]
 pub(super) struct LookupCollector {
-    regions: Vec<String>,
+    regions: Regions,
     roles: Vec<Role>,
     access: Access,
     pace: Pace,
@@ -38,17 +39,7 @@ pub(super) struct LookupCollector {
 impl LookupCollector {
     pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
         let access = Access::configure(params)?;
-        let regions = params.strings("regions")?;
-        if regions.is_empty() {
-            return Err(params.missing_one_of(&["path", "bucket", "regions"]));
-        }
-        for region in &regions {
-            // An emulator may name its regions as it likes.
-            if access.endpoint_url.is_none() && !regions::is_plausible(region) {
-                let meant = regions::meant(region).map(|meant| format!(", did you mean `{meant}`?"));
-                return Err(params.bad("regions", format!("`{region}` is no region{}", meant.unwrap_or_default())));
-            }
-        }
+        let regions = Regions::configure(params, access.endpoint_url.is_some())?;
         let roles = roles(params)?;
         let share = params.number("share")?.unwrap_or(0.75);
         if !(share > 0.0 && share <= 1.0) {
@@ -61,18 +52,47 @@ impl LookupCollector {
         Ok(Self { regions, roles, access, pace: Pace::of_share(share), streams_at_once })
     }
 
+    /// Credentials and address.
+    async fn base(&self) -> SdkConfig {
+        match &self.regions {
+            Regions::Named(names) => self.access.load(names.first().map_or("us-east-1", String::as_str)).await,
+            Regions::All => self.access.load_anywhere().await,
+        }
+    }
+
+    async fn accounts(&self, base: &SdkConfig) -> Result<Vec<Account>, Error> {
+        if !self.roles.is_empty() {
+            return Ok(self.roles.iter().map(|role| Account::of_role(base, role)).collect());
+        }
+        let any: Vec<String> = base.region().map(ToString::to_string).into_iter().collect();
+        let named = if let Regions::Named(names) = &self.regions { names } else { &any };
+        Ok(vec![Account::own(base, named).await?])
+    }
+
+    async fn regions(&self, account: &Account) -> Result<Vec<String>, Error> {
+        match &self.regions {
+            Regions::Named(names) => Ok(names.clone()),
+            Regions::All => account.regions().await,
+        }
+    }
+
     /// As [`Collector::collect`], with credentials and address as given.
     async fn collect_with(&self, base: &SdkConfig, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let mut accounts = Vec::new();
-        if self.roles.is_empty() {
-            accounts.push(Account::own(base, &self.regions).await?);
-        }
-        for role in &self.roles {
-            accounts.push(Account::of_role(base, role));
-        }
-        let mut streams: Vec<Box<dyn Stream>> = Vec::new();
-        for account in &accounts {
-            for region in &self.regions {
+        let (mut streams, mut unasked): (Vec<Box<dyn Stream>>, _) = (Vec::new(), Vec::new());
+        for account in &self.accounts(base).await? {
+            let regions = match self.regions(account).await {
+                Ok(regions) => regions,
+                Err(error) => {
+                    unasked.push((account.id.clone(), error));
+                    continue;
+                }
+            };
+            if self.regions == Regions::All {
+                for unit in no_longer_enabled(&account.id, &regions, run) {
+                    sink.send(unit).await?;
+                }
+            }
+            for region in &regions {
                 let caller = Arc::new(account.caller(region, Arc::new(Limiter::new(self.pace))).await);
                 let place = format!("{}/{region}", account.id);
                 for filter in Filter::ALL {
@@ -82,56 +102,126 @@ impl LookupCollector {
                 }
             }
         }
-        streams::read_all(streams, self.streams_at_once, run, sink).await
+        streams::read_all(streams, unasked, self.streams_at_once, run, sink).await
     }
 
-    /// The part of a stream's name that is known without asking, and what follows from its cursors.
-    fn spans(&self, run: &Run) -> Vec<(String, windows::Span)> {
-        let accounts: Vec<Option<&str>> = match self.roles.as_slice() {
-            [] => vec![None],
-            roles => roles.iter().map(|role| Some(role.account.as_str())).collect(),
-        };
-        let mut spans = Vec::new();
-        for account in accounts {
-            for region in &self.regions {
-                let oldest = |ending: &str| {
-                    let matches = |stream: &str| {
-                        let mut parts = stream.split('/');
-                        let is_account = parts.next().is_some_and(|part| account.is_none_or(|account| account == part));
-                        is_account && parts.next() == Some(region) && parts.next() == Some(ending)
-                    };
-                    let cursors = run.cursors.iter().filter(|(stream, _)| matches(stream));
-                    cursors.filter_map(|(_, value)| value.parse::<Timestamp>().ok()).min()
-                };
-                let name = account.map_or_else(|| region.clone(), |account| format!("{account}/{region}"));
-                spans.push((name, windows::span(oldest("writes"), oldest("writes#sweep"), run.since, run.now)));
+    /// As [`Collector::survey`], with credentials and address as given.
+    async fn survey_with(&self, base: &SdkConfig, run: &Run) -> Result<Vec<String>, Error> {
+        let mut places = Vec::new();
+        for account in &self.accounts(base).await? {
+            let regions = self.regions(account).await?;
+            places.extend(regions.into_iter().map(|region| (Some(account.id.clone()), region)));
+        }
+        Ok(self.lines(&places, run))
+    }
+
+    /// The accounts and regions that are known without asking: those that are named, else those that were read before.
+    fn places(&self, run: &Run) -> Vec<(Option<String>, String)> {
+        let of_role = |role: &Role| Some(role.account.clone());
+        let accounts: Vec<Option<String>> =
+            if self.roles.is_empty() { vec![None] } else { self.roles.iter().map(of_role).collect() };
+        match &self.regions {
+            Regions::Named(names) => {
+                let of_account =
+                    |account: Option<String>| names.iter().map(move |name| (account.clone(), name.clone()));
+                accounts.into_iter().flat_map(of_account).collect()
+            }
+            Regions::All => {
+                let is_asked = |id: &str| accounts.iter().any(|known| known.as_deref().is_none_or(|known| known == id));
+                let places = read_before(run).filter(|(account, _)| is_asked(account));
+                let places: BTreeSet<_> =
+                    places.map(|(account, region)| (Some(account.to_owned()), region.to_owned())).collect();
+                places.into_iter().collect()
             }
         }
-        spans
     }
+
+    /// What is asked at each place, and how long that takes at least; regions have limits of their own.
+    fn lines(&self, places: &[(Option<String>, String)], run: &Run) -> Vec<String> {
+        let (mut lines, mut all, mut longest) = (Vec::new(), 0, 0.0f64);
+        for (account, region) in places {
+            let oldest = |ending: &str| {
+                let matches = |stream: &str| {
+                    let mut parts = stream.split('/');
+                    let is_account =
+                        parts.next().is_some_and(|part| account.as_deref().is_none_or(|account| account == part));
+                    is_account && parts.next() == Some(region) && parts.next() == Some(ending)
+                };
+                let cursors = run.cursors.iter().filter(|(stream, _)| matches(stream));
+                cursors.filter_map(|(_, value)| value.parse::<Timestamp>().ok()).min()
+            };
+            let span = windows::span(oldest("writes"), oldest("writes#sweep"), run.since, run.now);
+            let windows = windows::requests(span.start, span.end).len();
+            let requests = windows * Filter::ALL.len();
+            let minutes =
+                self.pace.spacing.as_secs_f64() * f64::from(u32::try_from(requests).unwrap_or(u32::MAX)) / 60.0;
+            let name = account.as_ref().map_or_else(|| region.clone(), |account| format!("{account}/{region}"));
+            lines.push(format!(
+                "{name}: {:.0} to {:.0} in {windows} windows, at least {requests} requests and {minutes:.1} minutes",
+                span.start, span.end
+            ));
+            (all, longest) = (all + requests, longest.max(minutes));
+        }
+        if places.len() > 1 {
+            lines.push(format!(
+                "{} regions at once: at least {all} requests and {longest:.1} minutes; one more request for each further 50 events",
+                places.len()
+            ));
+        }
+        lines
+    }
+}
+
+/// Accounts and regions that have a cursor.
+fn read_before(run: &Run) -> impl Iterator<Item = (&str, &str)> {
+    run.cursors.keys().filter_map(|stream| {
+        let mut parts = stream.split('/');
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some(account), Some(region), Some("writes"), None) => Some((account, region)),
+            _ => None,
+        }
+    })
+}
+
+/// Regions of the account that were read before and are not enabled any more: told once, as what cannot be read.
+fn no_longer_enabled(account: &str, regions: &[String], run: &Run) -> Vec<Unit> {
+    let gone = read_before(run).filter(|(of, region)| *of == account && !regions.iter().any(|known| known == region));
+    gone.map(|(account, region)| {
+        tracing::warn!(account, region, "the region is not enabled any more");
+        Unit {
+            key: format!("{account}/{region}/not-enabled"),
+            last: true,
+            incomplete: Some("the region was read before and is not enabled any more".into()),
+            ..Unit::default()
+        }
+    })
+    .collect()
 }
 
 #[async_trait]
 impl Collector for LookupCollector {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let first = self.regions.first().map_or("us-east-1", String::as_str);
-        let base = self.access.load(first).await;
-        self.collect_with(&base, run, sink).await
+        self.collect_with(&self.base().await, run, sink).await
     }
 
     fn plan(&self, run: &Run) -> Vec<String> {
-        let line = |(name, span): (String, windows::Span)| {
-            let windows = windows::requests(span.start, span.end).len();
-            let requests = windows * Filter::ALL.len();
-            let seconds = self.pace.spacing.as_secs_f64() * f64::from(u32::try_from(requests).unwrap_or(u32::MAX));
-            format!(
-                "{name}: {:.0} to {:.0} in {windows} windows, at least {requests} requests and {:.1} minutes",
-                span.start,
-                span.end,
-                seconds / 60.0
-            )
-        };
-        self.spans(run).into_iter().map(line).collect()
+        let lines = self.lines(&self.places(run), run);
+        match &self.regions {
+            Regions::Named(names) => {
+                let home = names.first().map_or("us-east-1", |name| regions::home_of(name));
+                let without = format!("{home} is not named: IAM, CloudFront and most sign-ins are recorded there only");
+                lines.into_iter().chain((!names.iter().any(|name| name == home)).then_some(without)).collect()
+            }
+            Regions::All => {
+                let first = "every region that the account has enabled, asked for by account:ListRegions";
+                let known = if lines.is_empty() { "" } else { "; the last time these:" };
+                [vec![format!("{first}{known}")], lines].concat()
+            }
+        }
+    }
+
+    async fn survey(&self, run: &Run) -> Result<Vec<String>, Error> {
+        self.survey_with(&self.base().await, run).await
     }
 
     fn is_path(&self) -> bool {

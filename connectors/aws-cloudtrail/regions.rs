@@ -1,9 +1,12 @@
-//! Names of AWS regions: whether one can be right, and which one was meant.
+//! Which regions a source asks: those that it names, or all that are enabled.
 //!
-//! The list only serves to suggest. A name that is built as region names are is accepted without being on it, so that
-//! a region which opens tomorrow needs no new version.
+//! The list of names only serves to suggest. A name that is built as region names are is accepted without being on it, so
+//! that a region which opens tomorrow needs no new version. The surprising fact: services without a region (IAM,
+//! CloudFront, most sign-ins) are recorded in one region of each partition, whichever of the others are used.
 
+use crate::ConfigError;
 use crate::catalog::nearest;
+use crate::params::Params;
 
 const KNOWN: &[&str] = &[
     "af-south-1",
@@ -50,8 +53,53 @@ const KNOWN: &[&str] = &[
 const DIRECTIONS: &[&str] =
     &["central", "east", "north", "northeast", "northwest", "south", "southeast", "southwest", "west"];
 
+/// The regions that a source reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Regions {
+    /// These, and no other.
+    Named(Vec<String>),
+    /// Those that each account has enabled, asked for at every run.
+    All,
+}
+
+impl Regions {
+    /// An emulator may name its regions as it likes.
+    pub(super) fn configure(params: &Params<'_>, is_emulator: bool) -> Result<Self, ConfigError> {
+        let names = params.strings("regions")?;
+        if names.is_empty() {
+            return Err(params.missing_one_of(&["path", "bucket", "regions"]));
+        }
+        if names == ["all"] {
+            return Ok(Self::All);
+        }
+        for name in &names {
+            if name == "all" {
+                return Err(params.bad("regions", "`all` cannot be given together with other regions"));
+            }
+            if !is_emulator && !is_plausible(name) {
+                let meant = meant(name).map(|meant| format!(", did you mean `{meant}`?"));
+                return Err(params.bad("regions", format!("`{name}` is no region{}", meant.unwrap_or_default())));
+            }
+        }
+        Ok(Self::Named(names))
+    }
+}
+
+/// Where services without a region are recorded, in the partition of a region.
+pub(super) fn home_of(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "cn-north-1"
+    } else if region.starts_with("us-gov-") {
+        "us-gov-west-1"
+    } else if region.starts_with("eusc-") {
+        "eusc-de-east-1"
+    } else {
+        "us-east-1"
+    }
+}
+
 /// Whether this may be a region: `xx-direction-n`, perhaps with a part of a country or partition between.
-pub(super) fn is_plausible(name: &str) -> bool {
+fn is_plausible(name: &str) -> bool {
     let parts: Vec<&str> = name.split('-').collect();
     let [area, .., direction, number] = parts.as_slice() else { return false };
     KNOWN.contains(&name)
@@ -79,6 +127,19 @@ mod tests {
         }
         for name in ["", "eu", "eu-wset-2", "eu-west", "EU-west-2", "eu-west-two", "london", "-west-2"] {
             assert!(!is_plausible(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn services_without_a_region_are_recorded_in_one_of_each_partition() {
+        for (region, home) in [
+            ("eu-west-2", "us-east-1"),
+            ("us-gov-east-1", "us-gov-west-1"),
+            ("cn-northwest-1", "cn-north-1"),
+            ("us-west-1", "us-east-1"),
+        ] {
+            assert_eq!(home_of(region), home);
+            assert!(KNOWN.contains(&home));
         }
     }
 

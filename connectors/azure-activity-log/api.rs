@@ -113,7 +113,7 @@ impl ApiCollector {
         };
         let compared = |id: &str| -> Box<dyn Stream> { Box::new(Compared::new(id, arm.clone())) };
         let streams = self.scopes.iter().map(log).chain(self.compared().map(compared)).collect();
-        streams::read_all(streams, self.streams_at_once, run, sink).await
+        streams::read_all(streams, Vec::new(), self.streams_at_once, run, sink).await
     }
 
     /// The subscriptions of which Resource Graph is asked.

@@ -46,16 +46,20 @@ pub(crate) fn read_of(stream: &str) -> String {
     format!("{stream}#read")
 }
 
-/// Reads all streams, at most so many at once.
+/// Reads all streams, at most so many at once; `unasked` are places whose streams could not be found out, and why.
 pub(crate) async fn read_all(
     streams: Vec<Box<dyn Stream>>,
+    unasked: Vec<(String, Error)>,
     at_once: usize,
     run: &Run,
     sink: &Sink,
 ) -> Result<(), Error> {
-    let places = streams.iter().map(|stream| stream.place()).collect::<HashSet<_>>().len();
+    let places = streams.iter().map(|stream| stream.place()).collect::<HashSet<_>>().len() + unasked.len();
     let permits = Arc::new(Semaphore::new(at_once));
     let mut tasks = JoinSet::new();
+    for (place, error) in unasked {
+        tasks.spawn(async move { (place, Err(error)) });
+    }
     for stream in streams {
         let (permits, run, sink) = (Arc::clone(&permits), run.clone(), sink.clone());
         tasks.spawn(async move {

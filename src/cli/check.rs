@@ -1,4 +1,5 @@
-//! `check`: whether everything is in place for the nightly job, and what it will ask. Reads only, and asks no system.
+//! `check`: whether everything is in place for the nightly job, and what it will ask. Reads only; no system is asked
+//! anything but with `--online`, and then what the plan depends on.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use super::context::Context;
 const EXAMPLES: &str = "\
 Examples:
   changetrail check
+  changetrail check --online                   ask the systems what the plan depends on, such as the regions
   changetrail --config /etc/changetrail/changetrail.toml check";
 
 const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
@@ -28,7 +30,11 @@ const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/a
 /// Prints everything that was checked, with what to do about what is not right. Exits 2 if anything failed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Ask the systems what the plan depends on (AWS with `regions = "all"`: which regions are enabled)
+    #[arg(long)]
+    online: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -57,7 +63,7 @@ impl Item {
     }
 }
 
-pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let mut items = Vec::new();
     match Config::load(context.global.config.as_deref()) {
         Ok(config) => {
@@ -70,7 +76,9 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
                 let hint = "`changetrail connectors test` with its folder says more".to_owned();
                 Item::new(Level::Fail, what, folder.problems.join("\n")).hint(Some(hint))
             }));
-            items.extend(config.sources.iter().map(|source| check_source(source, &config, &catalog, context)));
+            items.extend(
+                config.sources.iter().map(|source| check_source(source, &config, &catalog, args.online, context)),
+            );
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
                 check_polls(&config, &catalog, &db, context.now, &mut items);
             }
@@ -88,7 +96,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     Ok(if failed { ExitStatus::Incomplete } else { ExitStatus::Clean })
 }
 
-fn check_source(source: &Source, config: &Config, catalog: &Catalog, context: &Context) -> Item {
+fn check_source(source: &Source, config: &Config, catalog: &Catalog, online: bool, context: &Context) -> Item {
     let what = format!("source {}", source.name);
     let configured =
         catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
@@ -96,8 +104,12 @@ fn check_source(source: &Source, config: &Config, catalog: &Catalog, context: &C
         return Item::new(Level::Fail, what, chain(&error)).hint(error.hint());
     }
     let Some(path) = source.params.get("path").and_then(toml::Value::as_str) else {
-        let finding = [vec![format!("{} is configured", source.connector)], plan(source, config, context)].concat();
-        return Item::new(Level::Ok, what, finding.join("\n"));
+        let asked = format!("{} is configured", source.connector);
+        return match plan(source, config, online, context) {
+            None => Item::new(Level::Ok, what, asked),
+            Some(Ok(lines)) => Item::new(Level::Ok, what, [vec![asked], lines].concat().join("\n")),
+            Some(Err(error)) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+        };
     };
     let path = config.base().join(path);
     if path.exists() {
@@ -109,14 +121,18 @@ fn check_source(source: &Source, config: &Config, catalog: &Catalog, context: &C
     }
 }
 
-/// What the next collection asks of a source.
-fn plan(source: &Source, config: &Config, context: &Context) -> Vec<String> {
+/// What the next collection asks of a source; nothing where the store cannot be read, which is told of by itself.
+fn plan(
+    source: &Source,
+    config: &Config,
+    online: bool,
+    context: &Context,
+) -> Option<Result<Vec<String>, changetrail_connectors::Error>> {
     let wait = context.reader_wait();
     let options =
         collect::Options { sources: vec![source.name.clone()], since: None, validate: false, now: context.now, wait };
-    // A store that cannot be read is told of by itself.
-    let plans = collect::plan(config, &context.store(config), &options).unwrap_or_default();
-    plans.into_iter().flat_map(|(_, lines)| lines).collect()
+    let plans = collect::plan(config, &context.store(config), &options, online).ok()?;
+    plans.into_iter().next().map(|plan| plan.lines)
 }
 
 fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<Db> {

@@ -55,9 +55,9 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
 fn plan(config: &Config, options: &Options, context: &Context) -> anyhow::Result<ExitStatus> {
     use std::io::Write;
     let mut out = context.printer.stdout();
-    for (source, lines) in collect::plan(config, &context.store(config), options)? {
-        writeln!(out, "{}", context.printer.heading(&source))?;
-        for line in lines {
+    for plan in collect::plan(config, &context.store(config), options, false)? {
+        writeln!(out, "{}", context.printer.heading(&plan.source))?;
+        for line in plan.lines.unwrap_or_else(|error| vec![format!("cannot be read: {error}")]) {
             writeln!(out, "  {}", crate::output::inert(&line))?;
         }
     }

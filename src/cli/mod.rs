@@ -137,7 +137,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
     match command {
         Command::Demo(_) => demo::run(context),
         Command::Init(_) => init::run(context),
-        Command::Check(_) => check::run(context),
+        Command::Check(args) => check::run(&args, context),
         Command::Collect(args) => collect::run(args, context),
         Command::Reconcile(args) => reconcile::run(&args, context),
         Command::Audit(args) => audit::run(&args, context),

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Seen, Sink};
 use jiff::Timestamp;
+use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::config::{Config, Source};
@@ -120,8 +121,7 @@ fn read(
         sources.iter().map(|source| cursors(&db, &source.name)).collect::<Result<Vec<_>, _>>()?
     };
     let redactor = Arc::new(Redactor::new(redaction_key(store)?));
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::Runtime { source })?;
+    let runtime = runtime()?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
@@ -146,37 +146,42 @@ fn read(
     outcome
 }
 
-/// What [`run`] would ask of each source, in words.
+/// What [`run`] would ask of one source.
+#[derive(Debug)]
+pub struct Plan {
+    pub source: String,
+    /// In words, line by line; why it cannot be told.
+    pub lines: Result<Vec<String>, SourceError>,
+}
+
+/// What [`run`] would ask of each source. Asks nothing itself, unless `online`: then what the plan depends on.
 ///
 /// # Errors
 /// As [`run`].
-pub fn plan(config: &Config, store: &Path, options: &Options) -> Result<Vec<(String, Vec<String>)>, Error> {
+pub fn plan(config: &Config, store: &Path, options: &Options, online: bool) -> Result<Vec<Plan>, Error> {
     let mut plans = Vec::new();
     let catalog = config.connectors();
     let redactor = Arc::new(Redactor::new([0; 32]));
+    let runtime = runtime()?;
     for source in selected(config, options)? {
         let cursors = match Db::open(store, Access::Read, options.wait) {
             Ok(db) => cursors(&db, &source.name)?,
             Err(crate::store::Error::Missing { .. }) => HashMap::new(),
             Err(error) => return Err(error.into()),
         };
-        let lines = match collector(&catalog, config, source) {
-            Ok(collector) => {
-                let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
-                let run = Run {
-                    now: options.now,
-                    since: options.since,
-                    cursors,
-                    seen: Arc::new(seen),
-                    redactor: Arc::clone(&redactor),
-                };
-                collector.plan(&run)
-            }
-            Err(error) => vec![format!("cannot be read: {error}")],
-        };
-        plans.push((source.name.clone(), lines));
+        let lines = collector(&catalog, config, source).and_then(|collector| {
+            let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
+            let (seen, redactor) = (Arc::new(seen), Arc::clone(&redactor));
+            let run = Run { now: options.now, since: options.since, cursors, seen, redactor };
+            if online { runtime.block_on(collector.survey(&run)) } else { Ok(collector.plan(&run)) }
+        });
+        plans.push(Plan { source: source.name.clone(), lines });
     }
     Ok(plans)
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|source| Error::Runtime { source })
 }
 
 fn selected<'c>(config: &'c Config, options: &Options) -> Result<Vec<&'c Source>, Error> {

@@ -1,4 +1,5 @@
-//! An AWS on the loopback: `LookupEvents` (AWS JSON 1.1), `GetCallerIdentity` and a denied `AssumeRole` (query protocol).
+//! An AWS on the loopback: `LookupEvents` (AWS JSON 1.1), `GetCallerIdentity` and a denied `AssumeRole` (query protocol),
+//! `ListRegions` (REST).
 //!
 //! It filters and orders events as AWS does, newest first; whatever else a test needs, it changes in the answer.
 
@@ -36,13 +37,21 @@ pub(super) struct Fake {
 impl Fake {
     /// `answer` gets each request and how many came before.
     pub(super) async fn start(answer: impl Fn(&Ask, usize) -> Answer + Send + Sync + 'static) -> Self {
+        Self::with_regions(Vec::new(), answer).await
+    }
+
+    /// As [`Fake::start`]; `regions` are the pages of `ListRegions`.
+    pub(super) async fn with_regions(
+        regions: Vec<Answer>,
+        answer: impl Fn(&Ask, usize) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (asked, answer): (Arc<Mutex<Vec<Ask>>>, Arc<Handler>) = (Arc::default(), Arc::new(answer));
-        let log = Arc::clone(&asked);
+        let (log, regions) = (Arc::clone(&asked), Arc::new(regions));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&log), Arc::clone(&answer)));
+                tokio::spawn(serve(stream, Arc::clone(&log), Arc::clone(&regions), Arc::clone(&answer)));
             }
         });
         Self { asked, url }
@@ -69,13 +78,18 @@ pub(in super::super) fn config(url: &str) -> SdkConfig {
         .build()
 }
 
-async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, answer: Arc<Handler>) {
+async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Ask>>>, regions: Arc<Vec<Answer>>, answer: Arc<Handler>) {
     let mut received = Vec::new();
     while let Some((head, body)) = request(&mut stream, &mut received).await {
         let (status, text) = if body.contains("Action=GetCallerIdentity") {
             (200, IDENTITY.to_owned())
         } else if body.contains("Action=AssumeRole") {
             (403, DENIED.to_owned())
+        } else if head.starts_with("post /listregions ") {
+            let asked: Value = serde_json::from_str(&body).expect("a JSON body");
+            assert_eq!(asked["RegionOptStatusContains"], json!(["ENABLED", "ENABLED_BY_DEFAULT", "DISABLING"]));
+            let number: usize = asked["NextToken"].as_str().map_or(0, |token| token.parse().expect("our token"));
+            regions[number].clone()
         } else {
             let ask = ask(&head, &body);
             let before = {
@@ -143,6 +157,13 @@ pub(super) fn event(id: &str, second: i64) -> Value {
 /// A page.
 pub(super) fn page(events: &[Value], token: Option<&str>) -> Answer {
     (200, json!({ "Events": events, "NextToken": token }).to_string())
+}
+
+/// A page of `ListRegions`; `next` is the number of the one that follows.
+pub(super) fn regions(names: &[&str], next: Option<usize>) -> Answer {
+    let regions: Vec<Value> =
+        names.iter().map(|name| json!({ "RegionName": name, "RegionOptStatus": "ENABLED" })).collect();
+    (200, json!({ "Regions": regions, "NextToken": next.map(|next| next.to_string()) }).to_string())
 }
 
 pub(super) fn refusal(code: &str) -> Answer {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::fake::{Answer, Ask, Fake, config, event, page, paged, refusal, unpaged};
+use super::fake::{self, Answer, Ask, Fake, config, event, page, paged, refusal, unpaged};
 use super::*;
 use crate::Unit;
 use crate::testing::{collect_by, run_at};
@@ -22,7 +22,10 @@ fn float(text: &str) -> f64 {
 /// A collector that does not wait.
 fn collector(regions: &[&str]) -> LookupCollector {
     let pace = Pace { spacing: Duration::ZERO, pause: Duration::from_millis(1), refusals: 5, failures: 2 };
-    let regions = regions.iter().map(|region| (*region).to_owned()).collect();
+    let regions = match regions {
+        ["all"] => Regions::All,
+        names => Regions::Named(names.iter().map(|name| (*name).to_owned()).collect()),
+    };
     LookupCollector { regions, roles: Vec::new(), access: Access::default(), pace, streams_at_once: 8 }
 }
 
@@ -341,12 +344,65 @@ fn failing_credentials() -> aws_credential_types::provider::SharedCredentialsPro
     SharedCredentialsProvider::new(provider)
 }
 
+#[tokio::test]
+async fn all_regions_are_those_that_the_account_has_enabled_and_the_one_of_global_services() {
+    let pages = vec![fake::regions(&["eu-west-2", "ap-south-1"], Some(1)), fake::regions(&["me-south-1"], None)];
+    let fake = Fake::with_regions(pages, |_, _| page(&[], None)).await;
+    let mut run = run_from("2026-10-10T12:00:00Z");
+    let gone = "111122223333/af-south-1/writes";
+    run.cursors.insert(gone.into(), "2026-10-09T12:00:00Z".into());
+    let (units, result) = collect(&fake, &run, &["all"]).await;
+    result.expect("everything read");
+    let asked: BTreeSet<String> = fake.asked().into_iter().map(|ask| ask.region).collect();
+    assert_eq!(asked, ["ap-south-1", "eu-west-2", "me-south-1", "us-east-1"].map(str::to_owned).into());
+    let cursors = cursors(&units);
+    assert!(asked.iter().all(|region| cursors.contains_key(format!("111122223333/{region}/writes").as_str())));
+    // A region that was read and cannot be read any more does not just go.
+    let told: Vec<&Unit> = units.iter().filter(|unit| unit.incomplete.is_some()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].key, "111122223333/af-south-1/not-enabled");
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_tell_its_regions_is_not_read_in_fewer() {
+    for answer in [refusal("AccessDeniedException"), fake::regions(&[], None), (403, "no JSON".into())] {
+        let fake = Fake::with_regions(vec![answer], |_, _| page(&[], None)).await;
+        let (units, result) = collect(&fake, &run_from("2026-10-10T12:00:00Z"), &["all"]).await;
+        let error = result.expect_err("an error");
+        assert!(error.to_string().contains("the regions of account 111122223333"), "{error}");
+        assert!(units.is_empty() && fake.asked().is_empty());
+    }
+    let fake = Fake::with_regions(vec![refusal("AccessDeniedException")], |_, _| page(&[], None)).await;
+    let (_, result) = collect(&fake, &run_at(NOW), &["all"]).await;
+    let error = result.expect_err("an error");
+    assert!(matches!(&error, Error::Forbidden { permission, .. } if permission == "account:ListRegions"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_survey_of_all_regions_says_what_each_costs() {
+    let fake = Fake::with_regions(vec![fake::regions(&["eu-west-2", "us-east-1"], None)], |_, _| page(&[], None)).await;
+    let mut collector = collector(&["all"]);
+    collector.pace = Pace::of_share(0.75);
+    let run = run_from("2026-10-10T12:00:00Z");
+    let lines = collector.survey_with(&fake.config(), &run).await.expect("a survey");
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("111122223333/eu-west-2: 2026-10-10T11:00:00Z to"), "{lines:?}");
+    assert!(lines[1].contains("8 windows, at least 24 requests and 0.3 minutes"), "{lines:?}");
+    assert!(lines[2].starts_with("2 regions at once: at least 27 requests and 0.3 minutes"), "{lines:?}");
+    assert!(fake.asked().is_empty(), "no event is asked for");
+    // Without asking, only what was read before is known.
+    let lines = collector.plan(&run);
+    assert!(lines[0].contains("account:ListRegions; the last time these:"), "{lines:?}");
+    assert_eq!(lines.len(), 2);
+    assert_eq!(collector.plan(&run_at(NOW)).len(), 1);
+}
+
 #[test]
 fn the_plan_says_what_would_be_asked() {
     let mut collector = collector(&["eu-west-2", "us-east-1"]);
     collector.pace = Pace::of_share(0.75);
     let lines = collector.plan(&run_from("2026-10-10T12:00:00Z"));
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 3);
     assert!(lines[0].starts_with("eu-west-2: 2026-10-10T11:00:00Z to 2026-10-10T12:30:00Z in 1 windows"), "{lines:?}");
     assert!(lines[1].contains("8 windows, at least 24 requests and 0.3 minutes"), "{lines:?}");
 }
