@@ -11,6 +11,7 @@ mod azure;
 mod cases;
 mod ci;
 mod connectors;
+mod digests;
 mod entra;
 mod history;
 mod hostile;

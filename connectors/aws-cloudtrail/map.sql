@@ -1,6 +1,7 @@
 -- What CloudTrail records mean. Sees raw(source, record_id, occurred_at, unit, position, record) and the tables beside
 -- this file: action_class (what is no change, and what is more than an update), access_level (calls whose name says
--- something else than what they do), target (where the request or the answer names what was touched).
+-- something else than what they do), target (where the request or the answer names what was touched), failed_answer
+-- (calls that succeed although nothing was done, and say so in the answer).
 -- The rule for what is a change, in order: a service's own log categories; action_class; what the record says of itself
 -- (readOnly); access_level; the name's first word. classed_by says which of them decided.
 
@@ -63,6 +64,7 @@ targeted as (
 known as (
     select
         t.* exclude (class_operation, target_operation, about),
+        '$.' || f.failed as failed_path, split_part(f.done, '.', 1) as done_place, '$.' || split_part(f.done, '.', 2) as done_path,
         l.category as level,
         regexp_matches(t.name, '^(Get|List|Describe|Head|BatchGet|Search|Lookup)([^a-z]|$)') as reads,
         regexp_matches(t.name, '^(Query|Scan|Select|Preview|View|Test|Simulate|Estimate|Validate|Check|Verify|Detect|Discover|Filter|Count|Download)([^a-z]|$)') as may_read,
@@ -82,6 +84,8 @@ known as (
         case when t.about <> '' then lower(left(t.about, 1)) || substr(t.about, 2) end as noun
     from targeted t
     left join access_level l on lower(l.action) = lower(t.service || ':' || t.name)
+    left join (select * exclude (event_name), unnest(string_split(event_name, ' ')) as event_name from failed_answer) f
+      on f.event_source = t.event_source and f.event_name = t.name
 ),
 named as (
     select
@@ -94,8 +98,9 @@ named as (
         case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov' else 'aws' end as partition,
         coalesce(r.t.requestParameters::varchar, '') as request,
         coalesce(r.t.responseElements::varchar, '') as response,
-        coalesce(r.t.eventCategory, 'Data') = 'Data'
-            and len(list_filter(r.t.resources, lambda x: len(list_filter(o.patterns, lambda p: x.ARN glob p)) > 0)) > 0 as is_opted,
+        case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(o.patterns) > 0 then
+            len(list_filter(r.t.resources, lambda x: len(list_filter(o.patterns, lambda p: x.ARN glob p)) > 0)) > 0
+        end as is_opted,
         k.*
     from r
     join known k on k.event_source = coalesce(r.t.eventSource, '') and k.event_name = coalesce(r.t.eventName, '')
@@ -156,7 +161,14 @@ judged as (
 found as (
     select
         *,
-        list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] as listed,
+        case when category = 'change' then list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] end as listed,
+        -- what the answer says could not be done, if nothing was
+        case when failed_path is not null and t.errorCode is null and json_array_length(t.responseElements, failed_path) > 0
+            and case done_place
+                when 'response' then coalesce(json_array_length(t.responseElements, done_path), 0) = 0
+                when 'request' then json_array_length(t.requestParameters, done_path) <= json_array_length(t.responseElements, failed_path)
+            end
+        then json_extract(t.responseElements, failed_path)::varchar end as not_done,
         case when category = 'change' then
             case place
                 when 'request' then json_extract_string(t.requestParameters, path)
@@ -201,7 +213,8 @@ shown as (
             nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*,\s*"value"\s*:\s*"([^"]+)"', 1), ''),
             regexp_extract(request, 'arn:[^"]*:cloudformation:[^"]*:stack/([^/"]+)', 1)
         ) end as tagged_stack,
-        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then t.requestParameters->>'$.stackName' end, '') end as stack
+        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then t.requestParameters->>'$.stackName' end, '') end as stack,
+        nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from placed
 )
 select
@@ -210,8 +223,9 @@ select
     'aws' as system,
     case when t.sharedEventID is not null then 'shared:' || t.sharedEventID else account || ':' || t.eventID end as change_key,
     -- of two copies the one in the account whose resource was touched counts
-    t.sharedEventID is null or who.type = 'AWSAccount'
-        or len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0 as owner,
+    case when t.sharedEventID is null or who.type = 'AWSAccount' then true
+        else len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0
+    end as owner,
     category,
     case decided_by
         when 'action_class' then class_line
@@ -223,8 +237,8 @@ select
         when 'default' then 'the record does not say whether it reads, and its name does not begin with a word of reading'
         else decided_by
     end as classed_by,
-    case when t.errorCode is null then 'succeeded' else 'failed' end as outcome,
-    case when t.errorCode is not null then concat_ws(': ', t.errorCode, t.errorMessage) end as error,
+    case when coalesce(t.errorCode, not_done) is null then 'succeeded' else 'failed' end as outcome,
+    coalesce(case when t.errorCode is not null then concat_ws(': ', t.errorCode, t.errorMessage) end, 'nothing was done: ' || left(not_done, 1024)) as error,
     case when actor_type = 'role' and contains(role, ':role/aws-service-role/') then 'service' else actor_type end as actor_type,
     coalesce(
         -- a federated user's name was chosen; the user who asked for its credentials is who acts
@@ -298,12 +312,14 @@ select
     case when service = 'cloudformation' then coalesce(t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn') end as operation_role,
     -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set
     case
-        when by_stacks and regexp_matches(stack, '^StackSet-.+-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') then 'stackset/' || regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1)
+        when stack_set is not null then 'stackset/' || stack_set
         when by_stacks then concat_ws('/', account, t.awsRegion, nullif(tagged_stack, ''))
     end as part_of,
     -- with a role of the stack's own the record does not say who started it; without one it keeps the caller's identity.
-    -- Anybody who may take the role can name a session so: that the service did it is the provider's word
+    -- Anybody who may take the role can name a session so: that the service did it is the provider's word.
+    -- A set's own stacks show which execution role it has, whatever that is called; what else its session does follows them
     case
+        when stack_set is not null then 'initiator'
         when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
         when by_stacks then 'caller'
     end as on_behalf_of

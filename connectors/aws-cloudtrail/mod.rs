@@ -43,6 +43,7 @@ impl Connector for AwsCloudTrail {
             ("action_class", include_str!("action_class.csv")),
             ("access_level", include_str!("access_level.csv")),
             ("target", include_str!("target.csv")),
+            ("failed_answer", include_str!("failed_answer.csv")),
         ]
     }
 
@@ -51,17 +52,15 @@ impl Connector for AwsCloudTrail {
         if let Some(glob) = params.strings("data_events")?.iter().find(|glob| !glob.starts_with("arn:")) {
             return Err(params.bad("data_events", format!("`{glob}` is no ARN")));
         }
+        let keys = params.string("public_keys")?.map(|keys| source.base.join(keys));
         let Some(path) = params.string("path")? else {
             if params.has("bucket") {
-                params.needed_for("path", &["public_keys"])?;
-                return Ok(Box::new(trail::TrailCollector::configure(&params)?));
+                return Ok(Box::new(trail::TrailCollector::configure(&params, keys)?));
             }
-            params.needed_for("bucket", &["prefix", "queue_url"])?;
-            params.needed_for("path", &["public_keys"])?;
+            params.needed_for("bucket", &["prefix", "queue_url", "public_keys"])?;
             return Ok(Box::new(lookup::LookupCollector::configure(&params)?));
         };
         params.alone("path", API_KEYS)?;
-        let keys = params.string("public_keys")?.map(|keys| source.base.join(keys));
         Ok(Box::new(copy::CopyCollector::new(source.base.join(path), keys)))
     }
 }
@@ -120,6 +119,16 @@ mod tests {
                 "{row:?}"
             );
             assert!(row[1].is_empty() != row[2].is_empty() && seen.insert(row[0].to_lowercase()), "{row:?}");
+        }
+        for row in rows("failed_answer") {
+            assert!(row[0].ends_with(".amazonaws.com") && !row[2].is_empty(), "{row:?}");
+            assert!(row[1].split(' ').all(|name| seen.insert(format!("failed {},{name}", row[0]))), "twice: {row:?}");
+            let (place, member) = row[3].split_once('.').expect("a place and a member");
+            assert!(matches!(place, "request" | "response"), "{row:?}");
+            assert!(
+                [row[2], member].iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())),
+                "{row:?}"
+            );
         }
         for row in rows("target") {
             assert!(row[0].ends_with(".amazonaws.com") && is_operation(row[2]) && !row[4].is_empty(), "{row:?}");

@@ -16,6 +16,7 @@ mod object;
 mod proofs;
 mod queue;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 use self::bucket::{Bucket, Object};
 use self::queue::Queue;
 use super::client::{Access, Role, with_role};
+use super::digest::keys::Keys;
 use super::{Log, lookup};
 use crate::log::Format as _;
 use crate::log::streams::{cursor, gather};
@@ -56,12 +58,14 @@ pub(super) struct TrailCollector {
     /// Ends in `/` unless it is empty.
     prefix: String,
     queue_url: Option<String>,
+    /// File with CloudTrail's public keys, in place of asking for them.
+    keys: Option<PathBuf>,
     role: Option<Role>,
     access: Access,
 }
 
 impl TrailCollector {
-    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+    pub(super) fn configure(params: &Params<'_>, keys: Option<PathBuf>) -> Result<Self, ConfigError> {
         params.alone("bucket", &["regions", "share", "concurrency"])?;
         let bucket = params.string("bucket")?.unwrap_or_default();
         if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
@@ -79,7 +83,7 @@ impl TrailCollector {
         if roles.len() > 1 {
             return Err(params.bad("role_arn", "a bucket is read by one role"));
         }
-        Ok(Self { bucket, prefix, queue_url, role: roles.pop(), access: Access::configure(params)? })
+        Ok(Self { bucket, prefix, queue_url, keys, role: roles.pop(), access: Access::configure(params)? })
     }
 
     async fn config(&self, base: SdkConfig) -> SdkConfig {
@@ -146,7 +150,8 @@ impl Collector for TrailCollector {
     async fn validate(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
         let config = self.config(self.access.load_anywhere().await).await;
         let bucket = Bucket::open(&self.bucket, &config, self.access.endpoint_url.is_some()).await?;
-        proofs::check(Arc::new(bucket), &config, &self.prefix, run, sink).await
+        let keys = self.keys.as_deref().map(Keys::of_file).transpose()?.map(Arc::new);
+        proofs::check(Arc::new(bucket), &config, &self.prefix, keys, run, sink).await
     }
 
     fn plan(&self, run: &Run) -> Vec<String> {

@@ -86,7 +86,10 @@ select
         'automated': a.automated, 'gated': a.gated, 'comment': a.comment
     }) as approvals,
     t.keys.run_ids as run_ids,
-    t.keys.aws_session_names as session_names,
+    -- CodeBuild calls a run project:uuid, and names the session of the run after the uuid
+    list_concat(coalesce(t.keys.aws_session_names, []), [
+        'AWSCodeBuild-' || split_part(x, ':', 2) for x in t.keys.run_ids if regexp_matches(x, '^[^:]+:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')
+    ]) as session_names,
     t.keys.azure_correlation_ids as correlation_ids,
     t.keys.azure_app_ids as app_ids,
     t.keys.aws_roles as roles,

@@ -106,7 +106,8 @@ nested as (
 inherited as (
     select
         ch.change_id, n.operation_source, n.operation_record, n.operation, n.operation_started_at,
-        case when ch.on_behalf_of = 'initiator' then n.initiator_id end as initiator_id, n.other_initiators
+        -- also where it seemed to act as its caller: then that is the session in which the stack was made
+        n.initiator_id, n.other_initiators
     from done_for_another ch
     join nested n on n.system = ch.system and n.account is not distinct from ch.account and n.change_id <> ch.change_id
     cross join config_standard c

@@ -1,5 +1,7 @@
 -- Whether the log is as the system wrote it: what digests vouch for, held against what was found. One row for each fault.
 -- A digest proves its log files if it is signed, and the absence of others before it by naming the one before.
+-- Whoever may write to a bucket can add a log file: one that no digest names is told, once the digest of the hour after
+-- its own is there too. A copy may lie deeper than the bucket did, or leave out what is above.
 create or replace temporary table integrity as
 with
 ordered as (
@@ -27,4 +29,22 @@ select f.source, d.stream, f.file, 'high', case when f.found is null then 'log f
        case when f.found not similar to '[0-9a-f]{64}' then f.found end
 from digest_file f
 join digest d using (source, unit)
-where f.found is distinct from f.expected;
+where f.found is distinct from f.expected
+union all
+select l.source, l.stream, l.unit, 'medium', 'log file that no digest vouches for', null
+from (
+    select u.source, c.stream, u.unit
+    from (
+        select source, unit, try_strptime(regexp_extract(unit, '_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4})Z_[^/]*$', 1), '%Y%m%dT%H%M') as delivered_at,
+               regexp_extract(unit, '(\d{12}_CloudTrail_[a-z0-9-]+)_\d{8}T\d{4}Z_[^/]*$', 1) as place
+        from unit where source in (select source from digest)
+    ) u
+    join (
+        select source, replace(regexp_extract(digest, '\d{12}_CloudTrail-Digest_[a-z0-9-]+'), '-Digest_', '_') as place,
+               min(stream) as stream, min(starts_at) as starts_at, max(ends_at) as ends_at
+        from digest where problem is null group by all
+    ) c on c.source = u.source and c.place = u.place
+    where u.delivered_at >= c.starts_at and u.delivered_at < c.ends_at - interval 1 hour
+) l
+anti join digest_file f
+  on f.source = l.source and last_name(f.file) = last_name(l.unit) and (ends_with(f.file, l.unit) or ends_with(l.unit, f.file));

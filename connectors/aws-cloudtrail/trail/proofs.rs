@@ -1,4 +1,4 @@
-//! Holds a bucket's log files against the digests beside them, with each region's public keys.
+//! Holds a bucket's log files against the digests beside them, with the public keys of a file, else of each region.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -22,11 +22,12 @@ use crate::{Error, Run, Sink};
 /// Keys are asked for from this long before the first digest: those of one made late may be older.
 const EARLIER: SignedDuration = SignedDuration::from_hours(2);
 
-/// Checks the digests of the last two days, or since the time asked for.
+/// Checks the digests of the last two days, or since the time asked for; without `keys` each region is asked for its own.
 pub(super) async fn check(
     bucket: Arc<Bucket>,
     config: &SdkConfig,
     prefix: &str,
+    keys: Option<Arc<Keys>>,
     run: &Run,
     sink: &Sink,
 ) -> Result<(), Error> {
@@ -37,10 +38,11 @@ pub(super) async fn check(
         let region = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         let config = config.to_builder().region(Region::new(region.clone())).build();
         let (bucket, permits, sink, now) = (Arc::clone(&bucket), Arc::clone(&permits), sink.clone(), run.now);
+        let keys = keys.clone();
         tasks.spawn(async move {
             let _permit = permits.acquire_owned().await;
             let client = aws_sdk_cloudtrail::Client::new(&config);
-            let result = one_folder(bucket, &client, &region, &folder, (from, now), sink).await;
+            let result = one_folder(bucket, &client, keys, &region, &folder, (from, now), sink).await;
             (folder, result)
         });
     }
@@ -50,6 +52,7 @@ pub(super) async fn check(
 async fn one_folder(
     bucket: Arc<Bucket>,
     client: &aws_sdk_cloudtrail::Client,
+    keys: Option<Arc<Keys>>,
     region: &str,
     folder: &str,
     (from, now): (Timestamp, Timestamp),
@@ -69,7 +72,10 @@ async fn one_folder(
     if found.is_empty() {
         return Ok(());
     }
-    let keys = Keys::of_region(client, region, from - EARLIER, now).await?;
+    let keys = match keys {
+        Some(keys) => keys,
+        None => Arc::new(Keys::of_region(client, region, from - EARLIER, now).await?),
+    };
     let checking = tokio::task::spawn_blocking(move || {
         let place: Arc<dyn Place> = Arc::new(Remote(bucket));
         for (chain, digests) in check::chains(found) {

@@ -27,7 +27,7 @@ fn log(ids: &[&str]) -> Vec<u8> {
 
 fn trail(fake: &Fake, prefix: &str) -> TrailCollector {
     let access = Access { profile: None, endpoint_url: Some(fake.url.clone()) };
-    TrailCollector { bucket: "trail".into(), prefix: prefix.into(), queue_url: None, role: None, access }
+    TrailCollector { bucket: "trail".into(), prefix: prefix.into(), queue_url: None, keys: None, role: None, access }
 }
 
 async fn collect(fake: &Fake, prefix: &str, run: &Run) -> (Vec<Unit>, Result<(), Error>) {
@@ -252,7 +252,8 @@ async fn a_damaged_object_keeps_what_is_whole() {
 #[test]
 fn the_plan_says_from_when_on() {
     let access = Access::default();
-    let collector = TrailCollector { bucket: "trail".into(), prefix: "x/".into(), queue_url: None, role: None, access };
+    let collector =
+        TrailCollector { bucket: "trail".into(), prefix: "x/".into(), queue_url: None, keys: None, role: None, access };
     let mut run = run_at("2025-11-09T12:00:00Z");
     assert!(collector.plan(&run)[0].contains("s3://trail/x/ that was delivered since 2025-11-02"));
     run.cursors.insert(format!("s3://trail/x/{ACCOUNT}/eu-west-2/"), "2025-11-09T01:00:00Z".into());
