@@ -2,7 +2,7 @@
 //!
 //! The list of names only serves to suggest. A name that is built as region names are is accepted without being on it, so
 //! that a region which opens tomorrow needs no new version. The surprising fact: services without a region (IAM,
-//! CloudFront, most sign-ins) are recorded in one region of each partition, whichever of the others are used.
+//! `CloudFront`, most sign-ins) are recorded in one region of each partition, whichever of the others are used.
 
 use crate::ConfigError;
 use crate::catalog::nearest;
