@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) struct Pace {
     /// Between two requests.
     pub(crate) spacing: Duration,
+    /// Requests that may go out at once after a rest.
+    pub(crate) burst: u32,
     /// After a first refusal or failure; doubles with each further one.
     pub(crate) pause: Duration,
     /// Refusals in a row after which the stream is given up.
@@ -26,12 +28,12 @@ impl Pace {
     /// A share of the provider's limit. Refusals are waited out for about five minutes.
     pub(crate) fn of_share(share: f64) -> Self {
         let spacing = Duration::from_secs_f64(0.5 / share);
-        Self { spacing, pause: Duration::from_secs(1), refusals: 10, failures: 4 }
+        Self { spacing, burst: 1, pause: Duration::from_secs(1), refusals: 10, failures: 4 }
     }
 
     /// So many requests a second, and the usual patience of [`crate::http`].
-    pub(crate) fn of_rate(rate: f64) -> Self {
-        Self { spacing: Duration::from_secs_f64(1.0 / rate), ..Self::of_share(1.0) }
+    pub(crate) fn of_rate(rate: f64, burst: u32) -> Self {
+        Self { spacing: Duration::from_secs_f64(1.0 / rate), burst, ..Self::of_share(1.0) }
     }
 
     /// How long to wait after the `count`th refusal or failure in a row.
@@ -66,7 +68,10 @@ impl Limiter {
     pub(crate) async fn turn(&self) {
         let turn = {
             let mut state = self.state();
-            let turn = state.next.max(Instant::now());
+            let now = Instant::now();
+            // The times of the turns that a rest has saved up lie in the past.
+            let saved = state.spacing * self.pace.burst.saturating_sub(1);
+            let turn = state.next.max(now.checked_sub(saved).unwrap_or(now));
             state.next = turn + state.spacing;
             turn
         };
@@ -105,6 +110,17 @@ mod tests {
         }
         let spent = start.elapsed();
         assert!(spent >= Duration::from_millis(5_990) && spent < Duration::from_millis(6_100), "{spent:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_rest_a_burst_goes_out_at_once() {
+        let limiter = Limiter::new(Pace::of_rate(1.0, 3));
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let start = Instant::now();
+        for expected in [0, 0, 0, 1, 2] {
+            limiter.turn().await;
+            assert_eq!(start.elapsed().as_secs(), expected);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -60,7 +60,7 @@ pub struct Spec {
     pub(crate) stream: BTreeMap<String, Stream>,
     #[serde(default)]
     pub(crate) limits: Limits,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "engine::errors")]
     pub(crate) errors: Errors,
     /// Pointers to what is taken out of a record before it is stored.
     #[serde(default)]

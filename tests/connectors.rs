@@ -255,6 +255,97 @@ fn a_record_that_a_mapping_drops_is_set_aside() {
     assert_eq!(place.query("select count(*) from event").rows, [["3"]]);
 }
 
+/// Everything that can be said of a log of its own, in as few words as it takes.
+const TERSE: &str = r#"
+name = "tidewatch"
+vendor = "Tidewatch"
+docs = "https://example.org/tidewatch"
+kind = "events"
+emits = ["change"]
+params = { base_url = { default = "https://api.tidewatch.example.org" }, site = { help = "the site" } }
+secrets = ["token"]
+permission = "read"
+retention = "30 days"
+lag = "5 minutes"
+
+[auth]
+type = "bearer"
+[request]
+path = "/log"
+[records]
+pointer = "/entries"
+[paginate]
+type = "page"
+param = "page"
+size_param = "per_page"
+size = 2
+stop = "total"
+pointer = "/count"
+[cursor]
+mode = "window"
+field = "/at"
+field_format = "epoch_s"
+start = "from"
+end = "to"
+order = "asc"
+initial = "2d"
+max_window = "1d"
+overlap = "0s"
+inclusive = false
+[identity]
+event_id = ["/id"]
+[for_each]
+list = ["north", "south"]
+concurrency = 1
+[limits]
+rps = 200
+burst = 10
+max_bytes = 100000
+timeout = "5s"
+[[errors]]
+status = 404
+body_contains = "no such day"
+action = "skip"
+"#;
+
+#[test]
+fn a_description_says_no_more_than_it_must() {
+    let server = Server::start(|asked| {
+        assert_eq!(asked.header("authorization"), Some("Bearer s3cret-tide"));
+        let time = |name: &str| asked.param(name).and_then(|text| text.parse::<i64>().ok()).expect("a time");
+        let (from, to) = (time("from"), time("to"));
+        assert!(to - from <= 86_401, "{asked:?}");
+        assert_eq!(asked.param("per_page"), Some("2"));
+        if to < jiff::Timestamp::now().as_second() - 3_600 {
+            return Answer::status(404, "no such day");
+        }
+        let page: i64 = asked.param("page").and_then(|page| page.parse().ok()).expect("a page");
+        let all: Vec<i64> = (0..3).collect();
+        let entries: Vec<_> = all
+            .chunks(2)
+            .nth(usize::try_from(page - 1).expect("a page"))
+            .unwrap_or_default()
+            .iter()
+            .map(|id| json!({"id": id, "at": to - 60}))
+            .collect();
+        Answer::ok(json!({"count": 3, "entries": entries}).to_string())
+    })
+    .expect("a port");
+    let place = place(&server);
+    place.write("mine/tidewatch/connector.toml", TERSE);
+    place.ran(0, &["collect"]);
+    assert_eq!(place.query("select record_id from store.raw_record order by all").rows, [["0"], ["1"], ["2"]]);
+    for (change, said) in [
+        (("mode = \"window\"", "mode = \"feed\""), "a feed is newest first"),
+        (("status = 404", "stat = 404"), "unknown key `stat` in [errors[0]]; did you mean `status`?"),
+        (("path = \"/log\"", "path = \"/log\"\nquery = { from = \"1\" }"), "`start` is the name of a parameter"),
+        (("secrets = [\"token\"]", "secrets = [\"one\", \"two\"]"), "type needs `token`"),
+    ] {
+        place.write("mine/tidewatch/connector.toml", TERSE.replacen(change.0, change.1, 1));
+        place.ran(2, &["collect"]).says(&[said]);
+    }
+}
+
 /// Some logs name the place where the next reading goes on, and write a record to a line: a line that is cut is told.
 #[test]
 fn a_damaged_line_before_a_checkpoint_is_kept() {

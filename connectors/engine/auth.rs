@@ -70,11 +70,30 @@ pub(super) enum Auth {
     },
 }
 
+/// Parts of an API key of GOV.UK Notify, which is NAME-SERVICE-SECRET, the last two of 36 characters each.
+const NOTIFY: [&str; 2] = ["${secret.KEY:-36..}", "${secret.KEY:-73..-37}"];
+/// Keys of `[auth]` that hold a secret.
+const SECRET_KEYS: &[&str] = &["token", "value", "password", "client_secret", "key"];
+
+/// What a key of `[auth]` is where nothing is said: the secret or parameter of the same name, else the only secret.
+fn usual(spec: &Spec, key: &str) -> Option<String> {
+    if spec.secrets.iter().any(|secret| secret == key) {
+        return Some(format!("${{secret.{key}}}"));
+    }
+    if spec.params.contains_key(key) {
+        return Some(format!("${{param.{key}}}"));
+    }
+    match spec.secrets.as_slice() {
+        [only] if SECRET_KEYS.contains(&key) => Some(format!("${{secret.{only}}}")),
+        _ => None,
+    }
+}
+
 impl Auth {
     pub(super) fn check(spec: &Spec) -> Result<Self, String> {
         let table = &spec.auth;
-        let text = |key: &str, value: &Option<String>| match value {
-            Some(text) => Template::parse(text),
+        let text = |key: &str, value: &Option<String>| match value.clone().or_else(|| usual(spec, key)) {
+            Some(text) => Template::parse(&text),
             None => Err(format!("type needs `{key}`")),
         };
         let optional = |value: &Option<String>| value.as_deref().map(Template::parse).transpose();
@@ -114,6 +133,10 @@ impl Auth {
                 scope: optional(&table.scope)?,
                 extra: texts(&table.extra)?,
             },
+            AuthType::JwtHs256 if table.key.is_none() && table.claims.is_empty() && spec.secrets.len() == 1 => {
+                let [key, issuer] = NOTIFY.map(|part| Template::parse(&part.replace("KEY", &spec.secrets[0])));
+                Self::JwtHs256 { key: key?, claims: vec![("iss".to_owned(), issuer?)] }
+            }
             AuthType::JwtHs256 => Self::JwtHs256 { key: text("key", &table.key)?, claims: texts(&table.claims)? },
             AuthType::JwtBearerRs256 => Self::JwtBearerRs256 {
                 token_url: text("token_url", &table.token_url)?,

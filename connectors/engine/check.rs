@@ -68,7 +68,8 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
         name: name.to_owned(),
         kind,
         when: table.when.clone(),
-        request: request(asked).map_err(|problem| format!("[request] {problem}"))?,
+        request: windowed(request(asked).map_err(|problem| format!("[request] {problem}"))?, &table.cursor)
+            .map_err(|problem| format!("[cursor] {problem}"))?,
         records: records(&table.records).map_err(|problem| format!("[records] {problem}"))?,
         pages: pages(&table.paginate).map_err(|problem| format!("[paginate] {problem}"))?,
         mode: table.cursor.mode,
@@ -80,10 +81,24 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
             .transpose()
             .map_err(|problem| format!("[identity] {problem}"))?,
         items: items(table.for_each.as_ref()).map_err(|problem| format!("[for_each] {problem}"))?,
+        concurrency: table.for_each.as_ref().and_then(|table| table.concurrency),
         setup: table.setup.as_ref().map(request).transpose().map_err(|problem| format!("[setup] {problem}"))?,
     };
     whole(&stream, spec.transport.contains(&Transport::Http))?;
     Ok(stream)
+}
+
+/// With the window in the query, where `[cursor]` says under which names.
+fn windowed(mut request: Request, cursor: &tables::Cursor) -> Result<Request, String> {
+    let format = cursor.field_format.as_deref().unwrap_or("rfc3339");
+    for (side, name) in [("start", &cursor.start), ("end", &cursor.end)] {
+        let Some(name) = name else { continue };
+        if name.contains("${") || request.query.iter().any(|(known, _)| known == name) {
+            return Err(format!("`{side}` is the name of a parameter of the query that [request] does not have"));
+        }
+        request.query.push((name.clone(), Template::parse(&format!("${{window.{side}:{format}}}"))?));
+    }
+    Ok(request)
 }
 
 /// What must fit together.
@@ -104,6 +119,9 @@ fn whole(stream: &Stream, is_asked: bool) -> Result<(), String> {
         (Kind::Events, Some(_)) if is_child => return Err("[cursor] a stream with for_each.from is read for each record of the other, in the window of that one: it has no mode".into()),
         (Kind::Events, None) if !is_child && is_asked => return Err("[cursor] mode is missing: window, since, feed or checkpoint".into()),
         (Kind::Events, _) => {}
+    }
+    if stream.mode == Some(Mode::Feed) && stream.time.is_ascending {
+        return Err("[cursor] a feed is newest first: order = \"asc\" is read with mode window or since".into());
     }
     if stream.mode == Some(Mode::Feed) && stream.time.fields.is_empty() {
         return Err("[cursor] a feed is read until its records are old enough: `field` is missing".into());
@@ -141,7 +159,9 @@ fn refusals(errors: &tables::Errors) -> Vec<String> {
             rule.status
         )
     };
-    errors.on.iter().filter(hides).map(problem).collect()
+    let names = errors.retry_after.iter().filter(|name| name.parse::<reqwest::header::HeaderName>().is_err());
+    let unnamed = names.map(|name| format!("[errors] retry_after: `{name}` is no name of a header"));
+    errors.on.iter().filter(hides).map(problem).chain(unnamed).collect()
 }
 
 /// Names that a placeholder, `when` or `list` uses must be declared.
@@ -288,7 +308,10 @@ fn pages(table: &tables::Paginate) -> Result<Pages, String> {
     if table.stop == Some(tables::Stop::ShortPage) && table.size.is_none() {
         return Err("stop = \"short_page\" needs `size`: the number of records of a full page".into());
     }
-    if table.stop == Some(tables::Stop::Total) && table.total.is_none() {
+    // Where pages are counted a pointer can only lead to the number of records.
+    let is_counted = matches!(table.kind, PageType::Page | PageType::Offset);
+    let total = table.total.as_ref().or(table.pointer.as_ref().filter(|_| is_counted));
+    if table.stop == Some(tables::Stop::Total) && total.is_none() {
         return Err("stop = \"total\" needs `total`: a pointer to the number of records".into());
     }
     let size = table
@@ -304,7 +327,7 @@ fn pages(table: &tables::Paginate) -> Result<Pages, String> {
         full: table.size,
         start: table.start.unwrap_or(u64::from(table.kind == PageType::Page)),
         stop: table.stop,
-        total: table.total.clone(),
+        total: total.cloned(),
         more: table.more.clone(),
         persist: table.persist,
     })
@@ -320,7 +343,9 @@ fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
         format: table.field_format.as_deref().map_or(Ok(TimeFormat::Rfc3339), TimeFormat::parse)?,
         initial: length(&table.initial, 30 * 86_400)?.min(kept),
         max_window: table.max_window.as_deref().map(seconds).transpose()?,
-        overlap: length(&table.overlap, 3_600)?,
+        // What happened in the very second at which a window begins comes with the window before it.
+        overlap: length(&table.overlap, 3_600)?.max(i64::from(table.inclusive == Some(false))),
+        is_ascending: table.order == Some(tables::Order::Asc),
         settle: length(&table.settle, 0)?,
     })
 }

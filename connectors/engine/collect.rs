@@ -79,6 +79,7 @@ impl Reading {
         let bare = Connection::new(self.place.clone(), None, patience, self.permission.clone())?
             .with_hosts(self.hosts.clone())
             .with_secrets(secrets)
+            .with_waits(self.errors.retry_after.iter().filter_map(|name| name.parse().ok()).collect())
             .with_limits(self.limits.max_bytes, self.silence())?;
         let authority = self.auth.authority(&values, &bare, Clock::at(run.now))?;
         let rules = self.errors.on.clone();
@@ -96,7 +97,8 @@ impl Reading {
             })
         }));
         if let Some(rps) = self.limits.rps.filter(|rps| *rps > 0.0) {
-            connection = connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps))));
+            connection =
+                connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps, self.limits.burst.unwrap_or(1)))));
         }
         Ok(Session { reading: self, connection, values, run, sink })
     }
@@ -125,7 +127,7 @@ impl Session<'_> {
                 let result = self.whole(stream, item.as_deref()).await;
                 (item.unwrap_or_default(), result)
             })
-            .buffer_unordered(self.reading.concurrency());
+            .buffer_unordered(self.reading.concurrency(stream));
         while let Some((item, result)) = reads.next().await {
             if let Err(error) = result {
                 self.note(&mut failed, &item, error)?;

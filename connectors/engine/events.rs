@@ -159,7 +159,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
             let result = one(session, child, unit, &item, window).await;
             (item, result)
         })
-        .buffer_unordered(session.reading.concurrency());
+        .buffer_unordered(session.reading.concurrency(child));
     while let Some((item, result)) = reads.next().await {
         match result {
             Ok(found) => parents.extend(found),

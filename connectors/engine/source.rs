@@ -115,8 +115,8 @@ impl Reading {
         self.limits.max_pages.unwrap_or(MAX_PAGES).clamp(1, MOST_PAGES)
     }
 
-    pub(super) fn concurrency(&self) -> usize {
-        self.limits.concurrency.unwrap_or(CONCURRENCY).clamp(1, 64)
+    pub(super) fn concurrency(&self, stream: &Stream) -> usize {
+        stream.concurrency.or(self.limits.concurrency).unwrap_or(CONCURRENCY).clamp(1, 64)
     }
 
     /// How long the system may be silent.

@@ -84,7 +84,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
             let found = one(session, child, &parent.item, unit, shared).await;
             (parent.item, found)
         })
-        .buffer_unordered(session.reading.concurrency());
+        .buffer_unordered(session.reading.concurrency(child));
     let (mut failed, mut parents) = (Vec::new(), Vec::new());
     while let Some((item, result)) = reads.next().await {
         match result {

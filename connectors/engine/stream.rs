@@ -22,6 +22,8 @@ pub(super) struct Stream {
     /// `None`: a list, which is not stored.
     pub(super) identity: Option<Identity>,
     pub(super) items: Items,
+    /// Items that are read at the same time, where that is not the folder's number.
+    pub(super) concurrency: Option<usize>,
     pub(super) setup: Option<Request>,
 }
 
@@ -83,6 +85,7 @@ pub(super) struct Time {
     pub(super) max_window: Option<i64>,
     pub(super) overlap: i64,
     pub(super) settle: i64,
+    pub(super) is_ascending: bool,
 }
 
 /// In place of a pointer: the item that the record was read for, where it has no name of its own.

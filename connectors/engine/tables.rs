@@ -178,6 +178,13 @@ pub(crate) struct Cursor {
     pub(super) mode: Option<Mode>,
     pub(super) field: Option<OneOrMany>,
     pub(super) field_format: Option<String>,
+    /// Parameters of the query in which the window goes out, in `field_format`: as `${window.…}` in the request.
+    pub(super) start: Option<String>,
+    pub(super) end: Option<String>,
+    /// In which order the records come. Windows are read whole, so it matters to a feed only.
+    pub(super) order: Option<Order>,
+    /// False: a record of the very second asked for does not come.
+    pub(super) inclusive: Option<bool>,
     pub(super) initial: Option<String>,
     pub(super) max_window: Option<String>,
     pub(super) overlap: Option<String>,
@@ -192,6 +199,14 @@ pub(crate) enum Mode {
     Checkpoint,
     Feed,
     Snapshot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    Asc,
+    Desc,
+    None,
 }
 
 /// `[identity]`
@@ -212,6 +227,7 @@ pub(crate) struct ForEach {
     pub(super) from: Option<String>,
     pub(super) pointer: Option<String>,
     pub(super) list: Option<OneOrMany>,
+    pub(super) concurrency: Option<usize>,
 }
 
 /// `[limits]`
@@ -219,19 +235,48 @@ pub(crate) struct ForEach {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
     pub(super) rps: Option<f64>,
+    pub(super) burst: Option<u32>,
     pub(super) concurrency: Option<usize>,
     pub(super) max_pages: Option<usize>,
     pub(super) max_bytes: Option<usize>,
     pub(super) timeout: Option<String>,
 }
 
-/// `[errors]`
+/// `[errors]`; `[[errors]]` says its rules alone.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Errors {
     #[serde(default)]
     pub(super) on: Vec<Rule>,
+    /// Headers, besides the usual ones, in which the system says how long to wait.
+    #[serde(default)]
+    pub(super) retry_after: Vec<String>,
     pub(super) max_wait: Option<String>,
+}
+
+/// Reads `[errors]`, or `[[errors]]`.
+///
+/// # Errors
+/// As serde's.
+pub(crate) fn errors<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Errors, D::Error> {
+    struct Either;
+    impl<'de> serde::de::Visitor<'de> for Either {
+        type Value = Errors;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a table, or an array of rules")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Errors, A::Error> {
+            Errors::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Errors, A::Error> {
+            let on = Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?;
+            Ok(Errors { on, ..Errors::default() })
+        }
+    }
+    from.deserialize_any(Either)
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -108,6 +108,8 @@ pub(crate) struct Connection {
     max_answer: usize,
     /// What must not be repeated.
     secrets: Secrets,
+    /// Headers, besides the usual ones, that say how long to wait.
+    waits: Vec<HeaderName>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -138,6 +140,7 @@ impl Connection {
             rules: None,
             max_answer,
             secrets: Secrets::default(),
+            waits: Vec::new(),
         })
     }
 
@@ -153,6 +156,11 @@ impl Connection {
     /// With secrets that no message may hold.
     pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// With headers of its own in which the system says how long to wait.
+    pub(crate) fn with_waits(self, waits: Vec<HeaderName>) -> Self {
+        Self { waits, ..self }
     }
 
     /// With requests spaced in time.
@@ -250,7 +258,7 @@ impl Connection {
         loop {
             let Received { status, headers, body, said } = self.send(ask, &url, fresh).await?;
             if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
-                return ruled(ask.target, action, status.as_u16(), wait::wait(&headers), said);
+                return ruled(ask.target, action, status.as_u16(), wait::wait(&headers, &self.waits), said);
             }
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && ask.method == Method::GET {
                 let to = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
@@ -307,7 +315,7 @@ impl Connection {
 
     /// The system answered with an error.
     fn refusal(&self, target: &str, status: u16, headers: &HeaderMap, said: String) -> Failure {
-        let (target, source, wait) = (target.to_owned(), said.into(), wait::wait(headers));
+        let (target, source, wait) = (target.to_owned(), said.into(), wait::wait(headers, &self.waits));
         match status {
             429 => Failure::Refused(Error::RateLimited { target, attempts: 0, source }, wait),
             403 if wait.is_some() || wait::is_used_up(headers) => {

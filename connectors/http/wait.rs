@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 /// Headers in which systems say when more may be asked: seconds from now, or seconds since 1970.
 const RESETS: &[&str] = &["x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset-after"];
@@ -13,9 +13,9 @@ const REMAINING: &[&str] = &["x-ratelimit-remaining", "x-rate-limit-remaining", 
 /// A number from here on is a time, not a number of seconds to wait.
 const TIMES: u64 = 100_000_000;
 
-/// `Retry-After`, else the reset of a rate limit that is used up.
-pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
-    if let Some(text) = text(headers, RETRY_AFTER.as_str()) {
+/// `Retry-After`, or one of the system's `own` headers, else the reset of a rate limit that is used up.
+pub(crate) fn wait(headers: &HeaderMap, own: &[HeaderName]) -> Option<Duration> {
+    if let Some(text) = own.iter().chain([&RETRY_AFTER]).find_map(|name| text(headers, name.as_str())) {
         return duration(text, headers);
     }
     is_used_up(headers).then(|| RESETS.iter().find_map(|name| duration(text(headers, name)?, headers))).flatten()
@@ -49,8 +49,6 @@ fn duration(text: &str, headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderName;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -58,27 +56,38 @@ mod tests {
         pairs.collect()
     }
 
+    fn asked(headers: &HeaderMap) -> Option<Duration> {
+        wait(headers, &[])
+    }
+
+    #[test]
+    fn a_header_of_the_systems_own_is_obeyed() {
+        let own = [HeaderName::from_static("x-try-in")];
+        assert_eq!(wait(&headers(&[("x-try-in", "7")]), &own), Some(Duration::from_secs(7)));
+        assert_eq!(wait(&headers(&[("retry-after", "9")]), &own), Some(Duration::from_secs(9)));
+    }
+
     #[test]
     fn retry_after_is_seconds_or_a_time() {
-        assert_eq!(wait(&headers(&[("retry-after", "17")])), Some(Duration::from_secs(17)));
+        assert_eq!(asked(&headers(&[("retry-after", "17")])), Some(Duration::from_secs(17)));
         let at = |text| headers(&[("retry-after", text), ("date", "Wed, 21 Oct 2026 07:28:00 GMT")]);
-        assert_eq!(wait(&at("Wed, 21 Oct 2026 07:28:05 GMT")), Some(Duration::from_secs(5)));
-        assert_eq!(wait(&at("Wed, 21 Oct 2026 07:27:00 GMT")), Some(Duration::ZERO));
-        assert_eq!(wait(&headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:05 GMT")])), None);
+        assert_eq!(asked(&at("Wed, 21 Oct 2026 07:28:05 GMT")), Some(Duration::from_secs(5)));
+        assert_eq!(asked(&at("Wed, 21 Oct 2026 07:27:00 GMT")), Some(Duration::ZERO));
+        assert_eq!(asked(&headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:05 GMT")])), None);
         for odd in ["", "-1", "soon", "99999999999999999999"] {
-            assert_eq!(wait(&at(odd)), None, "{odd}");
+            assert_eq!(asked(&at(odd)), None, "{odd}");
         }
-        assert_eq!(wait(&headers(&[])), None);
+        assert_eq!(asked(&headers(&[])), None);
     }
 
     #[test]
     fn a_reset_counts_where_the_limit_is_used_up() {
         let date = ("date", "Wed, 21 Oct 2026 07:28:00 GMT");
         let reset = ("x-ratelimit-reset", "1792567740");
-        assert_eq!(wait(&headers(&[date, reset, ("x-ratelimit-remaining", "0")])), Some(Duration::from_mins(1)));
-        assert_eq!(wait(&headers(&[date, reset, ("x-ratelimit-remaining", "3")])), None);
+        assert_eq!(asked(&headers(&[date, reset, ("x-ratelimit-remaining", "0")])), Some(Duration::from_mins(1)));
+        assert_eq!(asked(&headers(&[date, reset, ("x-ratelimit-remaining", "3")])), None);
         assert_eq!(
-            wait(&headers(&[("x-rate-limit-reset", "30"), ("x-rate-limit-remaining", "0")])),
+            asked(&headers(&[("x-rate-limit-reset", "30"), ("x-rate-limit-remaining", "0")])),
             Some(Duration::from_secs(30))
         );
         assert!(is_used_up(&headers(&[("ratelimit-remaining", "0")])) && !is_used_up(&headers(&[date])));

@@ -21,7 +21,7 @@ fn float(text: &str) -> f64 {
 
 /// A collector that does not wait.
 fn collector(regions: &[&str]) -> LookupCollector {
-    let pace = Pace { spacing: Duration::ZERO, pause: Duration::from_millis(1), refusals: 5, failures: 2 };
+    let pace = Pace { spacing: Duration::ZERO, burst: 1, pause: Duration::from_millis(1), refusals: 5, failures: 2 };
     let regions = match regions {
         ["all"] => Regions::All,
         names => Regions::Named(names.iter().map(|name| (*name).to_owned()).collect()),
