@@ -81,6 +81,6 @@ pub fn append(
         return Err(Error::Input { source });
     }
     let rejected = unit.rejected.iter().map(|line| format!("{}: {}", line.position, line.error)).collect();
-    let committed = db.commit(SOURCE, Some(operator), now, &[unit])?;
+    let committed = db.commit(SOURCE, Some(operator), now, &[unit.into()])?;
     Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected })
 }

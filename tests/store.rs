@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use changetrail::store::{Access, Db, Value};
+use changetrail::store::{Access, Db, Incoming, Value};
 use changetrail_connectors::{Record, Unit};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -98,11 +98,11 @@ fn check(shared: &Shared, units: &[Holds], commits: &[Vec<(usize, bool)>]) {
     let mut read: BTreeSet<usize> = BTreeSet::new();
     let mut stored = 0;
     for commit in commits {
-        let mut now_and_later: [Vec<Unit>; 2] = [Vec::new(), Vec::new()];
+        let mut now_and_later: [Vec<Incoming>; 2] = [Vec::new(), Vec::new()];
         for (unit, cut) in commit {
             read.insert(*unit);
             for (index, part) in parts(*unit, &units[*unit], *cut).into_iter().enumerate() {
-                now_and_later[index].push(part);
+                now_and_later[index].push(part.into());
             }
         }
         for units in now_and_later.iter().filter(|units| !units.is_empty()) {

@@ -1,32 +1,29 @@
 //! What the store knows of units that were read before.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use changetrail_connectors::{Error, Seen};
 
-use crate::store::{Access, Db, Value, WRITER_PATIENCE, sql};
+use crate::store::{Access, Value, Visits, WRITER_PATIENCE, sql};
 
 /// Asks the store, never at the same time as the writer of this process: the file's lock is per process and would
 /// not keep the two apart.
 pub(super) struct Known {
-    store: PathBuf,
     source: String,
-    gate: Arc<Mutex<()>>,
+    store: Arc<Mutex<Visits>>,
 }
 
 impl Known {
-    pub(super) fn new(store: PathBuf, source: String, gate: Arc<Mutex<()>>) -> Self {
-        Self { store, source, gate }
+    pub(super) fn new(store: Arc<Mutex<Visits>>, source: String) -> Self {
+        Self { source, store }
     }
 
     /// The first column of what the store answers.
     fn ask(&self, sql: &str, name: &str, value: String) -> Result<Vec<Value>, Error> {
         let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
-        let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let db = Db::open(&self.store, Access::Read, WRITER_PATIENCE).map_err(failed)?;
         let params = [("source", Value::Text(self.source.clone())), (name, Value::Text(value))];
-        let (_, rows) = db.rows(sql, &params).map_err(failed)?;
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, rows) = store.visit(Access::Read, WRITER_PATIENCE, |db| db.rows(sql, &params)).map_err(failed)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::config::{Config, Source};
 use crate::progress::Progress;
-use crate::store::{Access, Db, Value, sql};
+use crate::store::{Access, Db, Incoming, Value, Visits, sql};
 
 pub use error::Error;
 pub use import::Import;
@@ -79,7 +79,7 @@ impl Outcome {
 /// What a source hands to the writer.
 pub(crate) enum Message {
     /// With the room that it takes until the writer has it.
-    Unit(usize, Box<changetrail_connectors::Unit>, OwnedSemaphorePermit),
+    Unit(usize, Box<Incoming>, OwnedSemaphorePermit),
     End(usize, Result<(), SourceError>),
 }
 
@@ -115,17 +115,17 @@ fn read(
 ) -> Result<Outcome, Error> {
     let sources = selected(config, options)?;
     let catalog = config.connectors();
-    let gate = Arc::new(Mutex::new(()));
-    let cursors = {
-        let db = Db::open(store, Access::Write, options.wait)?;
-        sources.iter().map(|source| cursors(&db, &source.name)).collect::<Result<Vec<_>, _>>()?
-    };
+    let mut visits = Visits::new(store);
+    let cursors = visits.visit(Access::Write, options.wait, |db| {
+        sources.iter().map(|source| cursors(db, &source.name)).collect::<Result<Vec<_>, Error>>()
+    })?;
+    let visits = Arc::new(Mutex::new(visits));
     let redactor = Arc::new(Redactor::new(redaction_key(store)?));
     let runtime = runtime()?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
-        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(store.to_owned(), source.name.clone(), Arc::clone(&gate)));
+        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(Arc::clone(&visits), source.name.clone()));
         let (mut source, mut prefix) = ((*source).clone(), String::new());
         if let Some(import) = import {
             (source, prefix) = import.prepare(&catalog, &source)?;
@@ -139,7 +139,7 @@ fn read(
     drop(sender);
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let operator = import.map(|import| import.operator.as_str());
-    let writer = Writer::new(store, &gate, names, operator, options.now, progress);
+    let writer = Writer::new(&visits, names, operator, options.now, progress);
     let outcome = writer.drain(&runtime, receiver);
     // Collectors that still run have nobody to hand anything to.
     runtime.shutdown_background();
@@ -170,7 +170,7 @@ pub fn plan(config: &Config, store: &Path, options: &Options, online: bool) -> R
             Err(error) => return Err(error.into()),
         };
         let lines = collector(&catalog, config, source).and_then(|collector| {
-            let seen = Known::new(store.to_owned(), source.name.clone(), Arc::default());
+            let seen = Known::new(Arc::new(Mutex::new(Visits::new(store))), source.name.clone());
             let (seen, redactor) = (Arc::new(seen), Arc::clone(&redactor));
             let run = Run { now: options.now, since: options.since, cursors, seen, redactor };
             if online { runtime.block_on(collector.survey(&run)) } else { Ok(collector.plan(&run)) }
@@ -222,7 +222,7 @@ async fn feed(
                     let unit = Prefixed::rename(&prefix, unit);
                     let kilobytes = u32::try_from(unit.weight() / 1024).unwrap_or(WAITING).clamp(1, WAITING);
                     let Ok(place) = Arc::clone(&room).acquire_many_owned(kilobytes).await else { break };
-                    if sender.send(Message::Unit(index, Box::new(unit), place)).is_err() {
+                    if sender.send(Message::Unit(index, Box::new(unit.into()), place)).is_err() {
                         break;
                     }
                 }

@@ -1,10 +1,9 @@
 //! The one writer: gathers units, commits them together, lets go of the store.
 
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use changetrail_connectors::{Error as SourceError, Unit};
+use changetrail_connectors::Error as SourceError;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -12,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{Error, Message, Outcome, SourceOutcome};
 use crate::progress::Progress;
-use crate::store::{Access, Committed, Db, Poll, WRITER_PATIENCE};
+use crate::store::{Access, Committed, Incoming, Poll, Visits, WRITER_PATIENCE};
 
 /// A commit is made at this many bytes…
 const FULL: usize = 32 << 20;
@@ -24,14 +23,13 @@ const IDLE: Duration = Duration::from_millis(300);
 const PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) struct Writer<'a> {
-    store: &'a Path,
-    gate: &'a Mutex<()>,
+    store: &'a Mutex<Visits>,
     /// Who pushes what is written; nobody where a source is polled.
     operator: Option<&'a str>,
     now: Timestamp,
     progress: &'a dyn Progress,
     outcomes: Vec<SourceOutcome>,
-    waiting: Vec<Vec<Unit>>,
+    waiting: Vec<Vec<Incoming>>,
     ends: Vec<Option<Result<(), SourceError>>>,
     weight: usize,
     units: usize,
@@ -40,8 +38,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(
-        store: &'a Path,
-        gate: &'a Mutex<()>,
+        store: &'a Mutex<Visits>,
         sources: Vec<String>,
         operator: Option<&'a str>,
         now: Timestamp,
@@ -50,7 +47,6 @@ impl<'a> Writer<'a> {
         let count = sources.len();
         Self {
             store,
-            gate,
             operator,
             now,
             progress,
@@ -82,7 +78,8 @@ impl<'a> Writer<'a> {
         self.finish()
     }
 
-    fn take(&mut self, source: usize, unit: Unit) -> Result<(), Error> {
+    fn take(&mut self, source: usize, incoming: Incoming) -> Result<(), Error> {
+        let unit = &incoming.unit;
         let outcome = &mut self.outcomes[source];
         outcome.units += u64::from(unit.last);
         let reads: u64 = unit.reads.values().sum();
@@ -91,7 +88,7 @@ impl<'a> Writer<'a> {
         self.progress.advance(&outcome.source, records, &unit.key);
         self.weight += unit.weight();
         self.units += 1;
-        self.waiting[source].push(unit);
+        self.waiting[source].push(incoming);
         if self.weight >= FULL || self.units >= MANY {
             self.commit()?;
         }
@@ -105,9 +102,8 @@ impl<'a> Writer<'a> {
         if let Some(before) = self.committed {
             std::thread::sleep(PAUSE.saturating_sub(before.elapsed()));
         }
-        {
-            let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-            let db = Db::open(self.store, Access::Write, WRITER_PATIENCE)?;
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.visit(Access::Write, WRITER_PATIENCE, |db| {
             // The other processors read meanwhile.
             db.batch("threads", "set threads = 1")?;
             for (outcome, units) in self.outcomes.iter_mut().zip(&mut self.waiting) {
@@ -115,10 +111,12 @@ impl<'a> Writer<'a> {
                     continue;
                 }
                 let committed = db.commit(&outcome.source, self.operator, self.now, units)?;
-                units.drain(..).filter_map(|unit| unit.receipt).for_each(|receipt| receipt.sign());
+                units.drain(..).filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
                 add(outcome, committed);
             }
-        }
+            Ok::<_, Error>(())
+        })?;
+        drop(store);
         (self.weight, self.units) = (0, 0);
         self.committed = Some(Instant::now());
         Ok(())
@@ -126,23 +124,26 @@ impl<'a> Writer<'a> {
 
     /// Notes how each source ended.
     fn finish(mut self) -> Result<Outcome, Error> {
-        let _alone = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let db = Db::open(self.store, Access::Write, WRITER_PATIENCE)?;
-        for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
-            match end.take() {
-                Some(Ok(())) => {}
-                Some(Err(error)) => {
-                    outcome.hint = error.hint();
-                    outcome.error = Some(chain(&error));
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.visit(Access::Write, WRITER_PATIENCE, |db| {
+            for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
+                match end.take() {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => {
+                        outcome.hint = error.hint();
+                        outcome.error = Some(chain(&error));
+                    }
+                    None => outcome.error = Some("the reader ended without saying why".to_owned()),
                 }
-                None => outcome.error = Some("the reader ended without saying why".to_owned()),
+                // Files that somebody brings say nothing of how far the source itself was read.
+                if self.operator.is_none() {
+                    db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
+                }
+                self.progress.end(&outcome.source);
             }
-            // Files that somebody brings say nothing of how far the source itself was read.
-            if self.operator.is_none() {
-                db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
-            }
-            self.progress.end(&outcome.source);
-        }
+            Ok::<_, Error>(())
+        })?;
+        drop(store);
         Ok(Outcome { sources: self.outcomes })
     }
 }

@@ -31,6 +31,21 @@ pub struct Committed {
     pub incomplete: Vec<(String, String)>,
 }
 
+/// A unit that came in, with what can be found out about it while the store is somebody else's.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    pub unit: Unit,
+    /// SHA-256 of each record as it will be stored, in order.
+    hashes: Vec<String>,
+}
+
+impl From<Unit> for Incoming {
+    fn from(unit: Unit) -> Self {
+        let hashes = unit.records.iter().map(|record| hex(&Sha256::digest(record.body.as_bytes()))).collect();
+        Self { unit, hashes }
+    }
+}
+
 /// How a poll of a source ended.
 #[derive(Debug, Clone)]
 pub struct Poll<'a> {
@@ -53,7 +68,7 @@ impl Db {
         source: &str,
         operator: Option<&str>,
         now: Timestamp,
-        units: &[Unit],
+        units: &[Incoming],
     ) -> Result<Committed, Error> {
         self.batch("commit", "begin transaction")?;
         let result = self.fill(source, operator, now, units);
@@ -93,10 +108,15 @@ impl Db {
         appender.flush().map_err(failed)
     }
 
-    fn fill(&self, source: &str, operator: Option<&str>, now: Timestamp, units: &[Unit]) -> Result<Committed, Error> {
+    fn fill(
+        &self,
+        source: &str,
+        operator: Option<&str>,
+        now: Timestamp,
+        incoming: &[Incoming],
+    ) -> Result<Committed, Error> {
         self.batch("incoming tables", sql!("store/incoming.sql"))?;
-        let hashes = hashes(units);
-        let mut committed = self.announce(now, units, &hashes)?;
+        let mut committed = self.announce(now, incoming)?;
         let (last, previous_hash) = self.last_batch()?;
         let text = |text: &str| Value::Text(text.to_owned());
         let mut params = vec![
@@ -108,7 +128,7 @@ impl Db {
         ];
         self.run("known records", sql!("store/known.sql"), &params)?;
         self.run("repeated records", sql!("store/repeated.sql"), &params)?;
-        committed.stored = self.store_new(source, last + 1, units, &hashes)?;
+        committed.stored = self.store_new(source, last + 1, incoming)?;
         self.run("quarantine", sql!("store/insert_quarantine.sql"), &params)?;
         let incomplete = self.rows(sql!("store/new_incomplete.sql"), &params)?.1;
         committed.incomplete = incomplete.into_iter().filter_map(|row| pair(&row)).collect();
@@ -118,7 +138,8 @@ impl Db {
         self.run("units", sql!("store/merge_units.sql"), &params)?;
         self.run("units", sql!("store/replace_units.sql"), &params)?;
         self.run("units", sql!("store/insert_units.sql"), &params)?;
-        for (unit, proof) in units.iter().filter_map(|unit| Some((&unit.key, unit.proof.as_ref()?))) {
+        let units = || incoming.iter().map(|incoming| &incoming.unit);
+        for (unit, proof) in units().filter_map(|unit| Some((&unit.key, unit.proof.as_ref()?))) {
             let proof = serde_json::to_string(proof).unwrap_or_default();
             let params = [params[0].clone(), params[2].clone(), ("unit", text(unit)), ("proof", text(&proof))];
             for statement in [
@@ -136,7 +157,7 @@ impl Db {
             params.push(("records", records.clone()));
         }
         self.run("batch", sql!("store/insert_batch.sql"), &params)?;
-        for (stream, value) in units.iter().filter_map(|unit| unit.cursor.as_ref()) {
+        for (stream, value) in units().filter_map(|unit| unit.cursor.as_ref()) {
             let cursor = [params[0].clone(), params[2].clone(), ("stream", text(stream)), ("value", text(value))];
             self.run("cursor", sql!("store/set_cursor.sql"), &cursor)?;
         }
@@ -145,22 +166,21 @@ impl Db {
     }
 
     /// Says what has come in, without the records themselves: enough to find out which of them are new.
-    fn announce(&self, now: Timestamp, units: &[Unit], hashes: &[String]) -> Result<Committed, Error> {
+    fn announce(&self, now: Timestamp, incoming: &[Incoming]) -> Result<Committed, Error> {
         let mut committed = Committed::default();
         let today = now.to_zoned(TimeZone::UTC).date();
         let mut records = self.appender("incoming_record")?;
         let mut read = self.appender("incoming_read")?;
         let mut quarantine = self.appender("incoming_quarantine")?;
         let mut unit_rows = self.appender("incoming_unit")?;
-        let mut place = 0;
-        for unit in units {
+        let mut place = 0_i64;
+        for Incoming { unit, hashes } in incoming {
             let fallback = unit.day.unwrap_or(today);
-            for record in &unit.records {
+            for (record, hash) in unit.records.iter().zip(hashes) {
                 let day = record.occurred_at.map_or(fallback, |time| time.to_zoned(TimeZone::UTC).date()).to_string();
                 let position = i64::try_from(record.position).unwrap_or(i64::MAX);
-                let index = i64::try_from(place).unwrap_or(i64::MAX);
                 let occurred = time(record);
-                let cells = duckdb::params![index, record.record_id, hashes[place], occurred, day, unit.key, position];
+                let cells = duckdb::params![place, record.record_id, hash, occurred, day, unit.key, position];
                 records.append_row(cells).map_err(failed)?;
                 place += 1;
             }
@@ -184,7 +204,7 @@ impl Db {
 
     /// Appends the records that are neither known nor repeated: straight into their table, borrowed, the one place where
     /// many bytes pass.
-    fn store_new(&self, source: &str, batch: i64, units: &[Unit], hashes: &[String]) -> Result<u64, Error> {
+    fn store_new(&self, source: &str, batch: i64, incoming: &[Incoming]) -> Result<u64, Error> {
         let (_, rows) = self.rows(sql!("store/left_out.sql"), &[])?;
         let left_out: HashSet<usize> = rows
             .iter()
@@ -194,9 +214,11 @@ impl Db {
             })
             .collect();
         let mut appender = self.connection.appender_to_catalog_and_db("raw_record", STORE, "main").map_err(failed)?;
-        let records = units.iter().flat_map(|unit| unit.records.iter().map(move |record| (unit, record)));
+        let records = incoming.iter().flat_map(|Incoming { unit, hashes }| {
+            unit.records.iter().zip(hashes).map(move |(record, hash)| (unit, record, hash))
+        });
         let mut stored = 0;
-        for (index, (unit, record)) in records.enumerate() {
+        for (index, (unit, record, hash)) in records.enumerate() {
             if left_out.contains(&index) {
                 continue;
             }
@@ -207,7 +229,7 @@ impl Db {
                 .append_row(duckdb::params![
                     source,
                     record.record_id,
-                    hashes[index],
+                    hash,
                     received,
                     occurred,
                     unit.key,
@@ -256,12 +278,6 @@ fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
         unit.incomplete.as_deref().map_or(Value::Null, text),
     ];
     row(appender, &cells)
-}
-
-/// SHA-256 of each record as it will be stored, in order.
-fn hashes(units: &[Unit]) -> Vec<String> {
-    let records = units.iter().flat_map(|unit| &unit.records);
-    records.map(|record| hex(&Sha256::digest(record.body.as_bytes()))).collect()
 }
 
 fn time(record: &Record) -> Option<Cell> {

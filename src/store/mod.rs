@@ -12,9 +12,9 @@ pub mod parquet;
 mod query;
 pub mod rows;
 
-pub use append::{Committed, Poll};
+pub use append::{Committed, Incoming, Poll};
 pub use error::Error;
-pub use open::{Access, Db, WRITER_PATIENCE};
+pub use open::{Access, Db, Visits, WRITER_PATIENCE};
 pub use rows::{Column, Kind, RowSink, Value};
 
 /// The text of a file under `queries/`.

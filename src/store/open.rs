@@ -1,4 +1,7 @@
 //! Opening the store: who may do what, and what happens while another process has it.
+//!
+//! The surprising fact: the engine costs ten times what the file costs. Who comes back again and again ([`Visits`]) keeps
+//! the engine and lets go of the file alone.
 
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -43,10 +46,19 @@ impl Db {
         if let (Access::Write, Some(folder)) = (access, path.parent()) {
             std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         }
-        let started = Instant::now();
-        let connection = loop {
-            match attach(path, access) {
-                Ok(connection) => break connection,
+        let connection = engine().map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        let db = Self { connection, path: path.to_owned() };
+        db.take(access, wait)?;
+        db.batch("macros", sql!("schema/macros.sql"))?;
+        Ok(db)
+    }
+
+    /// Takes the file, waiting up to `wait` while another process has it.
+    fn take(&self, access: Access, wait: Duration) -> Result<(), Error> {
+        let (path, started) = (&self.path, Instant::now());
+        loop {
+            match attach(&self.connection, path, access) {
+                Ok(()) => break,
                 Err(source) => {
                     let text = source.to_string();
                     let Some(holder) = lock_holder(&text) else {
@@ -61,8 +73,13 @@ impl Db {
                     sleep(RETRY);
                 }
             }
-        };
-        Self { connection, path: path.to_owned() }.up_to_date(access)
+        }
+        migrate::bring_up_to_date(self, access)
+    }
+
+    /// Lets go of the file: what was committed is in it, and others get at it.
+    fn leave(&self) -> Result<(), Error> {
+        self.batch("let go of the store", &format!("use memory; detach {STORE}"))
     }
 
     /// A store in memory, with nothing in it: to ask the rules about something that is not stored.
@@ -70,15 +87,7 @@ impl Db {
     /// # Errors
     /// The database cannot make its tables.
     pub fn scratch() -> Result<Self, Error> {
-        let path = PathBuf::from(":memory:");
-        let connection = attach(&path, Access::Write).map_err(|source| Error::Open { path: path.clone(), source })?;
-        Self { connection, path }.up_to_date(Access::Write)
-    }
-
-    fn up_to_date(self, access: Access) -> Result<Self, Error> {
-        migrate::bring_up_to_date(&self, access)?;
-        self.batch("macros", sql!("schema/macros.sql"))?;
-        Ok(self)
+        Self::open(Path::new(":memory:"), Access::Write, Duration::ZERO)
     }
 
     /// Takes from this connection everything that reaches outside the store, for good: files, network, extensions,
@@ -102,25 +111,64 @@ impl Db {
     }
 }
 
-/// A database in memory for what is passing, with the store attached to it: only an attachment can say how its tables
-/// are cut. Groups of rows a tenth of the usual size let two processors share the work on an ordinary night's records,
-/// and keep what one of them holds of raw records to some megabytes.
-fn attach(path: &Path, access: Access) -> duckdb::Result<Connection> {
+/// A store that is opened for one piece of work after the other, and let go of in between.
+pub struct Visits {
+    path: PathBuf,
+    /// Without the file.
+    idle: Option<Db>,
+}
+
+impl Visits {
+    /// To the store at `path`.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: None }
+    }
+
+    /// Opens the store as [`Db::open`] does, for this work alone. What it sets aside (settings, temporary tables) may
+    /// still be there on the next visit.
+    ///
+    /// # Errors
+    /// Those of [`Db::open`], and those of the work.
+    pub fn visit<T, E: From<Error>>(
+        &mut self,
+        access: Access,
+        wait: Duration,
+        work: impl FnOnce(&Db) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // After an error nothing is kept: an engine that failed is not trusted with the next visit.
+        let db = match self.idle.take() {
+            Some(db) => db.take(access, wait).map(|()| db)?,
+            None => Db::open(&self.path, access, wait)?,
+        };
+        let result = work(&db)?;
+        db.leave()?;
+        self.idle = Some(db);
+        Ok(result)
+    }
+}
+
+/// A database in memory for what is passing, to which the store is attached: only an attachment can say how its tables
+/// are cut.
+fn engine() -> duckdb::Result<Connection> {
     let config = Config::default()
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("preserve_insertion_order", "false")?
         // What a commit brings goes into the file at once, not into a log before that.
         .with("checkpoint_threshold", "1MB")?;
-    let connection = Connection::open_in_memory_with_flags(config)?;
+    Connection::open_in_memory_with_flags(config)
+}
+
+/// Groups of rows a tenth of the usual size let two processors share the work on an ordinary night's records, and keep
+/// what one of them holds of raw records to some megabytes.
+fn attach(connection: &Connection, path: &Path, access: Access) -> duckdb::Result<()> {
     let options = match access {
         Access::Read => "read_only",
         Access::Write => "row_group_size 12288, storage_version 'v1.5.0'",
     };
     let quoted = path.to_string_lossy().replace('\'', "''");
-    connection
-        .execute_batch(&format!("attach '{quoted}' as {STORE} ({options}); use {STORE}; set timezone = 'UTC'"))?;
-    Ok(connection)
+    connection.execute_batch(&format!("attach '{quoted}' as {STORE} ({options}); use {STORE}; set timezone = 'UTC'"))
 }
 
 /// Who holds the file, out of `DuckDB`'s message; `None` if the message is about something else.
