@@ -38,7 +38,8 @@
 //! - A record and the unit that it came from commit in one transaction, and the cursor with them: killed at any moment,
 //!   a collection loses nothing and needs no clean-up.
 //! - Nothing is dropped silently: what cannot be read or mapped is a row in `quarantine`, what is not kept is counted.
-//! - A judgement is made anew in one transaction each time; only findings have a life of their own.
+//! - A judgement is one transaction, and the same whether all of it was made anew or only what the evidence since the last
+//!   one concerns; only findings have a life of their own.
 //! - Data goes to stdout, everything else to stderr, both through [`printer`].
 //! - A run that could not do its whole job exits 2.
 

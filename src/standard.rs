@@ -56,6 +56,9 @@ pub struct Control {
     pub file: String,
     #[serde(skip)]
     pub sql: String,
+    /// Not one of an organisation's own.
+    #[serde(skip)]
+    pub built_in: bool,
 }
 
 /// What a control judges.
@@ -167,6 +170,7 @@ impl Hint for Error {
 struct Found {
     text: String,
     place: String,
+    built_in: bool,
 }
 
 /// Where standards and controls are looked for: built in, in the user's own folders, and, to try something out, in a
@@ -185,10 +189,11 @@ impl Shelves<'_> {
         {
             return Ok(Some(found));
         }
-        let mut found = built_in
-            .get_file(inner)
-            .and_then(include_dir::File::contents_utf8)
-            .map(|text| Found { text: text.to_owned(), place: format!("queries/{}", file.display()) });
+        let mut found = built_in.get_file(inner).and_then(include_dir::File::contents_utf8).map(|text| Found {
+            text: text.to_owned(),
+            place: format!("queries/{}", file.display()),
+            built_in: true,
+        });
         for folder in self.own {
             let Some(own) = read(&folder.join(file))? else {
                 continue;
@@ -212,7 +217,7 @@ impl Shelves<'_> {
         if Path::new(name).components().count() != 1 || name.starts_with('.') {
             return Err(unknown());
         }
-        let Found { text, place } = self.find(&STANDARDS, &file)?.ok_or_else(unknown)?;
+        let Found { text, place, .. } = self.find(&STANDARDS, &file)?.ok_or_else(unknown)?;
         let mut standard: Standard =
             toml::from_str(&text).map_err(|source| Error::Toml { place: place.clone(), source: Box::new(source) })?;
         check(&standard).map_err(|problem| Error::Wrong { place: place.clone(), problem })?;
@@ -223,7 +228,7 @@ impl Shelves<'_> {
                 return Err(Error::Wrong { place, problem });
             };
             header::parse(&found.text).map_err(|source| Error::Header { place: found.place.clone(), source })?;
-            (control.sql, control.file) = (found.text, found.place);
+            (control.sql, control.file, control.built_in) = (found.text, found.place, found.built_in);
         }
         Ok(standard)
     }
@@ -242,7 +247,7 @@ impl Shelves<'_> {
 
 fn read(path: &Path) -> Result<Option<Found>, Error> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Found { text, place: path.display().to_string() })),
+        Ok(text) => Ok(Some(Found { text, place: path.display().to_string(), built_in: false })),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::Read { path: path.to_owned(), source }),
     }

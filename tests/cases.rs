@@ -67,6 +67,16 @@ fn every_case_that_fails_is_there() {
     }
 }
 
+/// Every case there is.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let root = checkout("tests/cases");
+    let of_folder = |folder: &&str| {
+        let folder = root.join(folder);
+        folders(&folder).into_iter().map(move |case| folder.join(case)).collect::<Vec<_>>()
+    };
+    FOLDERS.iter().flat_map(of_folder).collect()
+}
+
 fn run_folder(folder: &str) {
     let root = checkout("tests/cases").join(folder);
     let wanted = std::env::var("CASE").ok();
@@ -179,7 +189,7 @@ fn update(path: &Path, expected: &Table, said: Table, whole: bool) {
 }
 
 /// Lays a case out as files. Returns the time of the audit.
-fn lay_out(case: &Path, place: &Place) -> String {
+pub(crate) fn lay_out(case: &Path, place: &Place) -> String {
     let given = case.join("given");
     let known = [
         "changetrail.toml",

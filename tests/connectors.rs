@@ -99,6 +99,15 @@ fn answer(asked: &Asked, log: &[serde_json::Value], buoys: &serde_json::Value) -
 }
 
 #[test]
+fn a_source_whose_folder_is_broken_is_not_passed_over_in_silence() {
+    let place = Place::new("[extend]\nconnectors = ['mine']\n[[source]]\nname = 'tides'\nconnector = 'tidewatch'\n");
+    place.write("mine/tidewatch/connector.toml", "name = 'tidewatch'\nbroken");
+    place.ran(2, &["reconcile"]).says(&["what is new of source `tides` could not be judged", "connector.toml: line 2"]);
+    place.write("changetrail.toml", "[[source]]\nname = 'aws'\nconnector = 'aws-cloudtrial'\n");
+    place.ran(2, &["reconcile"]).says(&["source `aws`", "did you mean `aws-cloudtrail`?"]);
+}
+
+#[test]
 fn an_api_that_nobody_thought_of_is_read_from_a_folder_of_the_users() {
     let log = vec![entry(1, 90), entry(2, 80)];
     let buoys = json!([{"buoy": "a", "rev": 1, "depth": 10, "changed": "2026-10-01T00:00:00Z"}, {"buoy": "b", "rev": 1, "depth": 5, "changed": "2026-10-01T00:00:00Z"}]);

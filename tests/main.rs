@@ -5,6 +5,7 @@
 
 mod support;
 
+mod again;
 mod approved;
 mod auditor;
 mod azure;

@@ -2,7 +2,7 @@
 -- in few places, so it is asked once for each place; only where a scope names resources, each change is looked at too.
 create or replace temporary table place_scope as
 with place as (
-    select distinct source, account, region, subscription, resource_group from told_change
+    select distinct source, account, region, subscription, resource_group from to_judge
 )
 select
     p.*,
@@ -22,7 +22,7 @@ join config_scope s
 group by all;
 
 -- Each change with where it belongs, and the actor that counts: the initiator of its operation, else its own.
-create or replace table attributed as
+create or replace temporary view attributed_now as
 with shown as (
     select
         e.change_id, e.outcome,
@@ -42,7 +42,7 @@ with shown as (
             when e.on_behalf_of = 'initiator' and i.change_id is null and own.actor_kind <> 'person' then 'initiator-unseen'
         end as open_question,
         e.run_ids
-    from told_change e
+    from to_judge e
     join actor own using (appearance_id)
     left join place_scope p
       on p.source = e.source and p.account is not distinct from e.account and p.region is not distinct from e.region
@@ -61,3 +61,7 @@ select
     case when len(t.run_ids) > 0 then list_concat(a.proven_run_ids, [lower(x) for x in t.run_ids]) else a.proven_run_ids end as proven_run_ids
 from shown t
 join actor a on a.appearance_id = t.appearance_id;
+
+create table if not exists attributed as from attributed_now limit 0;
+delete from attributed where change_id in (select change_id from judge_again);
+insert into attributed from attributed_now;

@@ -6,8 +6,8 @@
 create or replace temporary table content_candidate as
 with
 published as (
-    select e.change_id, e.occurred_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
-    from change_event e
+    select e.change_id, e.occurred_at, t.held_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
+    from to_judge e
     join attributed t using (change_id)
     join actor a on a.appearance_id = e.appearance_id
     where e.channel = 'content-editor' and e.outcome = 'succeeded' and t.service <> '' and a.actor_kind <> 'platform'
@@ -52,6 +52,6 @@ from named n
 join published p using (change_id)
 join deployment d using (deployment_id)
 join part t using (change_id, deployment_id)
-where d.service = p.service and d.environment = p.environment and p.occurred_at between d.window_start and d.window_end
+where d.service = p.service and d.environment = p.environment and p.held_at between d.window_start and d.window_end
 -- one release may name an item several times
 qualify row_number() over (partition by n.change_id, n.deployment_id order by n.strength, n.link_key) = 1;

@@ -11,20 +11,20 @@ hour_of_window as (
     where ran
 ),
 machine as (
-    select t.change_id, t.held_at, t.service, t.environment, t.appearance_id, t.proven_run_ids, t.proven_run_ids <> a.proven_run_ids as has_own_run
-    from attributed t
+    select
+        t.change_id, t.held_at, t.service, t.environment, t.appearance_id,
+        case when t.proven_run_ids <> a.proven_run_ids then t.proven_run_ids end as proven_run_ids,
+        case when len(e.correlation_ids) > 0 then [lower(x) for x in e.correlation_ids] end as correlation_ids
+    from to_judge e
+    join attributed t using (change_id)
     join actor a on a.appearance_id = t.appearance_id
     where t.outcome = 'succeeded' and t.service <> '' and (t.actor_kind = 'pipeline' or (t.actor_kind = 'workload' and a.named_by_release))
-),
-correlated as (
-    select change_id, [lower(x) for x in correlation_ids] as correlation_ids from change_event where len(correlation_ids) > 0
 )
-select m.change_id, m.appearance_id, w.deployment_id, case when m.has_own_run then m.proven_run_ids end as proven_run_ids, c.correlation_ids
+select m.change_id, m.appearance_id, w.deployment_id, m.proven_run_ids, m.correlation_ids
 from machine m
 join hour_of_window w
   on w.service = m.service and w.environment = m.environment and w.hour = date_trunc('hour', m.held_at)
- and m.held_at between w.window_start and w.window_end
-left join correlated c using (change_id);
+ and m.held_at between w.window_start and w.window_end;
 
 -- How an actor fits a deployment in whose window it made changes: asked once for all of these.
 create or replace temporary table actor_in_window as
@@ -47,7 +47,7 @@ from (select distinct appearance_id, deployment_id from inside_window) i
 join deployment d using (deployment_id)
 join actor a using (appearance_id);
 
-create or replace table candidate as
+create or replace temporary table candidate_now as
 with keyed as (
     -- the key that matches, strongest first; a run id that the provider vouches for before a name that can only confirm
     select
@@ -75,18 +75,26 @@ from keyed
 union all by name
 from content_candidate;
 
+create table if not exists candidate as from candidate_now limit 0;
+delete from candidate where change_id in (select change_id from judge_again);
+insert into candidate from candidate_now;
+
 -- The link: an exact candidate settles what identity leaves open; of several at one tier the earliest is taken.
-create or replace table link as
+create or replace temporary view link_now as
 with
-several as (select change_id from candidate where denied is null group by change_id having count(*) > 1),
+several as (select change_id from candidate_now where denied is null group by change_id having count(*) > 1),
 ranked as (
     select
         *,
         count(*) over (partition by change_id, link_tier) as rivals,
         row_number() over (partition by change_id order by link_tier = 'exact' desc, started_at, deployment_id) as place
-    from candidate semi join several using (change_id)
+    from candidate_now semi join several using (change_id)
     where denied is null
 )
-select change_id, deployment_id, link_tier, link_key, false as ambiguous from candidate anti join several using (change_id) where denied is null
+select change_id, deployment_id, link_tier, link_key, false as ambiguous from candidate_now anti join several using (change_id) where denied is null
 union all
 select change_id, deployment_id, link_tier, link_key, rivals > 1 from ranked where place = 1;
+
+create table if not exists link as from link_now limit 0;
+delete from link where change_id in (select change_id from judge_again);
+insert into link from link_now;

@@ -1,40 +1,5 @@
 -- The verdict on each change: the first that applies, in the order of the design.
 
--- The closed list of reasons: code, verdict, sentence; those of own controls with the standard that names them.
-create or replace table reason as
-select reason, verdict, sentence from reason_text
-union all
-select key, case when authorisation then 'unapproved' else 'nonconforming' end, reasons->>key
-from (select authorisation, reasons, unnest(json_keys(reasons)) as key from control)
-where key not in (select reason from reason_text)
-union all
--- a reason for which its standard has no sentence
-select r.reason, case when c.authorisation then 'unapproved' else 'nonconforming' end, c.title || ': not so.'
-from control_result r
-join control c using (control)
-where r.subject_kind = 'deployment' and r.result in ('fail', 'no-evidence')
-  and r.reason not in (select reason from reason_text)
-  and (c.reasons->>r.reason) is null
-group by r.reason, c.authorisation, c.title
-qualify row_number() over (partition by r.reason order by c.authorisation desc, c.title) = 1;
-
--- How a deployment stands against the controls that apply to it.
-create or replace table deployment_standing as
-select
-    subject_id as deployment_id,
-    list(control order by place) filter (where failed) as failed_controls,
-    coalesce(bool_or(failed and authorisation), false) as unauthorised,
-    arg_min(reason, place) filter (where failed and authorisation) as authorisation_reason,
-    -- what was never proven tells more than that there is nothing to compare it with
-    arg_max(reason, place) filter (where failed and not authorisation) as other_reason
-from (
-    select r.subject_id, r.control, r.reason, c.place, c.authorisation, r.result in ('fail', 'no-evidence') as failed
-    from control_result r
-    join control c using (control)
-    where r.subject_kind = 'deployment'
-)
-group by subject_id;
-
 create or replace temporary view judged as
 with
 known_run as (
@@ -47,8 +12,8 @@ refused_content as (
     -- why the releases that name a piece of content do not explain its change: the one that came nearest
     select change_id, case min(case denied when 'own-release' then 1 when 'not-approved-by-another' then 2 else 3 end)
         when 1 then 'content-release-of-own' when 2 then 'content-ticket-unapproved' else 'content-other-version' end as reason
-    from content_candidate
-    where denied is not null
+    from candidate
+    where denied in ('own-release', 'not-approved-by-another', 'other-version')
     group by change_id
 ),
 base as not materialized (
@@ -66,8 +31,8 @@ base as not materialized (
         end as automation_covers,
         k.change_id is not null as run_known,
         r.reason as content_reason
-    from attributed t
-    join change_event e using (change_id)
+    from to_judge e
+    join attributed t using (change_id)
     join actor x on x.appearance_id = t.appearance_id
     left join known_run k using (change_id)
     left join refused_content r using (change_id)
@@ -145,54 +110,7 @@ select
 from unlinked u
 left join covered c using (change_id);
 
--- Up to when each source has been read: files that lie there are read to their end, a pushed log goes by the clock.
-create or replace temporary table read_through as
-select
-    s.name as source, s.connector,
-    case
-        when s.path and p.complete_at is not null then timestamp '9999-01-01'
-        else coalesce(p.read_through, timestamp '0001-01-01')
-    end as through
-from config_source s
-left join poll p on p.source = s.name
-union all
-select 'record', 'release-log', run.now
-from run
-where exists (from batch where source = 'record');
-
--- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
-create or replace temporary table settled as
-with
-told as (
-    select distinct system, source from event
-    union
-    select distinct system, source from session
-)
-select
-    t.system, t.source,
-    least(
-        coalesce(any_value(own.through), timestamp '9999-01-01'),
-        coalesce((
-            select min(r.through)
-            from read_through r
-            join connector_relation c on c.connector = r.connector and c.relation = 'session'
-            join told other on other.source = r.source and other.system = t.system
-        ), timestamp '9999-01-01'),
-        coalesce((
-            select min(r.through)
-            from read_through r
-            join connector_relation c on c.connector = r.connector and c.relation = 'deployment'
-        ), timestamp '9999-01-01')
-    ) as through
-from told t
-left join read_through own on own.source = t.source
-group by t.system, t.source;
-
--- The verdicts as they were: what becomes of them is history. The first time there are none.
-create table if not exists change (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
-alter table change rename to change_before;
-
-create table change as
+create or replace temporary view change_now as
 select
     j.change_id, j.occurred_at, j.source, j.system, j.service, j.environment,
     j.actor, j.actor_kind, j.actor_basis,
@@ -218,11 +136,24 @@ from judged j
 cross join config_standard c
 join settled s on s.system = j.system and s.source = j.source;
 
-create or replace table attempt as
+create table if not exists change as from change_now limit 0;
+
+-- The verdicts as they were: what becomes of them is history.
+insert into change_before by name
+select change_id, verdict, reason, actor, deployment_id, exemption_id from change where change_id in (select change_id from judge_again);
+
+delete from change where change_id in (select change_id from judge_again);
+insert into change from change_now;
+
+create or replace temporary view attempt_now as
 select
     e.change_id, e.occurred_at, e.source, e.system, a.service, a.environment, a.actor, a.actor_kind,
     case when a.actor_kind = 'pipeline' then 'pipeline' when a.actor_kind = 'platform' then 'service' else e.channel end as channel,
     e.action, e.resource, coalesce(e.error, '') as error, e.record_id
-from change_event e
+from to_judge e
 join attributed a using (change_id)
 where e.outcome = 'failed';
+
+create table if not exists attempt as from attempt_now limit 0;
+delete from attempt where change_id in (select change_id from judge_again);
+insert into attempt from attempt_now;

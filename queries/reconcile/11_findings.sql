@@ -152,7 +152,7 @@ where status <> 'resolved' and finding_id not in (select finding_id from found);
 
 update finding
 set severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
-    last_seen = run.now,
+    last_seen = greatest(run.now, finding.first_seen),
     -- open again, worse than before, or the case goes on: somebody has to look again
     opened_at = case
         when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open')

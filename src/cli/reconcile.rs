@@ -56,7 +56,18 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let outcome = reconcile::run(&config, &context.store(&config), &options, &context.printer)?;
     tell(&outcome, context);
-    Ok(ExitStatus::Clean)
+    for unmapped in &outcome.unmapped {
+        let failure = Failure { name: unmapped.source.clone(), error: unmapped.error.clone() };
+        context.printer.error(&failure, unmapped.hint.as_deref());
+    }
+    Ok(if outcome.unmapped.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("what is new of source `{name}` could not be judged: {error}")]
+struct Failure {
+    name: String,
+    error: String,
 }
 
 /// Says what came out.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::rules::Rules;
-use super::{Error, begin};
+use super::{Error, Options, begin};
 use crate::config::Config;
 use crate::store::{self, Access, Db, Value, sql};
 
@@ -81,7 +81,8 @@ pub(super) fn left(db: &Db) -> Result<Option<(u64, u64)>, Error> {
 fn asked(config: &Config, now: Timestamp, baseline: Option<&Baseline>) -> Result<Db, Error> {
     let db = Db::scratch()?;
     db.sandbox()?;
-    begin(&db, config, &Rules::default(), now)?;
+    let options = Options { now, rebuild: false, complete: false, wait: Duration::ZERO, instead: None };
+    begin(&db, config, &Rules::default(), &options)?;
     if let Some(baseline) = baseline {
         db.run("baseline", sql!("reconcile/add_baseline.sql"), &baseline.params(now))?;
     }

@@ -94,11 +94,6 @@ pub(super) fn run(
         }
         _ => 0,
     };
-    // A script takes no parameters.
-    let quoted = source.replace('\'', "''");
-    if through == 0 {
-        db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
-    }
     params.push(("after_batch", Value::Int(through)));
     view(db, source, connector, through)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
@@ -106,6 +101,14 @@ pub(super) fn run(
         Some(Value::Int(records)) => records.unsigned_abs(),
         _ => 0,
     };
+    if records > 0 {
+        db.run("touched", sql!("map/touched.sql"), &params)?;
+    }
+    if through == 0 {
+        // A script takes no parameters.
+        let quoted = source.replace('\'', "''");
+        db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
+    }
     if records > 0 {
         if through > 0 {
             forget(db, &params)?;
@@ -118,6 +121,7 @@ pub(super) fn run(
             take_in(db, connector, &statement, &params)?;
         }
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
+        db.run("touched", sql!("map/touched.sql"), &params)?;
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())

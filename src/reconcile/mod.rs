@@ -27,7 +27,7 @@ use crate::progress::Progress;
 use crate::record;
 use crate::standard::{self, Control};
 use crate::store::{self, Access, Db, Value, sql};
-use rules::{CHANGES, FINDINGS, RELEASES, Rules, Step, before_verdicts};
+use rules::{CHANGES, FINDINGS, FIRST, RELEASES, Rules, Step, When, before_verdicts};
 
 /// How to reconcile.
 #[derive(Debug, Clone)]
@@ -53,6 +53,16 @@ pub struct Outcome {
     /// Findings that a baseline accepts: how many are left, of how many.
     pub baseline: Option<(u64, u64)>,
     pub warnings: Vec<String>,
+    /// Sources whose connector is not known or cannot be used: nothing new of them was judged.
+    pub unmapped: Vec<Unmapped>,
+}
+
+/// A source whose records were not mapped, and why.
+#[derive(Debug, Clone)]
+pub struct Unmapped {
+    pub source: String,
+    pub error: String,
+    pub hint: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -125,7 +135,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     db.sandbox()?;
     db.batch("begin", "begin transaction")?;
     let task = "reconciling";
-    let steps = RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
+    let steps = FIRST.len() + RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
     progress.begin(task, Some(steps as u64));
     let result = judge(&db, config, options, &|step| progress.advance(task, 1, step));
     progress.end(task);
@@ -145,13 +155,15 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
 fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Result<Outcome, Error> {
     let now = ("now", Value::Time(options.now));
     let rules = Rules::load(options.instead.as_deref())?;
-    begin(db, config, &rules, options.now)?;
+    let when = begin(db, config, &rules, options)?;
+    scripts(db, FIRST, &rules, when, step)?;
     for table in rules::TABLES {
         mapping::load_table(db, table.name, &rules.text(table))?;
     }
     step("mapping");
     let catalog = config.connectors();
-    for (source, connector) in mapped_sources(config, &catalog) {
+    let sources = Sources::of(config, &catalog);
+    for (source, connector) in sources.mapped {
         let of_source = config.sources.iter().find(|known| known.name == source);
         let settings = of_source.map(|source| mapping::settings(&source.params)).unwrap_or_default();
         mapping::run(db, &source, &settings, &*connector, options)?;
@@ -159,16 +171,21 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     mapping::load_relations(db, &catalog)?;
     let (of_releases, of_changes): (Vec<_>, Vec<_>) =
         config.requirements.controls.iter().partition(|control| before_verdicts(control));
-    scripts(db, RELEASES, &rules, step)?;
+    scripts(db, RELEASES, &rules, when, step)?;
     controls(db, &of_releases, step)?;
-    scripts(db, CHANGES, &rules, step)?;
+    scripts(db, CHANGES, &rules, when, step)?;
+    if when == When::Again {
+        let again = db.rows("select count(*) from judge_again", &[])?.1;
+        tracing::info!(changes = ?again.first().and_then(|row| row.first()), "judged again");
+    }
     controls(db, &of_changes, step)?;
-    scripts(db, FINDINGS, &rules, step)?;
+    scripts(db, FINDINGS, &rules, when, step)?;
     let outcome = Outcome {
         new_findings: counts(db, sql!("reconcile/new_findings.sql"))?,
         open_findings: counts(db, sql!("reconcile/open_findings.sql"))?,
         baseline: approved::left(db)?,
         warnings: warnings(db)?,
+        unmapped: sources.unmapped,
     };
     if options.complete {
         db.run("audit", "insert into audit values ($now)", &[now])?;
@@ -176,16 +193,19 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     Ok(outcome)
 }
 
-/// Tells the rules what this run knows.
-fn begin(db: &Db, config: &Config, rules: &Rules, now: Timestamp) -> Result<(), Error> {
+/// Tells the rules what this run knows; they say whether everything has to be judged.
+fn begin(db: &Db, config: &Config, rules: &Rules, options: &Options) -> Result<When, Error> {
     let known = [
-        ("now", Value::Time(now)),
+        ("now", Value::Time(options.now)),
+        ("rebuild", Value::Bool(options.rebuild)),
         ("configuration", Value::Text(config.to_json())),
         ("rules_hash", Value::Text(rules.hash(config))),
         ("program", Value::Text(env!("CARGO_PKG_VERSION").to_owned())),
     ];
     db.run("run", sql!("reconcile/00_run.sql"), &known)?;
-    Ok(())
+    let (_, rows) = db.rows("select everything from run", &[])?;
+    let everything = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
+    Ok(if everything { When::Everything } else { When::Again })
 }
 
 /// Some columns of what a connector's mapping makes of all that is stored of a source, in order.
@@ -202,18 +222,32 @@ pub fn rows(
     mapping::rows(db, source, connector, relation, columns)
 }
 
-/// Configured sources whose connector is known, and the pushed records.
-fn mapped_sources(config: &Config, catalog: &Catalog) -> Vec<(String, Arc<dyn Connector>)> {
-    let configured = config.sources.iter().map(|source| (source.name.clone(), source.connector.as_str()));
-    let pushed = std::iter::once((record::SOURCE.to_owned(), "release-log"));
-    configured
-        .chain(pushed)
-        .filter_map(|(name, connector)| catalog.find(connector).ok().map(|found| (name, found)))
-        .collect()
+/// The sources that are mapped: those configured, and the pushed records.
+#[derive(Default)]
+struct Sources {
+    mapped: Vec<(String, Arc<dyn Connector>)>,
+    unmapped: Vec<Unmapped>,
 }
 
-fn scripts(db: &Db, steps: &[Step], rules: &Rules, tell: &dyn Fn(&str)) -> Result<(), Error> {
-    for step in steps {
+impl Sources {
+    fn of(config: &Config, catalog: &Catalog) -> Self {
+        let configured = config.sources.iter().map(|source| (source.name.clone(), source.connector.as_str()));
+        let pushed = std::iter::once((record::SOURCE.to_owned(), "release-log"));
+        let mut sources = Self::default();
+        for (name, connector) in configured.chain(pushed) {
+            match catalog.find(connector) {
+                Ok(found) => sources.mapped.push((name, found)),
+                Err(error) => {
+                    sources.unmapped.push(Unmapped { source: name, error: error.to_string(), hint: error.hint() });
+                }
+            }
+        }
+        sources
+    }
+}
+
+fn scripts(db: &Db, steps: &[Step], rules: &Rules, when: When, tell: &dyn Fn(&str)) -> Result<(), Error> {
+    for step in steps.iter().filter(|step| step.when == When::Always || step.when == when) {
         tell(step.name);
         let started = std::time::Instant::now();
         db.batch(step.name, &rules.text(step))?;
@@ -231,7 +265,9 @@ fn controls(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), E
         }
         let query = control.sql.trim_end().trim_end_matches(';');
         let statement = sql!("reconcile/control.sql").replace("{control}", query);
-        db.run(&control.id, &statement, &[("control", Value::Text(control.id.clone()))])
+        let params = [("control", Value::Text(control.id.clone())), ("own", Value::Bool(!control.built_in))];
+        db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
+        db.run(&control.id, &statement, &params)
             .map_err(|source| Error::Control { file: file(), source: Box::new(source) })?;
     }
     Ok(())

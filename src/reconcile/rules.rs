@@ -8,7 +8,7 @@ use std::path::Path;
 use changetrail_connectors::hex;
 use sha2::{Digest, Sha256};
 
-use super::{Error, mapped_sources, mapping};
+use super::{Error, Sources, mapping};
 use crate::config::Config;
 use crate::standard::{Control, Subject};
 use crate::store::sql;
@@ -18,13 +18,32 @@ pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) file: &'static str,
     built_in: &'static str,
+    pub(super) when: When,
+}
+
+/// In which runs a file has its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    /// Everything is judged.
+    Everything,
+    /// Only what may come out otherwise than the last time is judged again.
+    Again,
 }
 
 macro_rules! steps {
-    ($($name:literal: $file:literal,)*) => {
-        &[$(Step { name: $name, file: $file, built_in: sql!($file) }),*]
+    ($($name:literal: $file:literal $(if $when:ident)?,)*) => {
+        &[$(Step { name: $name, file: $file, built_in: sql!($file), when: steps!(@ $($when)?) }),*]
     };
+    (@) => { When::Always };
+    (@ $when:ident) => { When::$when };
 }
+
+/// Before anything is mapped.
+pub(super) const FIRST: &[Step] = steps! {
+    "what is touched": "reconcile/00_touched.sql",
+    "what was known": "reconcile/00_before.sql" if Again,
+};
 
 /// The rules, in order. Deployments are judged before changes, because the verdict on a change rests on its release:
 /// after these come the controls on releases and pipelines.
@@ -35,21 +54,24 @@ pub(super) const RELEASES: &[Step] = steps! {
     "sessions": "reconcile/03_sessions.sql",
     "actors": "reconcile/04_actors.sql",
     "operations": "reconcile/05_operations.sql",
+    "what is settled": "reconcile/05_settled.sql",
+    "what to judge": "reconcile/06_everything.sql" if Everything,
+    "what to judge again": "reconcile/06_again.sql" if Again,
     "scopes": "reconcile/06_scopes.sql",
     "content": "reconcile/07_content.sql",
     "links": "reconcile/07_links.sql",
-    "control results": "reconcile/08_control_result.sql",
+    "controls": "reconcile/08_controls.sql",
 };
 
 /// After these come the controls on changes and services.
 pub(super) const CHANGES: &[Step] = steps! {
     "exemptions": "reconcile/09_exemptions.sql",
-    "exceptions": "reconcile/09_exceptions.sql",
+    "standing of releases": "reconcile/10_standing.sql",
+    "what else to judge again": "reconcile/10_standing_again.sql" if Again,
     "verdicts": "reconcile/10_verdicts.sql",
 };
 
 pub(super) const FINDINGS: &[Step] = steps! {
-    "exceptions": "reconcile/09_exceptions.sql",
     "integrity of logs": "reconcile/10_integrity.sql",
     "findings": "reconcile/11_findings.sql",
     "history": "reconcile/12_history.sql",
@@ -107,14 +129,17 @@ impl Rules {
         for control in &config.requirements.controls {
             hash.update(&control.sql);
         }
-        for (_, connector) in mapped_sources(config, &config.connectors()) {
+        for (_, connector) in Sources::of(config, &config.connectors()).mapped {
             hash.update(mapping::version(&*connector));
         }
         hash.update(sql!("schema/macros.sql"));
+        hash.update(sql!("reconcile/control.sql"));
+        // What records mean is also a matter of what hands them to the mappings.
+        hash.update(env!("CARGO_PKG_VERSION"));
         hex(&hash.finalize())
     }
 }
 
 fn every() -> impl Iterator<Item = &'static Step> {
-    [RELEASES, CHANGES, FINDINGS, TABLES].into_iter().flatten()
+    [FIRST, RELEASES, CHANGES, FINDINGS, TABLES].into_iter().flatten()
 }

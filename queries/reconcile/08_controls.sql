@@ -1,4 +1,4 @@
--- Where a control does not apply: by the standard itself, or by a waiver that counts.
+-- Where a control does not apply, by the standard itself or by a waiver that counts; and what the controls say.
 
 -- By the standard: which control is not asked of which service, of all subjects or (subject_kind) of some.
 create or replace table not_asked as
@@ -10,11 +10,6 @@ where case x.unless
           when 'stages' then not exists (from pipeline_stage p where p.service = s.service)
           else true
       end;
-
-update control_result set result = 'not-applicable', reason = n.reason
-from not_asked n
-where control_result.service = n.service and control_result.control = n.control
-  and (n.subject_kind is null or control_result.subject_kind = n.subject_kind);
 
 -- Waivers: approved by someone in a role, other than who asked.
 create or replace table waiver as
@@ -34,6 +29,27 @@ cross join run
 left join config_identity approver on approver.identity = lower(w.approved_by)
 left join config_identity requester on requester.identity = lower(w.requested_by);
 
-update control_result set result = 'not-applicable', reason = 'waived'
-from waiver w
-where w.invalid is null and w.in_force and control_result.service = w.service and control_result.control = w.control;
+-- Both, one row for each service, control and kind of subject: a waiver is what somebody decided, and comes first.
+create or replace table excused as
+with excuse as (
+    select service, control, null as subject_kind, 'waived' as reason, 1 as place from waiver where invalid is null and in_force
+    union all
+    select service, control, subject_kind, reason, 2 from not_asked
+),
+kind as (select unnest(['deployment', 'pipeline', 'change', 'service']) as kind)
+select service, control, kind as subject_kind, arg_min(reason, (place, reason)) as reason
+from excuse
+join kind on coalesce(subject_kind, kind) = kind
+group by service, control, kind;
+
+-- Results of the controls: one row for each control and subject. Filled by the files in queries/controls/.
+create table if not exists control_result (
+    control      varchar not null,
+    subject_kind varchar not null check (subject_kind in ('deployment', 'pipeline', 'change', 'service')),
+    subject_id   varchar not null,
+    service      varchar not null,
+    environment  varchar not null,
+    result       varchar not null check (result in ('pass', 'fail', 'not-applicable', 'no-evidence')),
+    reason       varchar not null,
+    occurred_at  timestamp               -- when it came about, where the control says so: what a baseline goes by
+);

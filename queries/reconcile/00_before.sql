@@ -1,0 +1,10 @@
+-- What was known at the last judgement, to be held against what is known now.
+alter table actor rename to actor_before;
+alter table appearance_pipeline rename to appearance_pipeline_before;
+alter table initiated rename to initiated_before;
+alter table put_together rename to put_together_before;
+alter table part_of_another rename to part_of_another_before;
+alter table deployment rename to deployment_before;
+alter table approval rename to approval_before;
+alter table deployment_standing rename to deployment_standing_before;
+alter table excused rename to excused_before;

@@ -1,0 +1,44 @@
+-- What is settled: everything that could still explain or unmask a change of a system has been read past its time.
+
+-- Up to when each source has been read: files that lie there are read to their end, a pushed log goes by the clock.
+create or replace temporary table read_through as
+select
+    s.name as source, s.connector,
+    case
+        when s.path and p.complete_at is not null then timestamp '9999-01-01'
+        else coalesce(p.read_through, timestamp '0001-01-01')
+    end as through
+from config_source s
+left join poll p on p.source = s.name
+union all
+select 'record', 'release-log', run.now
+from run
+where exists (from batch where source = 'record');
+
+-- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
+create or replace temporary table settled as
+with
+told as (
+    select distinct system, source from event
+    union
+    select distinct system, source from session
+)
+select
+    t.system, t.source,
+    least(
+        coalesce(any_value(own.through), timestamp '9999-01-01'),
+        coalesce((
+            select min(r.through)
+            from read_through r
+            join connector_relation c on c.connector = r.connector and c.relation = 'session'
+            join told other on other.source = r.source and other.system = t.system
+        ), timestamp '9999-01-01'),
+        coalesce((
+            select min(r.through)
+            from read_through r
+            join connector_relation c on c.connector = r.connector and c.relation = 'deployment'
+        ), timestamp '9999-01-01')
+    ) as through
+from told t
+left join read_through own on own.source = t.source
+group by t.system, t.source;

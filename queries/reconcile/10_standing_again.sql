@@ -1,0 +1,20 @@
+-- Changes that are linked to a release which stands otherwise than at the last judgement have to be judged again, too.
+create or replace temporary table judge_too as
+select change_id
+from link
+semi join (
+    select deployment_id from (from deployment_standing except from deployment_standing_before)
+    union
+    select deployment_id from (from deployment_standing_before except from deployment_standing)
+) using (deployment_id)
+anti join judge_again using (change_id);
+
+insert into judge_again from judge_too;
+insert into to_judge from told_change semi join judge_too using (change_id);
+
+-- Where a control is excused that was not, or the other way round, its results on all changes are made anew.
+update run set everything = true
+where exists (from excused except from excused_before) or exists (from excused_before except from excused);
+
+drop table deployment_standing_before;
+drop table excused_before;
