@@ -254,22 +254,27 @@ def main():
     with tempfile.TemporaryDirectory(prefix="estate-", dir=folder) as scratch:
         scratch = Path(scratch)
         collected, judged, store = (scratch / f"{name}.duckdb" for name in ("collected", "judged", "store"))
-        run("collect", "year.toml", collected, "collect")
-        # The night reads the year's folders and its own: links, so that the year's files are known by their names.
-        for kind in ("trail", "releases"):
-            (scratch / "both" / kind).parent.mkdir(exist_ok=True)
-            shutil.copytree(folder / "year" / kind, scratch / "both" / kind, copy_function=os.link)
-            shutil.copytree(folder / "night" / kind, scratch / "both" / kind, copy_function=os.link, dirs_exist_ok=True)
-        config = (folder / "year.toml").read_text().replace('path = "year/', f'path = "{scratch}/both/')
-        (scratch / "night.toml").write_text(config)
+        # Everything is read from one place, to which the night adds its files: a source that moves is mapped anew.
+        trail = scratch / "both"
+        for name in ("year", "again"):
+            config = (folder / f"{name}.toml").read_text().replace('path = "year/', f'path = "{trail}/')
+            (scratch / f"{name}.toml").write_text(config)
+
+        def add(period):
+            for kind in ("trail", "releases"):
+                shutil.copytree(folder / period / kind, trail / kind, copy_function=os.link, dirs_exist_ok=True)
+
+        add("year")
+        run("collect", scratch / "year.toml", collected, "collect")
+        add("night")
         for _ in range(arguments.runs):
             shutil.copy(collected, judged)
             shutil.copy(f"{collected}.key", f"{judged}.key")
-            run("first", "year.toml", judged, "reconcile")
-            for name, config, command in (("again", "again.toml", "reconcile"), ("night", scratch / "night.toml", "audit")):
+            run("first", scratch / "year.toml", judged, "reconcile")
+            for name, config, command in (("again", "again.toml", "reconcile"), ("night", "year.toml", "audit")):
                 shutil.copy(judged, store)
                 shutil.copy(f"{collected}.key", f"{store}.key")
-                run(name, config, store, command)
+                run(name, scratch / config, store, command)
         rows = measure([binary, "--config", folder / "year.toml", "--store", store, "query", "-o", "json",
                         "select verdict, count(*) as changes from change group by verdict order by 2 desc"])[3]  # fmt: skip
         size = judged.stat().st_size
