@@ -175,8 +175,10 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     controls(db, &of_releases, step)?;
     scripts(db, CHANGES, &rules, when, step)?;
     if when == When::Again {
-        let again = db.rows("select count(*) from judge_again", &[])?.1;
-        tracing::info!(changes = ?again.first().and_then(|row| row.first()), "judged again");
+        let (_, rows) = db.rows("select count(*) from judge_again", &[])?;
+        if let Some(Value::Int(changes)) = rows.first().and_then(|row| row.first()) {
+            tracing::info!(changes, "judged again");
+        }
     }
     controls(db, &of_changes, step)?;
     scripts(db, FINDINGS, &rules, when, step)?;
