@@ -1,6 +1,8 @@
 //! The release logs of other systems: each is a fake on the loopback that answers with its folder's fixtures, read by the
 //! program as it is, and explains a change in a cloud by the key that only its run has.
 
+mod codepipeline;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
@@ -20,55 +17,14 @@ use jiff::Timestamp;
 
 use super::explain::{Context, Failure};
 use super::regions;
+use crate::Error;
 use crate::limiter::Limiter;
 use crate::log::windows;
-use crate::params::Params;
-use crate::{ConfigError, Error};
+
+pub(super) use crate::http::aws::{Access, with_role};
 
 /// Events on a full page.
 pub(super) const PAGE: usize = 50;
-
-/// How to get in.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Access {
-    pub(super) profile: Option<String>,
-    pub(super) endpoint_url: Option<String>,
-}
-
-impl Access {
-    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
-        let access = Self { profile: params.string("profile")?, endpoint_url: params.string("endpoint_url")? };
-        if access.endpoint_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err(params.bad("endpoint_url", "it must start with http:// or https://"));
-        }
-        Ok(access)
-    }
-
-    /// The configuration of the SDK, in the region that the environment names, if it names one.
-    pub(super) async fn load_anywhere(&self) -> SdkConfig {
-        let fallback = RegionProviderChain::default_provider().or_else("us-east-1");
-        self.loader().region(fallback).load().await
-    }
-
-    /// The configuration of the SDK, from its default chain.
-    pub(super) async fn load(&self, region: &str) -> SdkConfig {
-        self.loader().region(Region::new(region.to_owned())).load().await
-    }
-
-    fn loader(&self) -> ConfigLoader {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(url) = &self.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        if let Ok(name) = AppName::new("changetrail") {
-            loader = loader.app_name(name);
-        }
-        loader
-    }
-}
 
 /// A role to assume, and the account that it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,13 +124,6 @@ impl Account {
         };
         Caller { client: aws_sdk_cloudtrail::Client::new(&config), limiter, context }
     }
-}
-
-/// The same, as a role.
-pub(super) async fn with_role(config: SdkConfig, role: &str) -> SdkConfig {
-    let provider = AssumeRoleProvider::builder(role).session_name("changetrail").configure(&config);
-    let provider = SharedCredentialsProvider::new(provider.build().await);
-    config.into_builder().credentials_provider(provider).build()
 }
 
 /// Times out late (an answer may take 35 seconds), retries nothing.

@@ -10,10 +10,7 @@ use aws_sdk_cloudtrail::error::{ProvideErrorMetadata, SdkError};
 
 use super::regions;
 use crate::Error;
-
-const CREDENTIALS_HELP: &str = "give credentials the way the AWS tools take them: `profile` or AWS_PROFILE, \
-    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, `aws sso login`, or the machine's role; \
-    `aws sts get-caller-identity` shows whether they work";
+use crate::http::aws::CREDENTIALS_HELP;
 
 /// What a failed request means for the next one.
 pub(super) enum Failure {

@@ -4,6 +4,7 @@
 //! that no description can send one elsewhere.
 
 mod jwt;
+mod sigv4;
 mod token;
 
 use std::collections::BTreeMap;
@@ -14,10 +15,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, HeaderName};
+use tokio::sync::Mutex;
 
 use super::stream::Request;
 use super::tables::{self, AuthType, Place};
 use super::template::{Encoding, Template, Values};
+use crate::http::aws::Access;
 use crate::http::azure::Chain;
 use crate::http::{self, Authorise, Connection};
 use crate::{Error, Spec};
@@ -25,6 +28,7 @@ use crate::{Error, Spec};
 pub use jwt::throwaway_rsa_key;
 
 use jwt::Claims;
+use sigv4::Signer;
 use token::{Cached, ClientCredentials, JwtBearer, Session};
 
 /// `[auth]`, checked.
@@ -67,6 +71,10 @@ pub(super) enum Auth {
     },
     Azure {
         scope: Template,
+    },
+    AwsSigv4 {
+        service: Template,
+        region: Template,
     },
 }
 
@@ -146,6 +154,9 @@ impl Auth {
             },
             AuthType::Session => Self::session(table, name())?,
             AuthType::Azure => Self::Azure { scope: text("scope", &table.scope)? },
+            AuthType::AwsSigv4 => {
+                Self::AwsSigv4 { service: text("service", &table.service)?, region: text("region", &table.region)? }
+            }
         };
         if let Self::Value { place: Place::Header, name, .. } | Self::Session { name, .. } = &auth {
             name.parse::<HeaderName>().map_err(|_| format!("`{name}` is no name of a header"))?;
@@ -175,6 +186,7 @@ impl Auth {
             }
             Self::Session { login, .. } => login.templates(),
             Self::Azure { scope } => vec![scope],
+            Self::AwsSigv4 { service, region } => vec![service, region],
         }
     }
 
@@ -258,6 +270,17 @@ impl Auth {
                 values.params.get("tenant_id").cloned(),
                 text(scope)?.trim_end_matches("/.default"),
             )),
+            Self::AwsSigv4 { service, region } => {
+                let param = |name: &str| values.params.get(name).cloned();
+                Arc::new(Signer {
+                    access: Access { profile: param("profile"), endpoint_url: None },
+                    role: param("role_arn"),
+                    service: text(service)?,
+                    region: text(region)?,
+                    clock,
+                    known: Mutex::default(),
+                })
+            }
         }))
     }
 }

@@ -213,6 +213,16 @@ fn in_order(mut streams: Vec<Stream>, problems: &mut Vec<String>) -> Vec<Stream>
     // What a stream is read for is taken out of a record once.
     let mut pointers = BTreeMap::new();
     for stream in &ordered {
+        let is_grandchild = ordered.iter().any(|known| {
+            matches!(&stream.items, Items::From { stream: parent, .. } if *parent == known.name)
+                && !matches!(known.items, Items::Whole)
+        });
+        if !is_grandchild && stream.templates().iter().any(|text| text.needs_parent()) {
+            problems.push(format!(
+                "[request] {} has ${{parent}}, but is not read for a stream that has a [for_each] itself",
+                stream.name
+            ));
+        }
         if let Items::From { stream: parent, pointer } = &stream.items
             && *pointers.entry(parent).or_insert(pointer) != pointer
         {

@@ -39,6 +39,8 @@ pub(super) struct Session<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Parent {
     pub(super) item: String,
+    /// The item that the record itself was read for.
+    pub(super) parent: Option<String>,
     /// `None`: it is not stored.
     pub(super) record_id: Option<String>,
 }

@@ -73,7 +73,7 @@ async fn window(
                 _ => None,
             };
             old += usize::from(time.is_some_and(|time| time < start));
-            parents.extend(parent(text, wanted, &outcome));
+            parents.extend(parent(text, wanted, &outcome, values.item.as_deref()));
             // What is rejected is kept as well.
             let masked = matches!(outcome, Outcome::Rejected(_)).then(|| session.values.secrets.mask(text)).flatten();
             let text = masked.as_deref().unwrap_or(text);
@@ -94,10 +94,10 @@ async fn window(
     Ok(parents)
 }
 
-fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome) -> Option<Parent> {
+fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&str>) -> Option<Parent> {
     let item = records::item(text, wanted?)?;
     let record_id = if let Outcome::Keep(record) = outcome { Some(record.record_id.clone()) } else { None };
-    Some(Parent { item, record_id })
+    Some(Parent { item, parent: of.map(str::to_owned), record_id })
 }
 
 /// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
@@ -127,7 +127,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         let mut parents = Vec::new();
         for text in &page.records {
             let outcome = reader.read(text.get()).0;
-            parents.extend(parent(text.get(), wanted, &outcome));
+            parents.extend(parent(text.get(), wanted, &outcome, values.item.as_deref()));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;
             }
@@ -155,9 +155,9 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
     let count = todo.len();
     let (mut failed, mut parents) = (Vec::new(), Vec::new());
     let mut reads = futures::stream::iter(todo)
-        .map(|(unit, item)| async move {
-            let result = one(session, child, unit, &item, window).await;
-            (item, result)
+        .map(|(unit, parent)| async move {
+            let result = one(session, child, unit, &parent, window).await;
+            (parent.item, result)
         })
         .buffer_unordered(session.reading.concurrency(child));
     while let Some((item, result)) = reads.next().await {
@@ -177,7 +177,7 @@ async fn not_read(
     child: &Stream,
     found: &[Parent],
     window: Window,
-) -> Result<Vec<(Unit, String)>, Error> {
+) -> Result<Vec<(Unit, Parent)>, Error> {
     let mut units = Vec::new();
     let mut met = std::collections::HashSet::new();
     // Of an item that is named twice the last record counts.
@@ -194,7 +194,7 @@ async fn not_read(
             day: Some(day),
             ..Unit::default()
         };
-        units.push((unit, parent.item.clone()));
+        units.push((unit, parent.clone()));
     }
     units.reverse();
     let keys: Vec<String> = units.iter().map(|(unit, _)| unit.key.clone()).collect();
@@ -215,10 +215,10 @@ async fn one(
     session: &Session<'_>,
     child: &Stream,
     unit: Unit,
-    item: &str,
+    Parent { item, parent: of, .. }: &Parent,
     window: Window,
 ) -> Result<Vec<Parent>, Error> {
-    let values = Values { item: Some(item.to_owned()), window, ..session.values.clone() };
+    let values = Values { item: Some(item.clone()), parent: of.clone(), window, ..session.values.clone() };
     let prefix = session.reading.prefix(child);
     let reader = Reader { item: Some(item), ..session.reader(child, &prefix) };
     let wanted = session.parents_in(child);
@@ -227,7 +227,7 @@ async fn one(
     while let Some(page) = walk.next().await? {
         for text in &page.records {
             let outcome = reader.read(text.get()).0;
-            parents.extend(parent(text.get(), wanted, &outcome));
+            parents.extend(parent(text.get(), wanted, &outcome, values.item.as_deref()));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;
             }

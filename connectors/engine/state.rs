@@ -50,7 +50,8 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
     let tag = cursor.map_or_else(|| FIRST.to_owned(), |cursor| cursor.to_string());
     let snapshot = Snapshot::load(session, format!("{key}/")).await?;
     let mut parts = Parts::new(unit(session, format!("{key}/{tag}"), String::new(), cursor));
-    let found = objects(session, stream, item, &snapshot, &mut parts).await?;
+    let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
+    let found = objects(session, stream, &values, &snapshot, &mut parts).await?;
     snapshot.deletions(session, stream, &mut parts).await?;
     session.send(parts.finish(Some((key, session.run.now.to_string())))).await?;
     session.children(stream, found, None).await
@@ -81,7 +82,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
                 (_, false, None) => session.run.now.to_string(),
             };
             let unit = unit(session, format!("{}/{tag}", key(child, Some(&parent.item))), etag, cursor);
-            let found = one(session, child, &parent.item, unit, shared).await;
+            let found = one(session, child, &parent, unit, shared).await;
             (parent.item, found)
         })
         .buffer_unordered(session.reading.concurrency(child));
@@ -109,16 +110,17 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
 async fn one(
     session: &Session<'_>,
     child: &Stream,
-    item: &str,
+    Parent { item, parent: of, .. }: &Parent,
     unit: Unit,
     shared: Option<&Snapshot>,
 ) -> Result<Vec<Parent>, Error> {
+    let values = Values { item: Some(item.clone()), parent: of.clone(), ..session.values.clone() };
     let mut parts = Parts::new(unit);
     let found = if let Some(shared) = shared {
-        objects(session, child, Some(item), shared, &mut parts).await?
+        objects(session, child, &values, shared, &mut parts).await?
     } else {
         let own = Snapshot::load(session, format!("{}/", key(child, Some(item)))).await?;
-        let found = objects(session, child, Some(item), &own, &mut parts).await?;
+        let found = objects(session, child, &values, &own, &mut parts).await?;
         own.deletions(session, child, &mut parts).await?;
         found
     };
@@ -130,17 +132,16 @@ async fn one(
 async fn objects(
     session: &Session<'_>,
     stream: &Stream,
-    item: Option<&str>,
+    values: &Values,
     snapshot: &Snapshot,
     parts: &mut Parts,
 ) -> Result<Vec<Parent>, Error> {
-    let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
     let prefix = session.reading.prefix(stream);
     let reader = session.reader(stream, &prefix);
     let wanted = session.parents_in(stream);
     let has_volatile = matches!(&stream.identity, Some(Identity::Object { volatile, .. }) if !volatile.is_empty());
     let mut found = Vec::new();
-    let mut walk = Walk::new(&session.connection, stream, &values, session.reading.max_pages())?;
+    let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
     while let Some(page) = walk.next().await? {
         let read: Vec<(Outcome, Option<Version>)> = page.records.iter().map(|text| reader.read(text.get())).collect();
         let names = snapshot.names(session, read.iter().map(|(_, version)| version.clone()).collect()).await?;
@@ -149,7 +150,11 @@ async fn objects(
                 record.record_id.clone_from(&name.record_id);
             }
             if let Some(item) = wanted.and_then(|pointer| records::item(text.get(), pointer)) {
-                found.push(Parent { item, record_id: name.as_ref().map(|name| name.record_id.clone()) });
+                found.push(Parent {
+                    item,
+                    parent: values.item.clone(),
+                    record_id: name.as_ref().map(|name| name.record_id.clone()),
+                });
             }
             if has_volatile && name.is_some_and(|name| name.is_known) {
                 // Only what is volatile can differ.

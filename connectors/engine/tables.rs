@@ -33,6 +33,8 @@ pub(crate) struct Auth {
     pub(super) claims: BTreeMap<String, String>,
     pub(super) login: Option<Request>,
     pub(super) pointer: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) region: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -48,6 +50,7 @@ pub(crate) enum AuthType {
     JwtBearerRs256,
     Session,
     Azure,
+    AwsSigv4,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,6 @@
 //! Texts with placeholders, from a closed list: no language, no surprises.
 //!
-//! `${param.x}`, `${secret.x}`, `${item}`, `${window.start:FMT}`, `${window.end:FMT}`, `${checkpoint}`. In a path values
+//! `${param.x}`, `${secret.x}`, `${item}`, `${parent}`, `${window.start:FMT}`, `${window.end:FMT}`, `${checkpoint}`. In a path values
 //! are percent-encoded, so that none of them can lead elsewhere; `:path` keeps slashes. The surprising fact: `:N..M` cuts
 //! characters out of a secret or parameter (negative: from the end), because some systems hand out two in one.
 
@@ -87,6 +87,8 @@ pub(super) struct Values {
     pub(super) params: BTreeMap<String, String>,
     pub(super) secrets: Secrets,
     pub(super) item: Option<String>,
+    /// What the item's own stream was read for.
+    pub(super) parent: Option<String>,
     pub(super) window: Option<(Timestamp, Timestamp)>,
     pub(super) checkpoint: Option<String>,
 }
@@ -106,6 +108,7 @@ enum Part {
     Param(String, Cut),
     Secret(String, Cut),
     Item { keeps_slashes: bool },
+    Parent,
     Start(TimeFormat),
     End(TimeFormat),
     Checkpoint,
@@ -150,6 +153,10 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Item { .. }))
     }
 
+    pub(super) fn needs_parent(&self) -> bool {
+        self.0.contains(&Part::Parent)
+    }
+
     pub(super) fn needs_window(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Start(_) | Part::End(_)))
     }
@@ -176,6 +183,7 @@ impl Template {
                 Part::Param(name, cut) => (values.params.get(name).map(|value| slice(value, *cut)), cut.2),
                 Part::Secret(name, cut) => (values.secrets.get(name).map(|value| slice(value, *cut)), false),
                 Part::Item { keeps_slashes } => (values.item.clone(), *keeps_slashes),
+                Part::Parent => (values.parent.clone(), false),
                 Part::Start(format) => (values.window.map(|(start, _)| format.write(start)), false),
                 Part::End(format) => (values.window.map(|(_, end)| format.write(end)), false),
                 Part::Checkpoint => (values.checkpoint.clone(), false),
@@ -215,9 +223,10 @@ fn placeholder(inside: &str) -> Result<Part, String> {
         Some(("window", "end")) => Ok(Part::End(time()?)),
         None if name == "item" && format == Some("path") => Ok(Part::Item { keeps_slashes: true }),
         None if name == "item" => plain(Part::Item { keeps_slashes: false }),
+        None if name == "parent" => plain(Part::Parent),
         None if name == "checkpoint" => plain(Part::Checkpoint),
         _ => Err(format!(
-            "`${{{inside}}}` is no placeholder; known are ${{param.x}}, ${{secret.x}}, ${{item}}, ${{window.start:FMT}}, ${{window.end:FMT}}, ${{checkpoint}}"
+            "`${{{inside}}}` is no placeholder; known are ${{param.x}}, ${{secret.x}}, ${{item}}, ${{parent}}, ${{window.start:FMT}}, ${{window.end:FMT}}, ${{checkpoint}}"
         )),
     }
 }
@@ -259,6 +268,7 @@ mod tests {
             .into(),
             secrets: Secrets::new([("key".to_owned(), "name-12345-abcde".to_owned())].into()),
             item: Some("x/../y?z".to_owned()),
+            parent: None,
             window: Some((time("2026-11-01T10:00:00.25Z"), time("2026-11-01T11:00:00Z"))),
             checkpoint: None,
         }

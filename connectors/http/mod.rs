@@ -4,6 +4,7 @@
 //! opens more than a log. The surprising fact: an answer counts as good only when it has been read to its end and makes
 //! sense, so that one cut short is asked for again like one that never came.
 
+pub(crate) mod aws;
 pub(crate) mod azure;
 mod hosts;
 mod wait;

@@ -156,8 +156,8 @@ impl Copy {
         let Some(Value::Table(auth)) = description.get_mut("auth") else { return };
         match auth.get("type").and_then(Value::as_str) {
             // Its credentials are the machine's, which a test has not.
-            Some("azure") => {
-                let bearer = [("type".to_owned(), Value::from("bearer")), ("token".to_owned(), "of-azure".into())];
+            Some("azure" | "aws_sigv4") => {
+                let bearer = [("type".to_owned(), Value::from("bearer")), ("token".to_owned(), "of-a-cloud".into())];
                 *auth = bearer.into_iter().collect();
             }
             Some("session") => {
