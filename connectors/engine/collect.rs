@@ -40,7 +40,7 @@ pub(super) struct Session<'a> {
 pub(super) struct Parent {
     pub(super) item: String,
     /// The item that the record itself was read for.
-    pub(super) parent: Option<String>,
+    pub(super) of: Option<String>,
     /// `None`: it is not stored.
     pub(super) record_id: Option<String>,
 }

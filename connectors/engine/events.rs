@@ -97,7 +97,7 @@ async fn window(
 fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&str>) -> Option<Parent> {
     let item = records::item(text, wanted?)?;
     let record_id = if let Outcome::Keep(record) = outcome { Some(record.record_id.clone()) } else { None };
-    Some(Parent { item, parent: of.map(str::to_owned), record_id })
+    Some(Parent { item, of: of.map(str::to_owned), record_id })
 }
 
 /// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
@@ -215,7 +215,7 @@ async fn one(
     session: &Session<'_>,
     child: &Stream,
     unit: Unit,
-    Parent { item, parent: of, .. }: &Parent,
+    Parent { item, of, .. }: &Parent,
     window: Window,
 ) -> Result<Vec<Parent>, Error> {
     let values = Values { item: Some(item.clone()), parent: of.clone(), window, ..session.values.clone() };

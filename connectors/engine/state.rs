@@ -110,7 +110,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
 async fn one(
     session: &Session<'_>,
     child: &Stream,
-    Parent { item, parent: of, .. }: &Parent,
+    Parent { item, of, .. }: &Parent,
     unit: Unit,
     shared: Option<&Snapshot>,
 ) -> Result<Vec<Parent>, Error> {
@@ -152,7 +152,7 @@ async fn objects(
             if let Some(item) = wanted.and_then(|pointer| records::item(text.get(), pointer)) {
                 found.push(Parent {
                     item,
-                    parent: values.item.clone(),
+                    of: values.item.clone(),
                     record_id: name.as_ref().map(|name| name.record_id.clone()),
                 });
             }

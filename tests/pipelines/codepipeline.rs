@@ -1,4 +1,4 @@
-//! AWS CodePipeline, as a system on the loopback tells it: signed requests, tokens of pages, refusals with status 400, and
+//! AWS `CodePipeline`, as a system on the loopback tells it: signed requests, tokens of pages, refusals with status 400, and
 //! a process that dies in the middle.
 
 use std::collections::HashSet;

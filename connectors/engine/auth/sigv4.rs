@@ -109,7 +109,7 @@ mod tests {
             clock: Clock::at("2026-11-01T10:00:00Z".parse().expect("a time")),
             known: Mutex::new(Some(Credentials::new("AKIDEXAMPLE", secret, Some("session".into()), None, "test"))),
         };
-        let signed = async |secret: &str, target: &str, body: &str| {
+        let asked = async |secret: &str, target: &str, body: &str| {
             let url = "https://codepipeline.eu-west-2.amazonaws.com/".parse().expect("an address");
             let mut request = reqwest::Request::new(reqwest::Method::POST, url);
             request.headers_mut().insert("x-amz-target", target.parse().expect("a value"));
@@ -117,7 +117,7 @@ mod tests {
             signer(secret).authorise(&mut request, false).await.expect("credentials");
             request
         };
-        let one = signed("secret", "CodePipeline_20150709.ListPipelines", "{}").await;
+        let one = asked("secret", "CodePipeline_20150709.ListPipelines", "{}").await;
         let header = |request: &reqwest::Request, name: &str| {
             request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
         };
@@ -132,7 +132,7 @@ mod tests {
             ("secret", "CodePipeline_20150709.GetPipeline", "{}"),
             ("secret", "CodePipeline_20150709.ListPipelines", "{\"nextToken\":\"x\"}"),
         ] {
-            assert_ne!(header(&signed(secret, target, body).await, "authorization"), authorization);
+            assert_ne!(header(&asked(secret, target, body).await, "authorization"), authorization);
         }
     }
 }
