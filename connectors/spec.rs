@@ -93,6 +93,8 @@ pub enum Relation {
     PipelineStage,
     /// What Terraform manages.
     ManagedResource,
+    /// Who is in which group.
+    Membership,
 }
 
 impl Relation {
@@ -106,6 +108,7 @@ impl Relation {
             Self::Approval => "approval",
             Self::PipelineStage => "pipeline_stage",
             Self::ManagedResource => "managed_resource",
+            Self::Membership => "membership",
         }
     }
 }

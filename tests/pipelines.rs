@@ -2,6 +2,7 @@
 //! program as it is, and explains a change in a cloud by the key that only its run has.
 
 mod codepipeline;
+mod groups;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,8 +44,10 @@ struct System {
 const GITHUB: System = System {
     folder: "github",
     vendors: &["https://api.github.com"],
-    source: "base_url = '{url}'\nrepositories = ['example/register']\norganization = 'example'",
+    source: "base_url = '{url}'\nrepositories = ['example/register']\norganization = 'example'\nteams = true",
     routes: &[
+        Route("/repos/*/*/teams", "teams", Item::Fixed("example/register")),
+        Route("/organizations/*/team/*/members", "team_members", Item::Address(1)),
         Route("/repos/*/*/deployments", "deployments", Item::Fixed("example/register")),
         Route("/repos/*/*/deployments/*/statuses", "statuses", Item::Address(0)),
         Route("/repos/*/*/actions/runs", "runs", Item::Fixed("example/register")),

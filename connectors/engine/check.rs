@@ -363,7 +363,7 @@ fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
 fn identity(table: &tables::Identity, kind: Kind) -> Result<Identity, String> {
     let texts = |value: &Option<OneOrMany>| value.as_ref().map(OneOrMany::texts).unwrap_or_default();
     let (event, object, version) = (texts(&table.event_id), texts(&table.object_id), texts(&table.version));
-    for pointer in event.iter().filter(|pointer| *pointer != ITEM).chain(&object).chain(&version).chain(&table.volatile)
+    for pointer in event.iter().chain(&object).filter(|pointer| *pointer != ITEM).chain(&version).chain(&table.volatile)
     {
         check_pointer(pointer)?;
     }

@@ -138,6 +138,11 @@ impl Reader<'_> {
     }
 
     fn joined(&self, value: &Value, pointers: &[String]) -> Result<String, String> {
+        Ok(format!("{}{}", self.prefix, self.parts(value, pointers)?.join(":")))
+    }
+
+    /// The texts at pointers, and the item where that is asked for.
+    fn parts(&self, value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
         let item = self.item.unwrap_or_default();
         let text = |pointer: &String| {
             if pointer == ITEM {
@@ -146,8 +151,7 @@ impl Reader<'_> {
                 Ok(texts(value, std::slice::from_ref(pointer))?.remove(0))
             }
         };
-        let parts = pointers.iter().map(text).collect::<Result<Vec<_>, String>>()?;
-        Ok(format!("{}{}", self.prefix, parts.join(":")))
+        pointers.iter().map(text).collect()
     }
 
     fn object(
@@ -158,7 +162,7 @@ impl Reader<'_> {
         volatile: &[String],
     ) -> Result<(String, Option<Version>), String> {
         let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40");
-        let object = format!("{}{}", self.prefix, escaped(texts(value, object)?));
+        let object = format!("{}{}", self.prefix, escaped(self.parts(value, object)?));
         let version = if version.is_empty() { hash(value, volatile) } else { escaped(texts(value, version)?) };
         Ok((format!("{object}@{version}"), Some(Version { object, version })))
     }

@@ -14,7 +14,7 @@ use jiff::tz::TimeZone;
 use super::collect::{Parent, Session, several};
 use super::pages::Walk;
 use super::parts::{Parts, short};
-use super::records::{self, Version};
+use super::records::{self, Reader, Version};
 use super::source::key;
 use super::stream::{Identity, Stream};
 use super::template::Values;
@@ -137,7 +137,7 @@ async fn objects(
     parts: &mut Parts,
 ) -> Result<Vec<Parent>, Error> {
     let prefix = session.reading.prefix(stream);
-    let reader = session.reader(stream, &prefix);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
     let wanted = session.parents_in(stream);
     let has_volatile = matches!(&stream.identity, Some(Identity::Object { volatile, .. }) if !volatile.is_empty());
     let mut found = Vec::new();

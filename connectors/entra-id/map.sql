@@ -5,7 +5,7 @@
 -- emits: change
 with
 r as (
-    select record_id, occurred_at, unit, from_json(record, '{
+    select record_id, occurred_at, unit, stream, from_json(record, '{
         "createdDateTime": "VARCHAR", "servicePrincipalName": "VARCHAR", "servicePrincipalId": "VARCHAR", "appId": "VARCHAR", "status": {"errorCode": "BIGINT"},
         "activityDateTime": "VARCHAR", "activityDisplayName": "VARCHAR", "category": "VARCHAR", "correlationId": "VARCHAR",
         "result": "VARCHAR", "resultReason": "VARCHAR", "operationType": "VARCHAR", "loggedByService": "VARCHAR",
@@ -106,9 +106,9 @@ select
     case when t.createdDateTime is null then 'unknown' else 'application' end as actor_type,
     case when t.createdDateTime is not null then coalesce(nullif(t.servicePrincipalName, ''), t.appId) end as actor_name,
     case when t.createdDateTime is not null then lower(t.appId) end as actor_role,
-    case when t.createdDateTime is null then 'application as it is' else 'sign-in' end as action,
+    case when stream = 'members' then 'member as it is' when t.createdDateTime is null then 'application as it is' else 'sign-in' end as action,
     'other' as operation,
-    case when t.createdDateTime is null then 'entra:application/' || coalesce(t.appId, '') else 'entra:serviceprincipal/' || coalesce(lower(t.servicePrincipalId), '') end as resource
+    case when stream = 'members' then 'entra:group/' || split_part(split_part(record_id, '/', 2), ':', 1) when t.createdDateTime is null then 'entra:application/' || coalesce(t.appId, '') else 'entra:serviceprincipal/' || coalesce(lower(t.servicePrincipalId), '') end as resource
 from r
 where t.activityDateTime is null;
 
@@ -165,3 +165,32 @@ select
     c.subject as subject
 from (select record_id, unit, unnest(t.federatedIdentityCredentials) as c from r)
 where c.id is not null;
+
+-- emits: membership
+-- Snapshots say who is in a group; the audit log, when somebody was put into it or taken out, by whatever time it reaches back.
+with
+r as (
+    select record_id, occurred_at, item, first, deleted, from_json(case when deleted then previous else record end, '{"id": "VARCHAR", "displayName": "VARCHAR", "userPrincipalName": "VARCHAR", "mail": "VARCHAR",
+        "@odata.type": "VARCHAR"}') as t
+    from raw where stream = 'members'
+),
+told as (
+    select record_id, occurred_at, lower(trim(record->>'$.activityDisplayName')) as action, lower(record->>'$.result') as result,
+           from_json(json_extract(record, '$.targetResources'), '[{"id": "VARCHAR", "type": "VARCHAR", "userPrincipalName": "VARCHAR",
+               "modifiedProperties": [{"displayName": "VARCHAR", "oldValue": "VARCHAR", "newValue": "VARCHAR"}]}]') as targets
+    from raw where stream = 'audits' and (record->>'$.activityDisplayName') ilike '%member%group%'
+)
+select record_id, item as group_id, null::varchar as group_name, t.id as member_id, t.displayName as member_name,
+       [t.userPrincipalName, t.mail] as identities, not deleted as is_member, occurred_at as told_at, first as is_first
+from r
+-- what a token may not look into has no type, and counts: its id is a member's
+where coalesce(t."@odata.type", '#microsoft.graph.user') = '#microsoft.graph.user'
+union all by name
+select record_id, trim(coalesce(p.newValue, p.oldValue), '"') as group_id, x.id as member_id, null::varchar as member_name, [x.userPrincipalName] as identities,
+       action = 'add member to group' as is_member, occurred_at as told_at, false as is_first
+from (
+    select record_id, occurred_at, action, x, unnest(x.modifiedProperties) as p
+    from (select record_id, occurred_at, action, unnest(targets) as x from told where action in ('add member to group', 'remove member from group') and result = 'success')
+    where lower(x.type) = 'user'
+)
+where p.displayName = 'Group.ObjectID';

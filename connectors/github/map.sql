@@ -211,4 +211,31 @@ select d.record_id, r.told_at as occurred_at, 'decision' as action, 'release-con
        d.record->>'$.user.login' as actor_name, 'person' as actor_type, 'github:' || d.stream || '/' || regexp_extract(d.item, '[^/]*$') as resource
 from raw d
 left join (select record->>'$.url' as url, max(make_utc(record->>'$.updated_at')) as told_at from raw where stream = 'runs' group by all) r on r.url = d.item
-where d.stream = 'decisions';
+where d.stream = 'decisions'
+union all by name
+select record_id, occurred_at, case when stream = 'teams' then 'team.seen' else 'team.member-seen' end as action, 'evidence' as category, 'other' as operation,
+       'unknown' as actor_type, 'github:' || stream || '/' || coalesce(record->>'$.slug', record->>'$.login', record->>'$.object') as resource
+from raw
+where stream in ('teams', 'team_members');
+
+-- emits: membership
+with
+team as (
+    select distinct record->>'$.url' as url, record->>'$.slug' as slug from raw where stream = 'teams' and not deleted
+),
+member as (
+    select record_id, occurred_at, item, first, deleted, case when deleted then previous else record end as body from raw where stream = 'team_members'
+),
+told as (
+    select record_id, occurred_at, record->>'$.action' as action, list_last(string_split(record->>'$.team', '/')) as slug, record->>'$.user' as login
+    from raw where stream = 'audit' and (record->>'$.action') in ('team.add_member', 'team.remove_member')
+)
+select m.record_id, m.item as group_id, t.slug as group_name, lower(m.body->>'$.login') as member_id, m.body->>'$.login' as member_name,
+       [m.body->>'$.login'] as identities, not m.deleted as is_member, m.occurred_at as told_at, m.first as is_first
+from member m
+left join team t on t.url = m.item
+union all by name
+select a.record_id, t.url as group_id, t.slug as group_name, lower(a.login) as member_id, [a.login] as identities,
+       a.action = 'team.add_member' as is_member, a.occurred_at as told_at, false as is_first
+from told a
+join team t using (slug);

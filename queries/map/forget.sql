@@ -4,5 +4,6 @@ delete from session where source = $source and record_id in (select record_id fr
 delete from deployment_version where source = $source and record_id in (select record_id from raw);
 delete from stage_version where source = $source and record_id in (select record_id from raw);
 delete from managed_version where source = $source and record_id in (select record_id from raw);
+delete from membership_told where source = $source and record_id in (select record_id from raw);
 delete from approval_version where source = $source and record_id in (select record_id from raw);
 delete from quarantine where source = $source and stage = 'map' and (unit, position) in (select unit, position::varchar from raw);

@@ -262,6 +262,14 @@ left join stage_names named on named.stage = lower(replace(replace(o.environment
 left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
 left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''));
 
+-- A group that may approve is its members, where the configuration says what their role is.
+update pipeline_stage set approvers = (
+    select list_distinct(flatten(list(coalesce(r.actors, [a.approver]))))
+    from (select unnest(pipeline_stage.approvers) as approver) a
+    left join group_roll r on r.name = lower(a.approver)
+)
+where list_has_any([lower(x) for x in approvers], (select coalesce(list(name), []) from group_roll));
+
 -- The pre-production run that live is held against: the last that had succeeded by then, else the last at all.
 create or replace table proving_run as
 select l.deployment_id as live_id, p.deployment_id

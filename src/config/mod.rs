@@ -23,7 +23,7 @@ use toml::Spanned;
 use crate::error::nearest;
 use crate::standard::{self, Shelves};
 pub use error::{Error, Problem};
-pub use tables::{Automation, Exemption, Person, PipelineIdentity, Scope, Service, Standard, Waiver};
+pub use tables::{Automation, Exemption, Group, Person, PipelineIdentity, Scope, Service, Standard, Waiver};
 pub use values::{Approvals, Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict};
 
 use error::line_of;
@@ -50,6 +50,8 @@ pub struct Config {
     pub automations: Vec<Automation>,
     /// Those of `[[person]]`, then those of the `people` file.
     pub people: Vec<Person>,
+    /// Groups whose members have a role.
+    pub groups: Vec<Group>,
     /// Those of `[[exemption]]`, then those of the `exemptions` file.
     pub exemptions: Vec<Exemption>,
     /// The file that `changetrail exempt` adds to.
@@ -162,6 +164,7 @@ impl Config {
             waivers: unspan(text, file.waiver, &mut lines.waiver),
             automations: unspan(text, file.automation, &mut lines.automation),
             people,
+            groups: unspan(text, file.group, &mut lines.group),
             exemptions,
             exemptions_file,
             warnings: Vec::new(),
@@ -243,6 +246,7 @@ impl Config {
             "waiver": numbered(&self.waivers),
             "automation": numbered(&self.automations),
             "person": numbered(&self.people),
+            "group": self.groups,
             "exemption": self.exemptions,
         })
         .to_string()

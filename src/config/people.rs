@@ -1,4 +1,5 @@
-//! The roster from a file: `name,roles,identities`, several in one cell separated by `;`.
+//! The roster from a file: `name,roles,identities`, several in one cell separated by `;`; with `from` and `to`, when the
+//! person had the roles of that line.
 
 use std::path::Path;
 
@@ -8,9 +9,9 @@ use serde::de::value::Error as ValueError;
 
 use super::error::unknown_key;
 use super::tables::Person;
-use super::values::{Role, RoleName};
+use super::values::{Moment, Role, RoleName};
 
-const COLUMNS: [&str; 3] = ["name", "roles", "identities"];
+const COLUMNS: [&str; 5] = ["name", "roles", "identities", "from", "to"];
 
 /// Reads a roster; what is wrong with it is one line of text, with the line in that file.
 pub(super) fn read(path: &Path) -> Result<Vec<Person>, String> {
@@ -31,7 +32,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
     let (Some(name), Some(identities)) = (column("name"), column("identities")) else {
         return Err("line 1: the header must be name,roles,identities".to_owned());
     };
-    let roles = column("roles");
+    let (roles, from, to) = (column("roles"), column("from"), column("to"));
     let mut people = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
@@ -40,8 +41,15 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
         if cell(name).is_empty() {
             return Err(format!("line {line}: a person without a name"));
         }
+        let moment = |index: Option<usize>| match index.map(cell).filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => Moment::deserialize(IntoDeserializer::<ValueError>::into_deserializer(text))
+                .map(Some)
+                .map_err(|error| format!("line {line}: {error}")),
+        };
+        let (from, to) = (moment(from)?, moment(to)?);
         let roles = parts(roles.map(cell).unwrap_or_default())
-            .map(|role| parse_role(role).map_err(|error| format!("line {line}: {error}")))
+            .map(|role| parse_role(role, from, to).map_err(|error| format!("line {line}: {error}")))
             .collect::<Result<_, _>>()?;
         let identities = parts(cell(identities)).map(str::to_owned).collect();
         people.push(Person { name: cell(name).to_owned(), roles, identities });
@@ -53,10 +61,10 @@ fn parts(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
 
-fn parse_role(text: &str) -> Result<Role, String> {
+fn parse_role(text: &str, from: Option<Moment>, to: Option<Moment>) -> Result<Role, String> {
     let role = RoleName::deserialize(IntoDeserializer::<ValueError>::into_deserializer(text))
         .map_err(|_| format!("`{text}` is no role; known are senior, manager"))?;
-    Ok(Role { role, services: Vec::new(), from: None, to: None })
+    Ok(Role { role, services: Vec::new(), from, to })
 }
 
 #[cfg(test)]
@@ -73,6 +81,12 @@ mod tests {
         assert_eq!(people[0].roles.len(), 2);
         assert_eq!(people[0].identities, ["alice@example.org", "agreen"]);
         assert!(people[1].roles.is_empty());
+        let dated = parse(
+            b"name,roles,identities,from,to\nAlice,senior,alice,2026-01-01,2026-06-30T00:00:00Z\nBo,manager,bo,,\n",
+        )
+        .unwrap();
+        let role = &dated[0].roles[0];
+        assert_eq!((role.from.is_some(), role.to.is_some(), dated[1].roles[0].from), (true, true, None));
     }
 
     #[test]
@@ -84,5 +98,7 @@ mod tests {
         check("name,roles\n", "line 1: the header must be name,roles,identities");
         check("name,roles,identities\nA,senior,a\nB,boss,b\n", "line 3: `boss` is no role; known are senior, manager");
         check("name,roles,identities\n,senior,a\n", "line 2: a person without a name");
+        let error = parse(b"name,roles,identities,from\nA,senior,a,soon\n").unwrap_err();
+        assert!(error.starts_with("line 2: "), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::values::{Environment, ManualMeans, Moment, Period, Role, ServiceType, Verdict};
+use super::values::{Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict};
 
 /// A whole file, before its parts are checked against each other.
 #[derive(Debug, Deserialize)]
@@ -35,6 +35,8 @@ pub(super) struct File {
     pub(super) automation: Vec<Spanned<Automation>>,
     #[serde(default)]
     pub(super) person: Vec<Spanned<Person>>,
+    #[serde(default)]
+    pub(super) group: Vec<Spanned<Group>>,
     #[serde(default)]
     pub(super) exemption: Vec<Spanned<Exemption>>,
 }
@@ -209,6 +211,20 @@ pub struct Person {
     /// UPN, mail, login, session name, IAM user; the first is how the person is shown.
     #[serde(default)]
     pub identities: Vec<String>,
+}
+
+/// `[[group]]`: whoever is in a group that a source reads has a role, while they are in it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// As the source names it, or its id there.
+    pub name: String,
+    /// The source that tells who is in it: a group of that name elsewhere is another.
+    pub source: String,
+    pub role: RoleName,
+    /// Empty: all services.
+    #[serde(default)]
+    pub services: Vec<String>,
 }
 
 /// `[[exemption]]`: an approved exception for changes made in its time.

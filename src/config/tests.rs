@@ -113,6 +113,10 @@ fn the_parts_are_checked_against_each_other() {
         "`manul` is no value of `verdicts[0]` in [[exemption]]; known are platform, released",
     );
     refused(&format!("{exemption}from = \"tomorrow\"\n"), "`tomorrow` is not a time");
+    refused(
+        "[[group]]\nname = 'managers'\nsource = 'entra'\nrole = 'manager'\n",
+        "[[group]] `managers`: there is no source `entra` that could tell who is in it",
+    );
     refused("people = \"none.csv\"\n", "line 1: `people`: reading /base/none.csv");
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Lines {
     pub(super) waiver: Vec<usize>,
     pub(super) automation: Vec<usize>,
     pub(super) person: Vec<usize>,
+    pub(super) group: Vec<usize>,
     pub(super) exemption: Vec<usize>,
 }
 
@@ -52,6 +53,7 @@ pub(super) fn validate(config: &Config, lines: &Lines) -> Findings {
     waivers(config, lines, &mut found);
     automations(config, lines, &mut found);
     people(config, lines, &mut found);
+    groups(config, lines, &mut found);
     exemptions(config, lines, &mut found);
     found
 }
@@ -237,6 +239,27 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
                 if let Some(text) = unknown_service(config, service, "person") {
                     found.warning(line, text);
                 }
+            }
+        }
+    }
+}
+
+fn groups(config: &Config, lines: &Lines, found: &mut Findings) {
+    for (index, group) in config.groups.iter().enumerate() {
+        let line = lines.group.get(index);
+        if group.name.trim().is_empty() {
+            found.problem(line, "a [[group]] without a name");
+        }
+        if !config.sources.iter().any(|source| source.name == group.source) {
+            let text = format!(
+                "[[group]] `{}`: there is no source `{}` that could tell who is in it",
+                group.name, group.source
+            );
+            found.problem(line, text);
+        }
+        for service in &group.services {
+            if let Some(text) = unknown_service(config, service, "group") {
+                found.warning(line, text);
             }
         }
     }

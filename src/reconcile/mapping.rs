@@ -45,6 +45,7 @@ const RELATIONS: &[Relation] = &[
     },
     Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
     Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
+    Relation { name: "membership", insert: sql!("map/membership.sql"), reject: None, joined: false },
 ];
 
 /// What a source says of itself, for mappings that go by it: (key, text), a list as one row for each of its texts.

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0006_managed.sql"),
     sql!("schema/0007_change_id.sql"),
     sql!("schema/0008_digest.sql"),
+    sql!("schema/0009_membership.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
