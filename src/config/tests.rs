@@ -173,6 +173,10 @@ to = 2026-11-04T01:00:00+01:00
 [[person]]
 name = "A"
 roles = ["senior", { role = "manager", services = ["register"], from = "2026-11-03" }]
+[[group]]
+source = "aws"
+name = "managers"
+role = "manager"
 [[exemption]]
 id = "E"
 reason = "r"
@@ -203,6 +207,7 @@ verdicts = ["manual"]
         "person": [{"position": 1, "name": "A", "identities": [], "roles": [
             {"role": "senior", "services": [], "from": null, "to": null},
             {"role": "manager", "services": ["register"], "from": "2026-11-03T00:00:00Z", "to": null}]}],
+        "group": [{"name": "managers", "source": "aws", "role": "manager", "services": []}],
         "exemption": [{"id": "E", "reason": "r", "approved_by": "A", "requested_by": "B",
             "from": "2026-11-03T00:00:00Z", "to": "2026-11-04T00:00:00Z", "service": null,
             "environment": null, "actors": ["x"], "verdicts": ["manual"], "deployments": [], "controls": []}],
