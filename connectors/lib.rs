@@ -16,6 +16,7 @@ mod files;
 mod http;
 mod limiter;
 mod log;
+mod objects;
 mod params;
 mod record;
 mod redact;

@@ -2,6 +2,7 @@
 //! program as it is, and explains a change in a cloud by the key that only its run has.
 
 mod codepipeline;
+mod drops;
 mod groups;
 
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ mod digest;
 mod explain;
 mod lookup;
 mod regions;
-mod trail;
+pub(crate) mod trail;
 
 use std::sync::LazyLock;
 

@@ -8,7 +8,7 @@
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-find-log-files.html>
 
-mod bucket;
+pub(crate) mod bucket;
 mod layout;
 mod notice;
 mod notices;

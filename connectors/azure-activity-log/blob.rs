@@ -35,22 +35,26 @@ const MAX_LISTS: usize = 100_000;
 
 /// A source with `container`.
 #[derive(Debug)]
-pub(super) struct BlobCollector {
-    container: Url,
-    prefix: Option<String>,
+pub(super) struct BlobCollector(Container);
+
+/// A container, and what of it is read.
+#[derive(Debug)]
+pub(crate) struct Container {
+    address: Url,
+    pub(crate) prefix: Option<String>,
     tenant: Option<String>,
 }
 
 /// One file of the container, as it is listed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Listed {
-    name: String,
-    etag: String,
-    size: u64,
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) etag: String,
+    pub(crate) size: u64,
 }
 
-impl BlobCollector {
-    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+impl Container {
+    pub(crate) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
         let text = params.string("container")?.unwrap_or_default();
         let mut container: Url = text.parse().map_err(|error| params.bad("container", format!("`{text}`: {error}")))?;
         let is_local = is_local(&container);
@@ -65,14 +69,63 @@ impl BlobCollector {
             return Err(params.bad("container", "the container's name is missing, usually insights-activity-logs"));
         }
         container.set_path(&path);
-        Ok(Self { container, prefix: params.string("prefix")?, tenant: params.string("tenant_id")? })
+        Ok(Self { address: container, prefix: params.string("prefix")?, tenant: params.string("tenant_id")? })
+    }
+
+    /// With this machine's credentials.
+    pub(crate) fn connect(&self) -> Result<Connection, Error> {
+        let tokens = || Arc::new(Chain::new(self.tenant.clone(), AUDIENCE)) as _;
+        // An emulator's tokens would be this organisation's real ones.
+        let tokens = (self.address.scheme() == "https").then(tokens);
+        Connection::new(self.address.clone(), tokens, Patience::default(), PERMISSION)
+    }
+
+    pub(crate) fn target(&self) -> String {
+        format!("the container {}", self.address)
+    }
+
+    /// One list, and where the next one begins.
+    pub(crate) async fn list(
+        &self,
+        storage: &Connection,
+        marker: Option<&str>,
+    ) -> Result<(Vec<Listed>, Option<String>), Error> {
+        let mut url = self.address.clone();
+        url.query_pairs_mut().append_pair("restype", "container").append_pair("comp", "list");
+        for (name, value) in [("prefix", self.prefix.as_deref()), ("marker", marker)] {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        storage.get(&self.target(), &url, &[version()], |_, body| list_of(&body)).await
+    }
+
+    fn address_of(&self, name: &str) -> Url {
+        let mut url = self.address.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend(name.split('/'));
+        }
+        url
+    }
+
+    /// The whole of a small file, if it is still the one that was listed.
+    pub(crate) async fn bytes(&self, storage: &Connection, file: &Listed) -> Result<Vec<u8>, Error> {
+        let target = format!("{} in {}", file.name, self.target());
+        let headers = [version(), (IF_MATCH, file.etag.clone())];
+        storage.get(&target, &self.address_of(&file.name), &headers, |_, body| Ok(body)).await
+    }
+}
+
+impl BlobCollector {
+    pub(super) fn configure(params: &Params<'_>) -> Result<Self, ConfigError> {
+        Container::configure(params).map(Self)
     }
 
     /// As [`Collector::collect`], with a connection as given.
     async fn collect_with(&self, storage: Connection, run: &Run, sink: &Sink) -> Result<(), Error> {
         let mut marker = None;
         for _ in 0..MAX_LISTS {
-            let (listed, next) = self.list(&storage, marker.as_deref()).await?;
+            let (listed, next) = self.0.list(&storage, marker.as_deref()).await?;
             let files: Vec<Listed> =
                 listed.into_iter().filter(|file| Files.is_wanted(&file.name.to_lowercase())).collect();
             let seen = if run.since.is_some() {
@@ -95,36 +148,16 @@ impl BlobCollector {
             marker = next;
         }
         let problem = format!("more than {MAX_LISTS} lists");
-        Err(Error::BadResponse { target: self.target(), problem, source: None })
-    }
-
-    fn target(&self) -> String {
-        format!("the container {}", self.container)
-    }
-
-    /// One list, and where the next one begins.
-    async fn list(&self, storage: &Connection, marker: Option<&str>) -> Result<(Vec<Listed>, Option<String>), Error> {
-        let mut url = self.container.clone();
-        url.query_pairs_mut().append_pair("restype", "container").append_pair("comp", "list");
-        for (name, value) in [("prefix", self.prefix.as_deref()), ("marker", marker)] {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, value);
-            }
-        }
-        storage.get(&self.target(), &url, &[version()], |_, body| list_of(&body)).await
+        Err(Error::BadResponse { target: self.0.target(), problem, source: None })
     }
 
     /// Reads one file and hands it over.
     async fn read(&self, storage: &Connection, file: Listed, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let mut url = self.container.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend(file.name.split('/'));
-        }
         let failure = Arc::new(Mutex::new(None));
         let ranges = Ranges {
             storage: storage.clone(),
-            target: format!("{} in {}", file.name, self.target()),
-            url,
+            target: format!("{} in {}", file.name, self.0.target()),
+            url: self.0.address_of(&file.name),
             etag: file.etag.clone(),
             size: file.size,
             asked: 0,
@@ -148,15 +181,11 @@ impl BlobCollector {
 #[async_trait]
 impl Collector for BlobCollector {
     async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
-        let tokens = || Arc::new(Chain::new(self.tenant.clone(), AUDIENCE)) as _;
-        // An emulator's tokens would be this organisation's real ones.
-        let tokens = (self.container.scheme() == "https").then(tokens);
-        let storage = Connection::new(self.container.clone(), tokens, Patience::default(), PERMISSION)?;
-        self.collect_with(storage, run, sink).await
+        self.collect_with(self.0.connect()?, run, sink).await
     }
 
     fn plan(&self, _run: &Run) -> Vec<String> {
-        vec![format!("every file of {} that is new or has grown", self.target())]
+        vec![format!("every file of {} that is new or has grown", self.0.target())]
     }
 
     fn is_path(&self) -> bool {
@@ -268,4 +297,4 @@ fn entity_of(entity: &quick_xml::events::BytesRef<'_>) -> Result<String, String>
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,7 +10,7 @@
 
 mod api;
 mod arm;
-mod blob;
+pub(crate) mod blob;
 mod classify;
 mod compared;
 

@@ -4,8 +4,14 @@
 -- A job records itself when it starts and again when it is done: an end that names no start began when the first record of
 -- the same id says. CDEvents tell of a run and of what it deployed in events of their own, held together by `chainId`.
 
+-- What was dropped into a bucket is believed of its own pipeline only: its ids are that pipeline's, whatever they are, and
+-- which service it releases the catalogue says.
+
 -- emits: deployment
 with
+place as (
+    select count(*) > 0 as dropped from setting where key in ('bucket', 'container')
+),
 r as (
     select record_id, from_json(record, '{
         "schema": "VARCHAR", "id": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR",
@@ -21,7 +27,7 @@ r as (
     where (record->>'$.schema') like 'changetrail.deployment/%'
 ),
 first as (
-    select t.id as id, min(make_utc(t.started_at)) as started_at from r group by t.id
+    select t.pipeline as pipeline, t.id as id, min(make_utc(t.started_at)) as started_at from r group by t.pipeline, t.id
 ),
 event as (
     -- as it stands, or in a CloudEvent's envelope
@@ -75,7 +81,8 @@ told as (
     left join run r on r.chain = d.t.context.chainId
 )
 select
-    record_id, t.id as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline, t.service, t.version, t.commit as commit_sha,
+    record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
+    case when not dropped then t.service end as service, t.version, t.commit as commit_sha,
     t.artifact_digest, t.steps_digest, t.stage, t.environment, t.trigger, t.requested_by,
     coalesce(make_utc(t.started_at), first.started_at) as started_at,
     make_utc(t.finished_at) as finished_at,
@@ -99,7 +106,8 @@ select
     t.authors,
     t.url
 from r
-left join first on first.id = r.t.id
+cross join place
+left join first on first.id = r.t.id and first.pipeline = r.t.pipeline
 left join outcomes o on o.said = lower(replace(replace(t.outcome, ' ', ''), '_', ''))
 union all by name
 from told;
@@ -159,7 +167,7 @@ stages as (select record_id, t, unnest(t.stages) as s from r where t.schema like
 select
     record_id,
     t.pipeline,
-    t.service,
+    case when not exists (from setting where key in ('bucket', 'container')) then t.service end as service,
     t.revision,
     t.changed_by,
     make_utc(t.changed_at) as changed_at,

@@ -1,9 +1,10 @@
-//! The central release log as files: JSON Lines of release records or `CDEvents`, and spreadsheets saved as CSV.
+//! The central release log as files, in a folder, a bucket or a container: JSON Lines of release records or `CDEvents`, and spreadsheets saved as CSV.
 //!
 //! Pipelines, or people on their behalf, write a line for every deployment and every pipeline definition. A file is a
 //! unit and is read again when it has changed. The surprising fact: a file may be written while it is read; a last
 //! line that is not whole yet is set aside, and the next reading of the file replaces that.
 
+mod drop;
 mod lines;
 mod sheet;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
 use crate::files::{Content, Found, Walk, day_in};
+use crate::objects::Objects;
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Error, Record, Redactor, Rejected, Run, Sink, Source, Spec, Unit};
 
@@ -53,7 +55,11 @@ impl Connector for ReleaseLog {
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
-        let path = params.string("path")?.ok_or_else(|| params.missing("path"))?;
+        if let Some(objects) = Objects::configure(&params)? {
+            params.alone(if params.has("bucket") { "bucket" } else { "container" }, &["columns", "time_zone"])?;
+            return Ok(Box::new(drop::Drops { objects }));
+        }
+        let path = params.string("path")?.ok_or_else(|| params.missing_one_of(&["path", "bucket", "container"]))?;
         Ok(Box::new(ReleaseFiles { root: source.base.join(path), layout: layout(source, &params)? }))
     }
 }

@@ -128,3 +128,35 @@ fn columns_and_zones_that_do_not_exist_are_named() {
     assert!(configure("columns = { stagee = 'x' }").expect("an error").contains("stage"));
     assert!(configure("time_zone = 'Europe/Lodnon'").expect("an error").contains("Lodnon"));
 }
+
+#[tokio::test]
+async fn what_pipelines_drop_into_a_container_is_read_once_and_only_for_themselves() {
+    let Some(azurite) = crate::azure_activity_log::blob::tests::Azurite::start().await else { return };
+    azurite.put("drops", "?restype=container", &[("x-ms-blob-public-access", "container")], String::new()).await;
+    let block = [("x-ms-blob-type", "BlockBlob")];
+    azurite.put("drops/in/p/1.jsonl", "", &block, line("p:1")).await;
+    azurite.put("drops/in/q/1.jsonl", "", &block, line("p:2")).await;
+    azurite.put("drops/elsewhere/p/1.jsonl", "", &block, line("p:3")).await;
+    azurite.put("drops/in/p/notes.txt", "", &block, "no record".into()).await;
+    let source = format!("container = '{}/trail/drops'\nprefix = 'in/'", azurite.address);
+    let collector = collector(&ReleaseLog, Path::new("."), &source);
+    assert!(!collector.is_path());
+    let mut run = run_at("2026-10-03T00:00:00Z");
+    let (units, result) = collect(collector.as_ref(), &run).await;
+    result.expect("a container that can be read");
+    let ids: Vec<&str> = units.iter().flat_map(|unit| &unit.records).map(|record| &record.record_id[..3]).collect();
+    assert_eq!(ids, ["p:1"]);
+    let aside: Vec<&str> =
+        units.iter().flat_map(|unit| &unit.rejected).map(|rejected| rejected.error.as_str()).collect();
+    assert_eq!(aside, ["it speaks for the pipeline `p`, but lies in the folder of `q`"]);
+    assert!(units.last().is_some_and(|unit| unit.cursor.is_some()), "how far it was read is said last");
+
+    let etags: HashMap<String, String> = units.iter().map(|unit| (unit.key.clone(), unit.etag.clone())).collect();
+    run.seen = Arc::new(Known(etags));
+    let (again, result) = collect(collector.as_ref(), &run).await;
+    result.expect("a container that can be read");
+    assert_eq!(again.len(), 1, "{again:?}");
+    azurite.put("drops/in/p/1.jsonl", "", &block, format!("{}\n{}", line("p:1"), line("p:4"))).await;
+    let (changed, _) = collect(collector.as_ref(), &run).await;
+    assert_eq!(changed[0].records.len(), 2);
+}

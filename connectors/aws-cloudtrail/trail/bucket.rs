@@ -23,30 +23,30 @@ const READS: u32 = 4;
 
 /// One bucket.
 #[derive(Debug)]
-pub(in super::super) struct Bucket {
-    pub(in super::super) name: String,
+pub(crate) struct Bucket {
+    pub(crate) name: String,
     client: Client,
     context: Context,
 }
 
 /// An object, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Object {
-    pub(super) key: String,
+pub(crate) struct Object {
+    pub(crate) key: String,
     /// Of the store's kind: changes when the object does.
-    pub(super) etag: String,
-    pub(super) size: u64,
+    pub(crate) etag: String,
+    pub(crate) size: u64,
 }
 
 /// One list.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) objects: Vec<Object>,
-    pub(super) token: Option<String>,
+pub(crate) struct Page {
+    pub(crate) objects: Vec<Object>,
+    pub(crate) token: Option<String>,
 }
 
 /// What came of asking for an object.
-pub(super) enum Got {
+pub(crate) enum Got {
     Bytes(Vec<u8>),
     /// It cannot be had, now or later, and why; others can.
     Never(String),
@@ -54,7 +54,7 @@ pub(super) enum Got {
 
 impl Bucket {
     /// `by_path` where the bucket is no part of the host's name, as in emulators.
-    pub(in super::super) async fn open(name: &str, config: &SdkConfig, by_path: bool) -> Result<Self, Error> {
+    pub(crate) async fn open(name: &str, config: &SdkConfig, by_path: bool) -> Result<Self, Error> {
         let region = config.region().map_or("us-east-1", Region::as_ref).to_owned();
         let bucket = Self::in_region(name, config, by_path, region.clone());
         let request = bucket.client.list_objects_v2().bucket(name).max_keys(1);
@@ -103,7 +103,7 @@ impl Bucket {
     }
 
     /// The objects of a folder and all that is below it, whose keys come after `after`.
-    pub(super) async fn objects(&self, folder: &str, after: &str, token: Option<&str>) -> Result<Page, Error> {
+    pub(crate) async fn objects(&self, folder: &str, after: &str, token: Option<&str>) -> Result<Page, Error> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(folder).start_after(after);
         let answer = request.set_continuation_token(token.map(str::to_owned)).send().await;
         let answer = answer.map_err(|error| self.list_failed(error))?;
@@ -130,7 +130,7 @@ impl Bucket {
     }
 
     /// The bytes of an object from `from` to before `to`.
-    pub(super) async fn range(&self, object: &Object, from: u64, to: u64) -> Result<Got, Error> {
+    pub(crate) async fn range(&self, object: &Object, from: u64, to: u64) -> Result<Got, Error> {
         let mut request = self.client.get_object().bucket(&self.name).key(&object.key);
         if (from, to) != (0, object.size) {
             request = request.range(format!("bytes={from}-{}", to - 1));
@@ -166,7 +166,7 @@ impl Bucket {
     }
 
     /// An answer that makes no sense.
-    pub(super) fn bad(&self, problem: String) -> Error {
+    pub(crate) fn bad(&self, problem: String) -> Error {
         self.context.bad(problem)
     }
 
@@ -176,7 +176,7 @@ impl Bucket {
                 source_name: self.context.target.clone(),
                 key: "bucket".into(),
                 problem: "there is no such bucket".into(),
-                help: "`bucket` is the name of the trail's bucket, without s3:// and without a path".into(),
+                help: "`bucket` is the bucket's name, without s3:// and without a path".into(),
             });
         }
         self.explain(&format!("s3:ListBucket on arn:aws:s3:::{}", self.name), error)

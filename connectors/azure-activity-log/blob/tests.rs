@@ -38,9 +38,9 @@ fn at(container: &str) -> Box<dyn Collector> {
 }
 
 /// A storage emulator of npm (`azurite-blob` on the path, or named by `AZURITE_BLOB`), stopped when dropped.
-struct Azurite {
+pub(crate) struct Azurite {
     process: Child,
-    address: String,
+    pub(crate) address: String,
     _folder: tempfile::TempDir,
 }
 
@@ -48,7 +48,7 @@ struct Azurite {
 const KEY: [u8; 32] = [7; 32];
 
 impl Azurite {
-    async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let program = std::env::var("AZURITE_BLOB").unwrap_or_else(|_| "azurite-blob".into());
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
@@ -76,7 +76,7 @@ impl Azurite {
     }
 
     /// Writes to the account, with its key.
-    async fn put(&self, path: &str, query: &str, headers: &[(&str, &str)], body: String) {
+    pub(crate) async fn put(&self, path: &str, query: &str, headers: &[(&str, &str)], body: String) {
         let date = Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let mut named = vec![("x-ms-date", date.as_str()), ("x-ms-version", "2021-12-02")];
         named.extend(headers);
