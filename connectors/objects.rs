@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
@@ -34,8 +35,8 @@ pub(crate) trait Parse: Send + Sync {
     /// Bytes that a file may have.
     fn limit(&self) -> u64;
 
-    /// The parts of the unit that a file is, the last one last.
-    fn parse(&self, unit: Unit, bytes: &[u8], redactor: &Redactor) -> Vec<Unit>;
+    /// The parts of the unit that a file is, the last one last; `written` is when it was, where that is known.
+    fn parse(&self, unit: Unit, bytes: &[u8], written: Option<Timestamp>, redactor: &Redactor) -> Vec<Unit>;
 }
 
 impl Objects {
@@ -133,7 +134,7 @@ async fn read(place: &Place<'_>, parse: &dyn Parse, file: Listed, run: &Run) -> 
         Got::Bytes(bytes) => bytes,
         Got::Never(problem) => return Ok(incomplete(problem)),
     };
-    let mut units = parse.parse(unit.clone(), &bytes, &run.redactor);
+    let mut units = parse.parse(unit.clone(), &bytes, file.modified, &run.redactor);
     if let Some(last) = units.last_mut() {
         last.last = true;
         last.size = bytes.len() as u64;
@@ -166,7 +167,12 @@ impl<'a> Place<'a> {
         match self {
             Self::Bucket(bucket) => {
                 let page = bucket.objects(prefix, "", token).await?;
-                let listed = |object: Object| Listed { name: object.key, etag: object.etag, size: object.size };
+                let listed = |object: Object| Listed {
+                    name: object.key,
+                    etag: object.etag,
+                    size: object.size,
+                    modified: object.modified,
+                };
                 Ok((page.objects.into_iter().map(listed).collect(), page.token))
             }
             Self::Container(container, storage) => container.list(storage, token).await,
@@ -176,7 +182,8 @@ impl<'a> Place<'a> {
     async fn get(&self, file: &Listed) -> Result<Got, Error> {
         match self {
             Self::Bucket(bucket) => {
-                let object = Object { key: file.name.clone(), etag: file.etag.clone(), size: file.size };
+                let object =
+                    Object { key: file.name.clone(), etag: file.etag.clone(), size: file.size, modified: None };
                 bucket.range(&object, 0, file.size).await
             }
             Self::Container(container, storage) => container.bytes(storage, file).await.map(Got::Bytes),

@@ -4,6 +4,7 @@
 mod codepipeline;
 mod drops;
 mod groups;
+mod states;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -51,6 +51,8 @@ pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) etag: String,
     pub(crate) size: u64,
+    /// When it was last written to.
+    pub(crate) modified: Option<jiff::Timestamp>,
 }
 
 impl Container {
@@ -275,6 +277,9 @@ fn list_of(xml: &[u8]) -> Result<(Vec<Listed>, Option<String>), String> {
             [.., "Blob", "Properties", "Etag"] => file.etag += &text,
             [.., "Blob", "Properties", "Content-Length"] => {
                 file.size = text.trim().parse().map_err(|_| format!("no list: a length of `{text}`"))?;
+            }
+            [.., "Blob", "Properties", "Last-Modified"] => {
+                file.modified = jiff::fmt::rfc2822::parse(&text).ok().map(|time| time.timestamp())
             }
             ["EnumerationResults", "NextMarker"] => marker += &text,
             _ => {}

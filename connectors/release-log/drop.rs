@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ impl Parse for Dropped {
         MAX_FILE
     }
 
-    fn parse(&self, unit: Unit, bytes: &[u8], redactor: &Redactor) -> Vec<Unit> {
+    fn parse(&self, unit: Unit, bytes: &[u8], _written: Option<Timestamp>, redactor: &Redactor) -> Vec<Unit> {
         let pipeline = speaker(&self.prefix, &unit.key);
         let (day, mut units) = (unit.day, vec![unit]);
         for line in parse_lines(bytes, redactor) {

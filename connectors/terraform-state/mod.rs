@@ -1,13 +1,15 @@
-//! What Terraform manages, out of its state files.
+//! What Terraform manages, out of its states: files, objects of a bucket or container, or workspaces of HCP Terraform.
 //!
 //! A state holds every value of every resource, secrets among them. The surprising fact: none of them is ever held here.
 //! A state is read into types that know addresses and ids only, and the rest is passed over while it is read; ids are kept
 //! of providers whose ids name what a cloud's audit trail names too.
 
 mod state;
+mod stored;
+mod workspaces;
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -15,6 +17,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::files::{Content, Found, Walk};
+use crate::objects::Objects;
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Error, Record, Rejected, Run, Sink, Source, Spec, Unit, canonical};
 
@@ -43,7 +46,17 @@ impl Connector for TerraformState {
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
-        let path = params.string("path")?.ok_or_else(|| params.missing("path"))?;
+        if let Some(objects) = Objects::configure(&params)? {
+            params.alone(if params.has("bucket") { "bucket" } else { "container" }, workspaces::KEYS)?;
+            return Ok(Box::new(stored::Stored { objects }));
+        }
+        if params.has("organization") {
+            params.alone("organization", &["path"])?;
+            return Ok(Box::new(workspaces::Workspaces::configure(source, &params)?));
+        }
+        params.needed_for("organization", workspaces::KEYS)?;
+        let places = ["path", "bucket", "container", "organization"];
+        let path = params.string("path")?.ok_or_else(|| params.missing_one_of(&places))?;
         Ok(Box::new(StateFiles { root: source.base.join(path) }))
     }
 }
@@ -95,10 +108,18 @@ fn read(found: Found) -> Unit {
         Err(problem) => return Unit { incomplete: Some(problem), ..unit },
     };
     let mut input = BufReader::new(content);
-    match state::parse(&mut input, &unit.key) {
+    take(&mut unit, &mut input, Timestamp::try_from(modified).ok());
+    let (size, sha256, rest) = input.into_inner().into_stored().finish();
+    let incomplete = rest.map(|error| format!("cannot read the file to its end: {error}"));
+    Unit { size, sha256, incomplete, ..unit }
+}
+
+/// Puts what a state manages into its unit; the unit's key names the state.
+fn take(unit: &mut Unit, input: &mut impl Read, applied_at: Option<Timestamp>) {
+    match state::parse(input, &unit.key) {
         Ok(inventory) => unit.records.push(Record {
             record_id: format!("{}@{}", unit.key, &canonical::hash(&inventory)[..16]),
-            occurred_at: Timestamp::try_from(modified).ok(),
+            occurred_at: applied_at,
             body: inventory.to_string(),
             received_hmac: None,
             position: 0,
@@ -108,9 +129,6 @@ fn read(found: Found) -> Unit {
             unit.rejected.push(Rejected { position: "state".to_owned(), error, body: String::new(), day: unit.day });
         }
     }
-    let (size, sha256, rest) = input.into_inner().into_stored().finish();
-    let incomplete = rest.map(|error| format!("cannot read the file to its end: {error}"));
-    Unit { size, sha256, incomplete, ..unit }
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ pub(crate) struct Object {
     /// Of the store's kind: changes when the object does.
     pub(crate) etag: String,
     pub(crate) size: u64,
+    /// When it was written, where the list says so.
+    pub(crate) modified: Option<jiff::Timestamp>,
 }
 
 /// One list.
@@ -111,7 +113,8 @@ impl Bucket {
         let objects = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let size = u64::try_from(object.size.unwrap_or_default()).unwrap_or_default();
             let key = object.key.filter(|key| !key.ends_with('/'))?;
-            Some(Object { key, etag: etag(object.e_tag.as_deref(), size), size })
+            let modified = object.last_modified.and_then(|time| jiff::Timestamp::from_second(time.secs()).ok());
+            Some(Object { key, etag: etag(object.e_tag.as_deref(), size), size, modified })
         });
         Ok(Page { objects: objects.collect(), token })
     }
@@ -121,7 +124,7 @@ impl Bucket {
         match self.client.head_object().bucket(&self.name).key(key).send().await {
             Ok(answer) => {
                 let size = u64::try_from(answer.content_length.unwrap_or_default()).unwrap_or_default();
-                let object = Object { key: key.to_owned(), etag: etag(answer.e_tag(), size), size };
+                let object = Object { key: key.to_owned(), etag: etag(answer.e_tag(), size), size, modified: None };
                 Ok(Some((object, answer.metadata.and_then(|mut said| said.remove("signature")))))
             }
             Err(error) if error.raw_response().is_some_and(|answer| answer.status().as_u16() == 404) => Ok(None),

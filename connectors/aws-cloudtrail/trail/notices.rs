@@ -105,7 +105,7 @@ async fn fetch_all(fetcher: &Fetcher, objects: Vec<Object>) -> Result<Vec<(Strin
 /// The object that is named; one that is gone already is noted as such.
 async fn known(fetcher: &Fetcher, named: &Named) -> Result<Option<Object>, Error> {
     if let Some((tag, size)) = &named.known {
-        return Ok(Some(Object { key: named.key.clone(), etag: etag(Some(tag), *size), size: *size }));
+        return Ok(Some(Object { key: named.key.clone(), etag: etag(Some(tag), *size), size: *size, modified: None }));
     }
     let object = fetcher.bucket.object(&named.key).await?;
     if object.is_none() {
