@@ -279,7 +279,7 @@ fn list_of(xml: &[u8]) -> Result<(Vec<Listed>, Option<String>), String> {
                 file.size = text.trim().parse().map_err(|_| format!("no list: a length of `{text}`"))?;
             }
             [.., "Blob", "Properties", "Last-Modified"] => {
-                file.modified = jiff::fmt::rfc2822::parse(&text).ok().map(|time| time.timestamp())
+                file.modified = jiff::fmt::rfc2822::parse(&text).ok().map(|time| time.timestamp());
             }
             ["EnumerationResults", "NextMarker"] => marker += &text,
             _ => {}
