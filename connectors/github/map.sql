@@ -221,7 +221,7 @@ where stream in ('teams', 'team_members');
 -- emits: membership
 with
 team as (
-    select distinct record->>'$.url' as url, record->>'$.slug' as slug from raw where stream = 'teams' and not deleted
+    select distinct record->>'$.url' as url, regexp_extract(record->>'$.url', '[^/]+/team/\d+$') as place, record->>'$.slug' as slug from raw where stream = 'teams' and not deleted
 ),
 member as (
     select record_id, occurred_at, item, first, deleted, case when deleted then previous else record end as body from raw where stream = 'team_members'
@@ -233,7 +233,7 @@ told as (
 select m.record_id, m.item as group_id, t.slug as group_name, lower(m.body->>'$.login') as member_id, m.body->>'$.login' as member_name,
        [m.body->>'$.login'] as identities, not m.deleted as is_member, m.occurred_at as told_at, m.first as is_first
 from member m
-left join team t on t.url = m.item
+left join team t on t.place = regexp_extract(m.item, '[^/]+/team/\d+$')
 union all by name
 select a.record_id, t.url as group_id, t.slug as group_name, lower(a.login) as member_id, [a.login] as identities,
        a.action = 'team.add_member' as is_member, a.occurred_at as told_at, false as is_first
