@@ -112,7 +112,7 @@ impl Workspaces {
             .with_hosts(self.hosts.clone())
             .with_limits(usize::try_from(MAX_STATE).ok(), None)?
             .with_rules(Arc::new(rules))
-            .with_limiter(Arc::new(Limiter::new(Pace::of_rate(10.0)))))
+            .with_limiter(Arc::new(Limiter::new(Pace::of_rate(10.0, 1)))))
     }
 
     fn place(&self, parts: &[&str]) -> Url {
