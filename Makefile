@@ -25,7 +25,7 @@ demo: ## build, and audit the sample organisation
 .PHONY: test
 test: ## all tests
 	@.ci/tools cargo cc npm python3
-	@$(call cargo,test --workspace,$(ARGS))
+	@$(call cargo,test --workspace --no-fail-fast,$(ARGS))
 
 .PHONY: build
 build: ## target/release/changetrail and its library

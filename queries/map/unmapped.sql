@@ -8,4 +8,5 @@ where not exists (from event e where e.source = $source and e.record_id = r.reco
   and not exists (from stage_version p where p.source = $source and p.record_id = r.record_id)
   and not exists (from approval_version a where a.source = $source and a.record_id = r.record_id)
   and not exists (from managed_version m where m.source = $source and m.record_id = r.record_id)
+  and not exists (from membership_told t where t.source = $source and t.record_id = r.record_id)
   and not exists (from quarantine q where q.source = $source and q.hash = r.raw_hash);

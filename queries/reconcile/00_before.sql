@@ -8,3 +8,5 @@ alter table deployment rename to deployment_before;
 alter table approval rename to approval_before;
 alter table deployment_standing rename to deployment_standing_before;
 alter table excused rename to excused_before;
+alter table config_identity rename to config_identity_before;
+alter table config_role rename to config_role_before;

@@ -46,6 +46,11 @@ select change_id from (from part_of_another except from part_of_another_before)
 union
 select change_id from (from part_of_another_before except from part_of_another)
 union
+-- somebody is known by another name, or has another role: members of groups come and go without the configuration
+select change_id from told_change
+where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)
+   or exists (from config_role except from config_role_before) or exists (from config_role_before except from config_role)
+union
 -- it belongs to another operation
 select change_id from (from initiated except from initiated_before)
 union
@@ -84,6 +89,8 @@ create or replace temporary table to_judge as from told_change semi join judge_a
 
 create table change_before (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
 
+drop table config_identity_before;
+drop table config_role_before;
 drop table actor_before;
 drop table appearance_pipeline_before;
 drop table initiated_before;
