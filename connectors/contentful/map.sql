@@ -11,19 +11,24 @@ person as (
 ),
 object as (
     select
-        record_id, occurred_at, stream, first, deleted, record, previous, b,
+        record_id, occurred_at, stream, first, deleted, previous,
         case stream when 'entries' then 'entry' when 'aliases' then 'alias' else rtrim(stream, 's') end as kind,
-        b->>'$.sys.id' as id,
-        b->>'$.sys.space.sys.id' as space,
-        case when not deleted then (record->>'$.sys.publishedVersion')::bigint end as published,
-        (previous->>'$.sys.publishedVersion')::bigint as published_before,
-        coalesce((record->>'$.sys.publishedCounter')::bigint, 0) - coalesce((previous->>'$.sys.publishedCounter')::bigint, 0) as publications,
-        (record->>'$.sys.version')::bigint - (previous->>'$.sys.version')::bigint as versions,
-        record->>'$.sys.updatedBy.sys.id' as updated_by,
-        record->>'$.sys.updatedBy.sys.linkType' as updated_by_type,
-        record->>'$.sys.publishedBy.sys.id' as published_by,
-        record->>'$.sys.publishedBy.sys.linkType' as published_by_type
-    from (select *, case when deleted then previous else record end::json as b from raw where stream in ('entries', 'assets', 'content_types', 'aliases', 'members', 'roles'))
+        case when deleted then was[4] else now[8] end as id,
+        case when deleted then was[5] else now[9] end as space,
+        case when not deleted then now[1]::bigint end as published,
+        was[1]::bigint as published_before,
+        coalesce(now[2]::bigint, 0) - coalesce(was[2]::bigint, 0) as publications,
+        now[3]::bigint - was[3]::bigint as versions,
+        now[4] as updated_by, now[5] as updated_by_type, now[6] as published_by, now[7] as published_by_type, now[10] as published_at
+    from (
+        -- each text is read once
+        select
+            *,
+            json_extract_string(record, ['$.sys.publishedVersion', '$.sys.publishedCounter', '$.sys.version', '$.sys.updatedBy.sys.id', '$.sys.updatedBy.sys.linkType',
+                '$.sys.publishedBy.sys.id', '$.sys.publishedBy.sys.linkType', '$.sys.id', '$.sys.space.sys.id', '$.sys.publishedAt']) as now,
+            json_extract_string(previous, ['$.sys.publishedVersion', '$.sys.publishedCounter', '$.sys.version', '$.sys.id', '$.sys.space.sys.id']) as was
+        from raw where stream in ('entries', 'assets', 'content_types', 'aliases', 'members', 'roles')
+    )
 ),
 diffed as (
     select
@@ -69,7 +74,7 @@ acted as (
 )
 select
     a.record_id,
-    case when a.what = 'publish' then coalesce(make_utc(a.record->>'$.sys.publishedAt'), a.occurred_at) else a.occurred_at end as occurred_at,
+    case when a.what = 'publish' then coalesce(make_utc(a.published_at), a.occurred_at) else a.occurred_at end as occurred_at,
     case
         when a.first then 'evidence'
         when a.what = 'save' or (a.what = 'delete' and a.stream in ('entries', 'assets', 'content_types') and a.published_before is null) then 'non-change'
@@ -132,16 +137,17 @@ person as (
 published as (
     select
         record_id, case stream when 'entries' then 'entry' else 'asset' end as kind,
-        record->>'$.sys.id' as id,
-        record->>'$.sys.publishedVersion' as version,
-        make_utc(record->>'$.sys.publishedAt') as published_at,
-        make_utc(previous->>'$.sys.publishedAt') as published_before,
-        record->>'$.sys.publishedBy.sys.id' as publisher,
-        case when (previous->>'$.sys.version') = (record->>'$.sys.publishedVersion') then (previous->>'$.sys.updatedBy.sys.id') end as editor
-    from raw
-    where stream in ('entries', 'assets') and not deleted and not first
-      and coalesce((record->>'$.sys.publishedCounter')::bigint, 0) > coalesce((previous->>'$.sys.publishedCounter')::bigint, 0)
-      and (record->>'$.sys.publishedVersion') is not null
+        now[1] as id, now[2] as version, make_utc(now[3]) as published_at, make_utc(was[3]) as published_before, now[4] as publisher,
+        case when was[1] = now[2] then was[4] end as editor
+    from (
+        select
+            record_id, stream,
+            json_extract_string(record, ['$.sys.id', '$.sys.publishedVersion', '$.sys.publishedAt', '$.sys.publishedBy.sys.id', '$.sys.publishedCounter']) as now,
+            json_extract_string(previous, ['$.sys.version', '$.sys.publishedCounter', '$.sys.publishedAt', '$.sys.updatedBy.sys.id']) as was
+        from raw
+        where stream in ('entries', 'assets') and not deleted and not first
+    )
+    where coalesce(now[5]::bigint, 0) > coalesce(was[2]::bigint, 0) and now[2] is not null
 ),
 step as (
     select distinct (s.record->>'$.entity.sys.id') as entity, make_utc(s.record->>'$.eventAt') as decided_at, s.record->>'$.eventBy.sys.id' as approver, s.record->>'$.stepName' as step
@@ -166,12 +172,21 @@ scheduled as (
      and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
 ),
 -- what a release published, and who put it together
+release_item as (
+    select record->>'$.sys.id' as release, record->>'$.sys.createdBy.sys.id' as author, unnest(json_extract_string(record, '$.entities.items[*].sys.id')) as id
+    from raw
+    where stream = 'releases' and not deleted
+),
+release_published as (
+    select a[1] as release, make_utc(a[2]) - interval 1 minute as from_time, make_utc(a[3]) + interval 1 minute as to_time
+    from (select json_extract_string(record, ['$.sys.release.sys.id', '$.sys.createdAt', '$.sys.updatedAt', '$.action', '$.sys.status']) as a from raw where stream = 'release_actions')
+    where a[4] = 'publish' and a[5] = 'succeeded'
+),
 bundled as (
-    select p.record_id, any_value(r.record->>'$.sys.id') as release, any_value(r.record->>'$.sys.createdBy.sys.id') as author
+    select p.record_id, any_value(i.release) as release, any_value(i.author) as author
     from published p
-    join raw r on r.stream = 'releases' and not r.deleted and list_contains(json_extract_string(r.record, '$.entities.items[*].sys.id'), p.id)
-    join raw a on a.stream = 'release_actions' and (a.record->>'$.sys.release.sys.id') = (r.record->>'$.sys.id') and (a.record->>'$.action') = 'publish' and (a.record->>'$.sys.status') = 'succeeded'
-     and p.published_at between make_utc(a.record->>'$.sys.createdAt') - interval 1 minute and make_utc(a.record->>'$.sys.updatedAt') + interval 1 minute
+    join release_item i on i.id = p.id
+    join release_published a on a.release = i.release and p.published_at between a.from_time and a.to_time
     group by p.record_id
 )
 select

@@ -10,41 +10,62 @@ person as (
 ),
 entity as (
     select
-        record_id, occurred_at as seen_at, stream, item, first, deleted, record, previous, b,
-        b->>'$.type' as type,
-        json_extract_string(b, ['$.attributes.drupal_internal__nid', '$.attributes.drupal_internal__mid', '$.attributes.drupal_internal__tid', '$.attributes.drupal_internal__uid', '$.attributes.drupal_internal__id']) as ids,
-        coalesce(b->>'$.attributes.drupal_internal__vid', b->>'$.attributes.drupal_internal__revision_id') as version,
-        coalesce(previous->>'$.attributes.drupal_internal__vid', previous->>'$.attributes.drupal_internal__revision_id') as version_before,
-        coalesce(b->>'$.relationships.revision_uid.data.id', b->>'$.relationships.revision_user.data.id') as revision_user,
-        coalesce(b->>'$.attributes.revision_timestamp', b->>'$.attributes.revision_created') as revision_time,
-        b->>'$.attributes.changed' as changed,
+        record_id, occurred_at as seen_at, stream, item, first, deleted, previous,
+        now[1] as type,
+        coalesce(now[2], now[3], now[4], now[5], now[6], now[7]) as id,
+        coalesce(now[8], now[9]) as version,
+        coalesce(was[1], was[2]) as version_before,
+        coalesce(now[10], now[11]) as revision_user,
+        coalesce(now[12], now[13]) as revision_time,
+        now[14] as changed, was[3] as changed_before,
+        coalesce(now[15], now[16], now[17]) as title,
         -- content that cannot be unpublished is live
-        coalesce(record->>'$.attributes.status', 'true') = 'true' and not deleted as live_now,
-        previous is not null and coalesce(previous->>'$.attributes.status', 'true') = 'true' as live_before
-    from (select *, case when deleted then previous else record end::json as b from raw where stream in ('nodes', 'other', 'users', 'roles', 'workflows'))
+        coalesce(now[18], 'true') = 'true' and not deleted as live_now,
+        previous is not null and coalesce(was[4], 'true') = 'true' as live_before
+    from (
+        -- each text is read once
+        select
+            *,
+            json_extract_string(case when deleted then previous else record end, [
+                '$.type', '$.attributes.drupal_internal__nid', '$.attributes.drupal_internal__mid', '$.attributes.drupal_internal__tid', '$.attributes.drupal_internal__uid', '$.attributes.drupal_internal__id', '$.id',
+                '$.attributes.drupal_internal__vid', '$.attributes.drupal_internal__revision_id',
+                '$.relationships.revision_uid.data.id', '$.relationships.revision_user.data.id',
+                '$.attributes.revision_timestamp', '$.attributes.revision_created', '$.attributes.changed',
+                '$.attributes.title', '$.attributes.name', '$.attributes.label', '$.attributes.status'
+            ]) as now,
+            json_extract_string(previous, ['$.attributes.drupal_internal__vid', '$.attributes.drupal_internal__revision_id', '$.attributes.changed', '$.attributes.status']) as was
+        from raw where stream in ('nodes', 'other', 'users', 'roles', 'workflows')
+    )
+),
+said as (
+    select
+        record_id,
+        try_cast(json_extract(record, '$.attributes') as map(varchar, json)) as attributes, try_cast(json_extract(previous, '$.attributes') as map(varchar, json)) as attributes_before,
+        try_cast(json_extract(record, '$.relationships') as map(varchar, json)) as relations, try_cast(json_extract(previous, '$.relationships') as map(varchar, json)) as relations_before
+    from raw
+    where stream in ('nodes', 'other', 'users', 'roles', 'workflows') and not deleted and previous is not null
 ),
 diffed as (
     select
         record_id,
-        list_filter(list_transform(
-            list_sort(list_distinct(list_concat(
-                list_transform(list_concat(coalesce(json_keys(record, '$.attributes'), []), coalesce(json_keys(previous, '$.attributes'), [])), lambda k: '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')),
-                list_transform(list_concat(coalesce(json_keys(record, '$.relationships'), []), coalesce(json_keys(previous, '$.relationships'), [])), lambda k: '/relationships/' || replace(replace(k, '~', '~0'), '/', '~1') || '/data')
-            ))),
-            lambda p: {
-                'field': regexp_replace(p, '^/[^/]*/|/data$', '', 'g'),
-                'old': left(coalesce(json_extract_string(previous, p || '/value'), json_extract_string(previous, p)), 2000),
-                'new': left(coalesce(json_extract_string(record, p || '/value'), json_extract_string(record, p)), 2000)
-            }
+        list_filter(list_concat(
+            list_transform(list_sort(list_distinct(list_concat(map_keys(attributes), map_keys(attributes_before)))), lambda k: {
+                'field': k,
+                'old': left(coalesce(json_extract_string(attributes_before[k], '$.value'), json_extract_string(attributes_before[k], '$')), 2000),
+                'new': left(coalesce(json_extract_string(attributes[k], '$.value'), json_extract_string(attributes[k], '$')), 2000)
+            }),
+            list_transform(list_sort(list_distinct(list_concat(map_keys(relations), map_keys(relations_before)))), lambda k: {
+                'field': k,
+                'old': left(json_extract_string(relations_before[k], '$.data'), 2000),
+                'new': left(json_extract_string(relations[k], '$.data'), 2000)
+            })
         ), lambda d: d.old is distinct from d.new and not regexp_matches(d.field, '^(changed|access|login|drupal_internal__(vid|revision_id)|revision_.*)$')) as diffs
-    from raw
-    where stream in ('nodes', 'other', 'users', 'roles', 'workflows') and not deleted and previous is not null
+    from said
 ),
 told as (
     select
         e.*, d.diffs,
         split_part(e.type, '--', 1) as kind,
-        coalesce(e.ids[1], e.ids[2], e.ids[3], e.ids[4], e.ids[5], e.b->>'$.id') as id,
         -- a save without a new revision keeps the name of whoever made that revision
         not e.deleted and e.version is distinct from e.version_before as by_revision
     from entity e
@@ -58,7 +79,7 @@ changed as (
             when t.deleted then t.seen_at
             when t.by_revision then coalesce(make_utc(t.revision_time), make_utc(t.changed), t.seen_at)
             -- a time that has not moved tells nothing of this save
-            else coalesce(case when t.changed is distinct from (t.previous->>'$.attributes.changed') then make_utc(t.changed) end, t.seen_at)
+            else coalesce(case when t.changed is distinct from t.changed_before then make_utc(t.changed) end, t.seen_at)
         end as occurred_at
     from told t
 )
@@ -93,8 +114,8 @@ select
     c.kind || '/' || c.id as object,
     c.version,
     case
-        when c.deleted then to_json([{'field': 'title', 'old': coalesce(c.b->>'$.attributes.title', c.b->>'$.attributes.name', c.b->>'$.attributes.label'), 'new': null::varchar}])
-        when c.previous is null then to_json([{'field': 'title', 'old': null::varchar, 'new': left(coalesce(c.b->>'$.attributes.title', c.b->>'$.attributes.name', c.b->>'$.attributes.label'), 2000)}])
+        when c.deleted then to_json([{'field': 'title', 'old': c.title, 'new': null::varchar}])
+        when c.previous is null then to_json([{'field': 'title', 'old': null::varchar, 'new': left(c.title, 2000)}])
         else to_json(c.diffs)
     end::varchar as diffs
 from changed c
