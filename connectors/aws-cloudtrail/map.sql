@@ -323,7 +323,13 @@ select
         when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
         when by_stacks then 'caller'
     end as on_behalf_of
-from shown;
+from shown
+-- a token issue that succeeded is a session and nothing else: the relation below tells of it
+where not coalesce(
+    t.errorCode is null and t.eventSource = 'sts.amazonaws.com'
+    and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'),
+    false
+);
 
 -- emits: session
 with r as (

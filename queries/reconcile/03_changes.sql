@@ -7,7 +7,7 @@
 -- A copy without the provider's key (exports leave it out) joins the change of a fuller source that is about the same
 -- and nearest in time.
 create or replace temporary table moved as
-with keyless as (select system, copy_key, source, record_id, occurred_at from event where change_key = copy_key and category = 'change')
+with keyless as (select system, copy_key, source, record_id, occurred_at from event where copy_key is not null and change_key = copy_key and category = 'change')
 select e.source, e.record_id, arg_min(f.change_key, (abs(epoch_us(f.occurred_at) - epoch_us(e.occurred_at)), f.change_key)) as change_key
 from event f
 join keyless e using (system, copy_key)
@@ -41,8 +41,13 @@ from event e
 left join moved m using (source, record_id)
 where e.category = 'change' or (e.source, e.record_id) in (from unlogged);
 
+-- Which changes that makes: told by several records, or by evidence alone.
 create or replace temporary table told_again as
-select change_id from told group by change_id having count(*) > 1 or bool_or(category <> 'change');
+select change_id from event where category = 'change' group by change_id having count(*) > 1
+union
+select change_id(e.system, m.change_key) from event e join moved m using (source, record_id)
+union
+select change_id(system, change_key) from event semi join unlogged using (source, record_id) where category = 'evidence';
 
 -- The changes that are put together from several records or from evidence alone, and the records that do not stand for a
 -- change of their own.

@@ -1,53 +1,58 @@
 -- Who is behind a credential: every session followed, hop by hop, to where it began.
 
--- Sign-ins that may be behind a change: their credential was used for a change or for another sign-in, or they issued
--- an identity in the seconds in which the session of a record without a key began. The others lead nowhere.
-create or replace temporary table session_used as
-with
-caller as (
-    select system, session_key as key, lower(actor_name) as name, case when actor_type = 'role' then session_started end as started from appearance
-    union all
-    select system, caller_key, lower(caller_name), case when caller_type = 'role' then caller_started end from session
-),
-began as (
-    select distinct system, name, unnest(seconds_around(started)) as second from caller where started is not null
-),
-by_time as (
-    select s.system, s.issued_key, s.source, s.record_id, s.raw_hash
-    from session s
-    join began b on b.system = s.system and b.name = lower(s.issued_name) and b.second = epoch_second(s.occurred_at)
-),
-keys as (
-    select system, key from caller where key is not null
-    union
-    select system, issued_key from by_time where issued_key is not null
-)
-select s.* from session s semi join keys k on k.system = s.system and k.key = s.issued_key
-union all
-select s.* from session s semi join by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
+-- Who used a credential: for a change, or for another sign-in. Others lead nowhere.
+create or replace temporary table session_caller as
+select system, session_key as key, lower(actor_name) as name, case when actor_type = 'role' then session_started end as started from appearance
+union
+select system, caller_key, lower(caller_name), case when caller_type = 'role' then caller_started end
+from session
+where caller_key is not null or (caller_type = 'role' and caller_started is not null);
 
--- Whom a standing credential vouched for when it was used: its version then, else the first that was seen.
-create or replace temporary table signed_in as
-with held as (
+-- Sign-ins that may be behind a change: those that issued such a credential.
+create or replace temporary table session_used as
+select s.* from session s semi join session_caller c on c.system = s.system and c.key = s.issued_key;
+
+-- And for those of whose credential no sign-in tells, those that issued an identity in the seconds in which it began.
+create or replace temporary table session_by_time as
+with began as (
+    select distinct c.system, c.name, unnest(seconds_around(c.started)) as second
+    from session_caller c
+    anti join session_used u on u.system = c.system and u.issued_key = c.key
+    where c.started is not null
+)
+select s.system, s.issued_key, s.source, s.record_id, s.raw_hash, s.credential
+from session s
+join began b on b.system = s.system and b.name = lower(s.issued_name) and b.second = epoch_second(s.occurred_at);
+
+insert into session_used
+select s.*
+from session s
+semi join (from session_by_time anti join session_used using (system, issued_key)) t on t.system = s.system and t.issued_key = s.issued_key
+union all
+select s.* from session s semi join session_by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
+
+-- Of the copies of one token issue the one that names the caller counts; every issued key once.
+create or replace table session_hop as
+with
+-- whom a standing credential vouched for when it was used: its version then, else the first that was seen
+held as (
     select
         system, credential, provider, subject,
         case when row_number() over (partition by system, credential order by occurred_at, record_id) = 1 then timestamp '0001-01-01' else occurred_at end as held_from
     from session
     where issued_key is null and credential is not null
-)
-select u.* replace (coalesce(u.provider, h.provider) as provider, coalesce(u.subject, h.subject) as subject)
-from session_used u
-asof left join held h on h.system = u.system and h.credential = u.credential and u.occurred_at >= h.held_from;
-
--- Of the copies of one token issue the one that names the caller counts; every issued key once.
-create or replace table session_hop as
-with ranked as (
+),
+signed_in as (
+    select u.* replace (coalesce(u.provider, h.provider) as provider, coalesce(u.subject, h.subject) as subject)
+    from session_used u
+    asof left join held h on h.system = u.system and h.credential = u.credential and u.occurred_at >= h.held_from
+),
+ranked as (
     select
         *,
         sha256(concat_ws(chr(31), system, coalesce(issued_key, issued_name || '@' || occurred_at::varchar, record_id))) as session_id
     from signed_in
 )
-select * exclude (source), source
 from ranked
 qualify row_number() over (
     partition by session_id
