@@ -14,12 +14,12 @@ compared as (
             when l.version is not null or p.version is not null then 'version'
         end as key,
         case
-            when l.artifact_digest is not null or p.artifact_digest is not null then l.artifact_digest = p.artifact_digest
-            when l.commit_sha is not null or p.commit_sha is not null then l.commit_sha = p.commit_sha
+            when l.artifact_digest is not null or p.artifact_digest is not null then lower(l.artifact_digest) = lower(p.artifact_digest)
+            when l.commit_sha is not null or p.commit_sha is not null then lower(l.commit_sha) = lower(p.commit_sha)
             else l.version = p.version
         end as same,
         l.steps_digest is not null or p.steps_digest is not null as steps_known,
-        l.steps_digest = p.steps_digest as same_steps,
+        lower(l.steps_digest) = lower(p.steps_digest) as same_steps,
         -- where no steps were recorded, their definition tells whether they can be the same
         n.deployment_id is not null as redefined
     from deployment l

@@ -2,7 +2,7 @@
 insert into approval_version
 select
     $source, m.record_id, raw.raw_hash, m.deployment_id, m.release_id, m.pipeline, m.stage, m.run_id, m.ticket, m.commit_sha, m.url,
-    m.valid_from, m.valid_to, m.phase, lower(m.decision), m.approver, m.decided_at, m.automated, m.gated, m.for_commit, m.comment
+    m.valid_from, m.valid_to, m.phase, lower(trimmed(m.decision)), text_of(m.approver), m.decided_at, m.automated, m.gated, m.for_commit, m.comment
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::varchar as release_id, null::varchar as pipeline,

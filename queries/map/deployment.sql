@@ -2,11 +2,16 @@
 insert into deployment_version
 select
     $source, m.record_id, raw.raw_hash, m.deployment_id, m.recorded_at, raw.unit, raw.position,
-    m.release_id, m.pipeline, m.service, m.version, m.commit_sha, m.artifact_digest, m.steps_digest, m.stage, m.environment,
+    text_of(m.release_id), trimmed(m.pipeline), text_of(m.service), text_of(m.version), text_of(m.commit_sha), text_of(m.artifact_digest),
+    text_of(m.steps_digest), trimmed(m.stage), text_of(m.environment),
     case when m.trigger in ('automatic', 'manual', 'scheduled', 'rollback') then m.trigger end,
-    m.requested_by, m.started_at, m.finished_at, m.outcome, m.bypassed, m.approvals,
-    coalesce(m.run_ids, []), coalesce(m.session_names, []), coalesce(m.correlation_ids, []), coalesce(m.app_ids, []),
-    coalesce(m.roles, []), coalesce(m.subjects, []), m.url, m.tickets, m.authors, m.items
+    text_of(m.requested_by), m.started_at, m.finished_at, m.outcome, m.bypassed,
+    list_transform(m.approvals, lambda a: {
+        'phase': a.phase, 'decision': trimmed(a.decision), 'approver': text_of(a.approver), 'decided_at': a.decided_at,
+        'automated': a.automated, 'gated': a.gated, 'comment': a.comment
+    }),
+    coalesce(texts_of(m.run_ids), []), coalesce(texts_of(m.session_names), []), coalesce(texts_of(m.correlation_ids), []), coalesce(texts_of(m.app_ids), []),
+    coalesce(texts_of(m.roles), []), coalesce(texts_of(m.subjects), []), m.url, texts_of(m.tickets), texts_of(m.authors), texts_of(m.items)
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::timestamp as recorded_at, null::varchar as release_id,

@@ -1,8 +1,8 @@
 -- A mapping's pipeline stages, with defaults for what it does not say.
 insert into stage_version
 select
-    $source, m.record_id, raw.raw_hash, m.pipeline, m.service, m.revision, m.changed_by, m.changed_at, raw.unit, raw.position,
-    m.stage, m.environment, m.stage_order, m.trigger, m.approvals_required, m.approvers, m.requester_can_approve, m.can_bypass
+    $source, m.record_id, raw.raw_hash, trimmed(m.pipeline), text_of(m.service), m.revision, m.changed_by, m.changed_at, raw.unit, raw.position,
+    trimmed(m.stage), text_of(m.environment), m.stage_order, m.trigger, m.approvals_required, texts_of(m.approvers), m.requester_can_approve, m.can_bypass
 from (
     select
         null::varchar as record_id, null::varchar as pipeline, null::varchar as service, null::varchar as revision,

@@ -176,7 +176,7 @@ where g.known_id = config_person.person_id;
 create or replace table config_identity as
 select identity, person_id, actor
 from (
-    select lower(unnest(list_append(identities, name))) as identity, person_id, actor from config_person
+    select lower(trimmed(unnest(list_append(identities, name)))) as identity, person_id, actor from config_person
 )
 qualify row_number() over (partition by identity order by person_id) = 1;
 

@@ -26,6 +26,10 @@ from fitting
 group by deployment_id
 having count(distinct place) = 1;
 
+-- A service as records may write it, by its name in the catalogue.
+create or replace temporary table service_spelling as
+select lower(service) as spelling, min(service) as service from config_service group by lower(service);
+
 -- The service of a record: the catalogue's, by pipeline, else as recorded, else that of the content it names. The
 -- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names.
 create or replace table deployment as
@@ -38,9 +42,10 @@ latest as (
     ) = 1
 ),
 owned as (
-    select l.*, coalesce(by_pipeline.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
+    select l.*, coalesce(by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
     from latest l
     left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
+    left join service_spelling catalogue on catalogue.spelling = lower(l.service)
     left join item_scope items using (deployment_id)
 ),
 first as (
@@ -167,7 +172,7 @@ decided as (
         -- what is pushed is what a pipeline says about itself
         coalesce(s.approvals, 'claimed') = 'evidence' as counts,
         -- without a time it counts as before the start only where the platform itself held the stage
-        case when t.decided_at is null then coalesce(t.gated, false) else coalesce(t.decided_at <= d.started_at, false) end as in_time,
+        case when t.decided_at is null then coalesce(t.gated, false) else coalesce(in_time(t.decided_at, d.started_at), false) end as in_time,
         coalesce(person.person_id = d.requester_id, lower(t.approver) = lower(d.requested_by), false) as by_requester,
         list_contains(d.authors, lower(t.approver))
             or exists (from config_identity i where i.person_id = person.person_id and list_contains(d.authors, i.identity)) as by_author,
@@ -197,7 +202,8 @@ select
 from ranked;
 
 -- Authorisation facts that a later version of a record tells otherwise, after the start: who asked, who approved, whether
--- the gate was bypassed. An approval that was given since the version before, and in time, is no such change.
+-- the gate was bypassed. An approval that was given since the version before, and in time, is no such change; in time for
+-- the start that was told before too, or a start told later would let in what came late.
 create or replace table authorisation_change as
 with
 version as (
@@ -211,7 +217,7 @@ followed as (
     select
         *,
         lag(recorded_at) over w as before_at, lag(requested_by) over w as before_requested_by, lag(bypassed) over w as before_bypassed,
-        lag(said) over w as before_said
+        lag(said) over w as before_said, lag(started_at) over w as before_started_at
     from version
     window w as (partition by deployment_id order by recorded_at nulls first)
 )
@@ -225,7 +231,7 @@ where recorded_at > started_at
       or not list_has_all(said, before_said)
       or len(list_filter(approvals, lambda a:
           not list_contains(before_said, concat_ws('|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar))
-          and not coalesce(a.decided_at > before_at and a.decided_at <= started_at, false)
+          and not coalesce(a.decided_at > before_at and in_time(a.decided_at, least(started_at, before_started_at)), false)
       )) > 0
   )
 group by deployment_id;
@@ -233,8 +239,16 @@ group by deployment_id;
 -- Stages of the latest revision, and of each revision the time from when to when it was in force.
 create or replace table pipeline_stage as
 with
-latest as (
+-- told again, a definition is what was told last, without the stages that are no more; a record's name stands before `#`
+told_last as (
     select * from stage_version
+    qualify rank() over (
+        partition by source, pipeline, revision, changed_at, split_part(record_id, '#', 1)
+        order by unit desc, position desc, record_id desc
+    ) = 1
+),
+latest as (
+    select * from told_last
     qualify row_number() over (
         partition by pipeline, coalesce(revision, ''), coalesce(changed_at, timestamp '0001-01-01'), stage
         order by unit desc, position desc, record_id desc
@@ -247,10 +261,11 @@ revisions as (
     from (select distinct pipeline, revision, changed_at from latest)
 ),
 owned as (
-    select l.*, r.changed_until, r.current, coalesce(by_pipeline.service, l.service, '') as owner_service
+    select l.*, r.changed_until, r.current, coalesce(by_pipeline.service, catalogue.service, l.service, '') as owner_service
     from latest l
     join revisions r on r.pipeline = l.pipeline and r.revision is not distinct from l.revision and r.changed_at is not distinct from l.changed_at
     left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
+    left join service_spelling catalogue on catalogue.spelling = lower(l.service)
 )
 select
     o.pipeline, o.owner_service as service, o.revision, o.current, o.changed_by,

@@ -8,6 +8,14 @@ create or replace temporary macro make_utc(x) as
         else try_cast(regexp_replace(x, '\.(\d{6})\d+', '.\1') as timestamp)
     end;
 
+-- Text as people write it into records: space around it says nothing, and empty text is none.
+create or replace temporary macro trimmed(x) as trim(x, ' ' || chr(9) || chr(10) || chr(13) || chr(160));
+create or replace temporary macro text_of(x) as nullif(trimmed(x), '');
+create or replace temporary macro texts_of(x) as list_filter(list_transform(x, lambda v: trimmed(v)), lambda v: v <> '');
+
+-- At or before the start; some systems tell of parts of a second and some do not, and an equal second counts.
+create or replace temporary macro in_time(decided_at, started_at) as date_trunc('second', decided_at) <= started_at;
+
 -- Role names are unique in an account whatever their path: account/name, in lower case, of a role or session ARN.
 create or replace temporary macro role_key(arn) as
     case
