@@ -5,13 +5,13 @@ select
     'pipeline' as subject_kind, pipeline as subject_id, service, 'dev' as environment,
     case
         when bool_or(environment = 'dev' and trigger = 'automatic' and coalesce(approvals_required, 0) = 0) then 'pass'
-        when bool_or(environment = 'dev' and trigger is null) then 'no-evidence'
+        when bool_or(environment = 'dev' and trigger is null and coalesce(approvals_required, 0) = 0) then 'no-evidence'
         else 'fail'
     end as result,
     case
         when bool_or(environment = 'dev' and trigger = 'automatic' and coalesce(approvals_required, 0) = 0) then 'dev-automatic'
         when not bool_or(environment = 'dev') then 'no-dev-stage'
-        when bool_or(environment = 'dev' and trigger is null) then 'trigger-unknown'
+        when bool_or(environment = 'dev' and trigger is null and coalesce(approvals_required, 0) = 0) then 'trigger-unknown'
         else 'dev-not-automatic'
     end as reason,
     max(changed_at) as occurred_at

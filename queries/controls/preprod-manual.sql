@@ -3,61 +3,69 @@
 -- controls: OFQ-00005/preprod-manual
 with
 meaning as (select manual_means from config_standard),
+-- what is not told stays null: it is neither so nor not so
 stages as (
     select
         s.pipeline, s.service,
-        s.approvals_required > 0 as needs_approval,
-        s.trigger = 'manual' as by_hand
+        case manual_means
+            when 'approval' then s.approvals_required > 0
+            when 'trigger' then s.trigger = 'manual'
+            else s.approvals_required > 0 and s.trigger = 'manual'
+        end as good
     from pipeline_stage s
+    cross join meaning
     where s.current and s.environment = 'preprod'
 ),
-runs as (
+decided as (
     select
-        d.pipeline, d.service, d.started_at, d.trigger = 'manual' as by_hand,
-        d.approvals is not null as approvals_known,
-        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts and not a.stale and a.phase is distinct from 'review'), false) as approved
+        d.deployment_id, d.pipeline, d.service, d.started_at, d.trigger = 'manual' as by_hand,
+        case
+            when bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.counts and not a.stale and a.phase is distinct from 'review') then true
+            when d.approvals is null or bool_or(a.decision = 'approved' and not a.automated and (not a.counts or (a.decided_at is null and not a.gated))) then null
+            else false
+        end as approved
     from deployment d
     left join approval a using (deployment_id)
     where d.environment = 'preprod' and d.ran
     group by d.deployment_id, d.pipeline, d.service, d.started_at, d.trigger, d.approvals
 ),
-pipelines as (select pipeline, service, max(changed_at) as changed_at from pipeline_stage where current group by all),
-breaches as (
-    -- runs that were not so
-    select pipeline, service, count(*) as runs, max(started_at) as last
-    from runs
-    cross join meaning
-    where not case manual_means when 'approval' then approved when 'trigger' then coalesce(by_hand, false) else approved and coalesce(by_hand, false) end
+runs as (
+    select
+        pipeline, service, count(*) filter (where not good) as against, max(started_at) filter (where not good) as last_against, count(*) filter (where good is null) as unknown
+    from (
+        select d.*, case manual_means when 'approval' then approved when 'trigger' then by_hand else approved and by_hand end as good
+        from decided d
+        cross join meaning
+    )
     group by all
 ),
-judged as (
+defined as (
     select
-        p.pipeline, p.service, p.changed_at,
-        count(s.pipeline) as stages,
-        case manual_means
-            when 'approval' then coalesce(bool_and(s.needs_approval), false)
-            when 'trigger' then coalesce(bool_and(s.by_hand), false)
-            else coalesce(bool_and(s.needs_approval and s.by_hand), false)
-        end as defined,
-        coalesce(any_value(b.runs), 0) as against, any_value(b.last) as last_against
-    from pipelines p
-    cross join meaning
+        p.pipeline, p.service, p.changed_at, count(s.pipeline) as stages,
+        count(*) filter (where not s.good) as against, count(s.pipeline) filter (where s.good is null) as unknown
+    from (select pipeline, service, max(changed_at) as changed_at from pipeline_stage where current group by all) p
     left join stages s using (pipeline, service)
-    left join breaches b using (pipeline, service)
-    group by p.pipeline, p.service, p.changed_at, manual_means
+    group by all
 )
 select
-    'pipeline' as subject_kind, pipeline as subject_id, service, 'preprod' as environment,
-    case when stages > 0 and defined and against = 0 then 'pass' else 'fail' end as result,
+    'pipeline' as subject_kind, d.pipeline as subject_id, d.service, 'preprod' as environment,
     case
-        when stages = 0 then 'no-preprod-stage'
-        when not defined then 'preprod-not-manual'
-        when against > 0 then 'preprod-ran-without'
+        when d.stages = 0 or d.against > 0 or r.against > 0 then 'fail'
+        when d.unknown > 0 or r.unknown > 0 then 'no-evidence'
+        else 'pass'
+    end as result,
+    case
+        when d.stages = 0 then 'no-preprod-stage'
+        when d.against > 0 then 'preprod-not-manual'
+        when r.against > 0 then 'preprod-ran-without'
+        when d.unknown > 0 then 'preprod-stage-unknown'
+        when r.unknown > 0 then 'preprod-approval-unknown'
         else 'preprod-manual'
     end as reason,
     -- null, where it is not known since when the definition is as it is
     case
-        when stages > 0 and defined then last_against
-        when changed_at is not null then greatest(changed_at, last_against)
+        when d.stages > 0 and d.against = 0 then r.last_against
+        when d.changed_at is not null then greatest(d.changed_at, r.last_against)
     end as occurred_at
-from judged;
+from defined d
+left join runs r using (pipeline, service);

@@ -6,7 +6,8 @@ given as (
     select
         d.deployment_id, d.service, d.environment, d.bypassed, d.approvals,
         coalesce(bool_or(a.valid), false) as approved,
-        coalesce(bool_or(a.decision = 'approved' and (not a.counts or (not a.automated and a.decided_at is null and not a.gated))), false) as unproven,
+        coalesce(bool_or(a.decision = 'approved' and not a.counts), false) as claimed,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.decided_at is null and not a.gated), false) as untimed,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.stale), false) as stale,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_requester), false) as own,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_author), false) as by_author,
@@ -44,14 +45,15 @@ select
     case
         when bypassed then 'fail'
         when approved then 'pass'
-        when approvals is null or unproven then 'no-evidence'
+        when approvals is null or claimed or untimed then 'no-evidence'
         else 'fail'
     end as result,
     case
         when bypassed then 'gate-bypassed'
         when approved then 'signed-off'
         when approvals is null then 'approvals-unknown'
-        when unproven then 'approval-untimed'
+        when claimed then 'approvals-claimed'
+        when untimed then 'approval-untimed'
         when stale then 'approval-stale'
         when own then 'self-approval'
         when by_author then 'approved-by-author'
@@ -81,4 +83,11 @@ select
         else 'stage-needs-approval'
     end,
     changed_at
-from eligible;
+from eligible
+union all
+-- what is defined has no live stage that could ask anybody
+select 'pipeline', pipeline, service, 'live', 'fail', 'no-live-stage', max(changed_at)
+from pipeline_stage
+where current
+group by pipeline, service
+having count(*) filter (where environment = 'live') = 0;

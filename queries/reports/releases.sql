@@ -8,10 +8,9 @@
 with
 signed as (
     -- the sign-off that counts, else the first approval given
-    select deployment_id,
-           arg_min(approver_actor, (not valid, position)) as approved_by,
-           arg_min(decided_at, (not valid, position)) as approved_at
-    from approval where decision = 'approved' group by deployment_id
+    select deployment_id, approver_actor as approved_by, decided_at as approved_at
+    from approval where decision = 'approved'
+    qualify row_number() over (partition by deployment_id order by valid desc, position) = 1
 ),
 linked as (select deployment_id, count(*) as changes from change where deployment_id <> '' group by deployment_id),
 results as (
