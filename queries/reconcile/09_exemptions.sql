@@ -31,6 +31,12 @@ select
             where coalesce(i.actor, lower(a.name)) <> coalesce(approver.actor, lower(e.approved_by))
         ) then 'who made the changes approved it'
     end as invalid,
+    -- what the approver's role is for: null means every service
+    (
+        select case when bool_and(r.services is not null) then list_distinct(flatten(list(r.services))) end
+        from config_role r
+        where r.person_id = approver.person_id and e.valid_from >= r.valid_from and e.valid_from < r.valid_to
+    ) as approver_services,
     e.valid_to <= run.now as expired
 from named e
 cross join run

@@ -29,6 +29,12 @@ base as not materialized (
             else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
                  and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
         end as automation_covers,
+        -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses nothing
+        case
+            when t.actor_kind = 'person' then [t.actor, case when x.actor_role is null then lower(x.actor_name) end]
+            when t.actor_reason = 'claimed-name' then [lower(x.actor_name), lower(x.actor_role)]
+            else [t.actor, lower(x.actor_name), lower(x.actor_role)]
+        end as exempted_as,
         k.change_id is not null as run_known,
         r.reason as content_reason
     from to_judge e
@@ -76,8 +82,9 @@ covered as (
      and u.occurred_at >= x.valid_from and u.occurred_at < x.valid_to
      and (x.service is null or x.service = u.service)
      and (x.environment is null or x.environment = coalesce(nullif(u.environment, ''), 'live'))
-     and (len(x.actors) = 0 or list_has_any(x.covered_actors, [u.actor, lower(u.actor_name), lower(u.actor_role)]))
+     and (len(x.actors) = 0 or list_has_any(x.covered_actors, u.exempted_as))
      and x.approver_actor <> u.actor
+     and (x.approver_services is null or list_contains(x.approver_services, u.service))
      and case
          when u.deployment_id is null
              then len(x.deployments) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))

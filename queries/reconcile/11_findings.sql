@@ -53,7 +53,7 @@ failed as (
     join control_result r on r.control = 'repeatable' and r.subject_kind = 'deployment' and r.subject_id = n.deployment_id
     where r.result <> 'not-applicable' and r.reason <> 'definition-changed'
 ),
-deployments as (
+failed_deployment as (
     select
         -- what failed before what lacks evidence, who let it happen before what was let happen
         arg_min(r.control, (r.result = 'no-evidence', not c.authorisation, case when c.authorisation then c.place else -c.place end)) as control,
@@ -61,18 +61,40 @@ deployments as (
         'deployment' as subject_kind, r.subject_id, any_value(r.service) as service, any_value(r.environment) as environment,
         lower(coalesce(any_value(d.requested_by), '')) as actor,
         'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control) as summary,
-        false as provisional,
-        (
-            select min(x.exemption_id) from exemption x
-            where x.invalid is null and list_contains(x.deployments, r.subject_id)
-              and (len(x.controls) = 0 or list_has_all(x.controls, list(r.control)))
-        ) as exemption_id,
+        list(r.control) as controls, bool_or(c.authorisation) as unauthorised, any_value(d.started_at) as started_at,
         greatest(any_value(d.started_at), max(r.failed_at)) as happened_at
     from failed r
     join deployment d on d.deployment_id = r.subject_id
     join control c on c.control = r.control
     left join control_severity v on v.control = r.control and v.subject_kind = 'deployment'
     group by r.subject_id
+),
+-- exempted as its changes are; where there are none, as a change at its start would be
+deployment_exempted as (
+    select f.subject_id, min(x.exemption_id) as exemption_id
+    from failed_deployment f
+    join (select *, unnest(deployments) as deployment_id from exemption where invalid is null) x on x.deployment_id = f.subject_id
+    left join (select distinct deployment_id, exemption_id from change where verdict = 'exempted') c
+      on c.deployment_id = f.subject_id and c.exemption_id = x.exemption_id
+    where (len(x.controls) = 0 or list_has_all(x.controls, f.controls))
+      and (
+          c.exemption_id is not null
+          or (
+              f.started_at >= x.valid_from and f.started_at < x.valid_to
+              and (x.service is null or x.service = f.service)
+              and (x.environment is null or x.environment = coalesce(nullif(f.environment, ''), 'live'))
+              and (x.approver_services is null or list_contains(x.approver_services, f.service))
+              and len(x.actors) = 0
+              and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when f.unauthorised then 'unapproved' else 'nonconforming' end))
+          )
+      )
+      and f.subject_id not in (select deployment_id from change where verdict in ('unapproved', 'nonconforming'))
+    group by f.subject_id
+),
+deployments as (
+    select f.* exclude (controls, unauthorised, started_at), false as provisional, x.exemption_id
+    from failed_deployment f
+    left join deployment_exempted x using (subject_id)
 ),
 definitions as (
     select control, 'medium' as severity, subject_kind, subject_id, service, environment, '' as actor,
@@ -86,7 +108,7 @@ open_windows as (
            lower(coalesce(requested_by, '')) as actor,
            'deployment ' || deployment_id || ' has no recorded end; its window was closed by max_running' as summary, false as provisional,
            null::varchar as exemption_id, window_end as happened_at
-    from deployment where closed_by_limit and environment = 'live' and ran
+    from deployment where closed_by_limit and environment <> '' and ran
 ),
 ends_not_seen as (
     select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, t.service, t.environment,
