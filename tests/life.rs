@@ -135,3 +135,21 @@ fn what_makes_an_audit_fail() {
     place.ran(1, &["report", "manual-changes", "--fail-on", "medium"]);
     place.ran(0, &["report", "manual-changes", "--fail-on", "high"]);
 }
+
+#[test]
+fn a_source_of_sign_ins_of_which_nothing_came_yet_keeps_the_verdict_open() {
+    let place = place();
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    std::fs::create_dir(place.path("hub")).expect("a folder");
+    let source = "[[source]]\nname = \"hub\"\nconnector = \"aws-cloudtrail\"\npath = \"hub\"\n";
+    place.write("changetrail.toml", format!("{world}\n{source}"));
+    log(&place, "1", deploy());
+    place.ran(0, &["collect", "--source", "aws", "--source", "release-log"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.report("changes").column("state"), ["provisional"]);
+    assert_eq!(findings(&place).rows, [["recorded", "medium", "open"]]);
+
+    place.ran(1, &["audit"]);
+    assert_eq!(place.report("changes").column("state"), ["final"]);
+    assert_eq!(findings(&place).rows, [["recorded", "high", "open"]]);
+}

@@ -15,14 +15,23 @@ select 'record', 'release-log', run.now
 from run
 where exists (from batch where source = 'record');
 
--- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
-create or replace temporary table settled as
-with
-told as (
+-- Which systems a source tells of: those that it, or another of the same connector, has told of. One of which nothing has
+-- come yet may still unmask somebody.
+create or replace temporary table told_by as
+with told as (
     select distinct system, source from event
     union
     select distinct system, source from session
 )
+select distinct t.system, r.source
+from told t
+join config_source s on s.name = t.source
+join read_through r on r.connector = s.connector
+union
+select system, source from told;
+
+-- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
+create or replace temporary table settled as
 select
     t.system, t.source,
     least(
@@ -31,7 +40,7 @@ select
             select min(r.through)
             from read_through r
             join connector_relation c on c.connector = r.connector and c.relation = 'session'
-            join told other on other.source = r.source and other.system = t.system
+            join told_by other on other.source = r.source and other.system = t.system
         ), timestamp '9999-01-01'),
         coalesce((
             select min(r.through)
@@ -39,6 +48,6 @@ select
             join connector_relation c on c.connector = r.connector and c.relation = 'deployment'
         ), timestamp '9999-01-01')
     ) as through
-from told t
+from told_by t
 left join read_through own on own.source = t.source
 group by t.system, t.source;
