@@ -47,13 +47,16 @@ select unnest(from_json((select configuration from run)->'$.source', '[{"name": 
 -- ------------------------------------------------------------------------------------------------ services, scopes --
 create or replace table config_service as
 with s as (
-    select unnest(from_json((select configuration from run)->'$.service', '[{"name": "VARCHAR", "type": "VARCHAR", "team": "VARCHAR", "pipelines": ["VARCHAR"], "stages": "JSON"}]')) as s
+    select unnest(from_json((select configuration from run)->'$.service', '[{"name": "VARCHAR", "type": "VARCHAR", "team": "VARCHAR", "pipelines": ["VARCHAR"], "stages": "JSON"}]')) as s,
+        generate_subscripts(from_json((select configuration from run)->'$.service', '["JSON"]'), 1) as place
 )
-select s.name as service, s.type as type, s.team as team, s.pipelines as pipelines, s.stages as stages from s;
+select place, s.name as service, s.type as type, s.team as team, s.pipelines as pipelines, s.stages as stages from s;
 
--- Which service a pipeline releases: the first that names it.
+-- Which services a pipeline releases. Where several name it a record may say which of them; else it is the first.
 create or replace table config_pipeline as
-select pipeline, min(service) as service from (select service, unnest(pipelines) as pipeline from config_service) group by pipeline;
+select pipeline, service, row_number() over (partition by pipeline order by min(place), service) = 1 as is_first
+from (select place, service, unnest(pipelines) as pipeline from config_service)
+group by pipeline, service;
 
 -- The service's own map of stages, then that of an exception of the standard.
 create or replace table config_stage as

@@ -42,10 +42,11 @@ latest as (
     ) = 1
 ),
 owned as (
-    select l.*, coalesce(by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
+    select l.*, coalesce(named.service, by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
     from latest l
-    left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
     left join service_spelling catalogue on catalogue.spelling = lower(l.service)
+    left join config_pipeline named on named.pipeline = l.pipeline and named.service = catalogue.service
+    left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline and by_pipeline.is_first
     left join item_scope items using (deployment_id)
 ),
 first as (
@@ -261,11 +262,12 @@ revisions as (
     from (select distinct pipeline, revision, changed_at from latest)
 ),
 owned as (
-    select l.*, r.changed_until, r.current, coalesce(by_pipeline.service, catalogue.service, l.service, '') as owner_service
+    select l.*, r.changed_until, r.current, coalesce(named.service, by_pipeline.service, catalogue.service, l.service, '') as owner_service
     from latest l
     join revisions r on r.pipeline = l.pipeline and r.revision is not distinct from l.revision and r.changed_at is not distinct from l.changed_at
-    left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline
     left join service_spelling catalogue on catalogue.spelling = lower(l.service)
+    left join config_pipeline named on named.pipeline = l.pipeline and named.service = catalogue.service
+    left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline and by_pipeline.is_first
 )
 select
     o.pipeline, o.owner_service as service, o.revision, o.current, o.changed_by,

@@ -97,10 +97,13 @@ deployments as (
     left join deployment_exempted x using (subject_id)
 ),
 definitions as (
-    select control, 'medium' as severity, subject_kind, subject_id, service, environment, '' as actor,
-           subject_kind || ' ' || subject_id || ': ' || reason as summary, false as provisional, null::varchar as exemption_id, occurred_at as happened_at
+    -- a pipeline may have several live stages
+    select control, 'medium' as severity, subject_kind, subject_id, min(service) as service, min(environment) as environment, '' as actor,
+           subject_kind || ' ' || subject_id || ': ' || string_agg(distinct reason, ', ' order by reason) as summary, false as provisional,
+           null::varchar as exemption_id, case when bool_and(occurred_at is not null) then max(occurred_at) end as happened_at
     from control_result
     where subject_kind in ('pipeline', 'service') and result = 'fail'
+    group by control, subject_kind, subject_id
 ),
 open_windows as (
     select 'recorded' as control, coalesce((select severity from control_severity where control = 'recorded' and subject_kind = 'deployment'), 'medium') as severity,
@@ -127,13 +130,15 @@ exemptions as (
            false as provisional, null::varchar as exemption_id, null::timestamp as happened_at
     from exemption where invalid is not null
     union all
-    select 'waiver', 'medium', 'waiver', service || '/' || control, service, '', coalesce(lower(requested_by), ''),
-           'waiver of ' || control || ' for ' || service || ' is ignored: ' || invalid, false, null, null
+    select 'waiver', 'medium', 'waiver', service || '/' || control, service, '', coalesce(min(lower(requested_by)), ''),
+           'waiver of ' || control || ' for ' || service || ' is ignored: ' || string_agg(distinct invalid, ', ' order by invalid), false, null, null
     from waiver where invalid is not null
+    group by service, control
     union all
-    select 'baseline', 'medium', 'baseline', strftime(until, '%Y-%m-%dT%H:%M:%SZ'), '', '', lower(requested_by),
-           'baseline until ' || strftime(until, '%Y-%m-%dT%H:%M:%SZ') || ' is ignored: ' || invalid, false, null, null
+    select 'baseline', 'medium', 'baseline', strftime(until, '%Y-%m-%dT%H:%M:%SZ'), '', '', min(lower(requested_by)),
+           'baseline until ' || strftime(until, '%Y-%m-%dT%H:%M:%SZ') || ' is ignored: ' || string_agg(distinct invalid, ', ' order by invalid), false, null, null
     from baseline_standing where invalid is not null
+    group by until
 ),
 logs as (
     select 'log-integrity' as control, min(severity) as severity, 'source' as subject_kind, source || '/' || stream as subject_id, '' as service, '' as environment,
