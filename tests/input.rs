@@ -306,3 +306,23 @@ fn refused_lines_of_record_are_named_and_the_others_kept() {
     assert_eq!(kept.column("source"), ["record"]);
     place.ran(2, &["record", "nowhere.jsonl"]).says(&["nowhere.jsonl"]);
 }
+
+#[test]
+fn a_third_party_system_that_was_not_read_whole_is_not_audited_with_the_same_rigour() {
+    let service = "[[service]]\nname = \"cms\"\ntype = \"third-party\"\n[[scope]]\nservice = \"cms\"\nenvironment = \"live\"\nsources = [\"aws\"]\n";
+    let place = Place::new(&format!("{TRAIL}{service}"));
+    let whole = gzip(br#"{"Records":[]}"#);
+    let result = |place: &Place| {
+        let controls = place.report("controls");
+        controls.cell(controls.row("control", "third-party"), "result").to_owned()
+    };
+    place.write("trail/2026/11/03/cut.json.gz", &whole[..whole.len() - 4]);
+    place.ran(2, &["audit"]);
+    assert_eq!(result(&place), "no-evidence");
+    // It is told once, and stays a gap.
+    place.ran(0, &["audit"]);
+    assert_eq!(result(&place), "no-evidence");
+    place.write("trail/2026/11/03/cut.json.gz", whole);
+    place.ran(0, &["audit"]);
+    assert_eq!(result(&place), "pass");
+}

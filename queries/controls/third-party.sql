@@ -10,6 +10,7 @@ standing as (
         s.service,
         count(src.source) as sources,
         count(src.source) filter (where p.complete_at is null or p.error is not null) as unread,
+        count(src.source) filter (where src.source in (select source from unit where incomplete is not null)) as gaps,
         (select count(*) from change c where c.service = s.service) as changes,
         (select count(*) from change c where c.service = s.service and c.verdict not in ('released', 'platform', 'exempted')) as unreconciled
     from config_service s
@@ -22,13 +23,14 @@ select
     'service' as subject_kind, service as subject_id, service, '' as environment,
     case
         when unreconciled > 0 then 'fail'
-        when sources = 0 or unread > 0 then 'no-evidence'
+        when sources = 0 or unread > 0 or gaps > 0 then 'no-evidence'
         else 'pass'
     end as result,
     case
         when unreconciled > 0 then 'changes-unreconciled'
         when sources = 0 then 'no-source'
         when unread > 0 then 'source-unread'
+        when gaps > 0 then 'source-gap'
         else 'reconciled'
     end as reason
 from standing;
