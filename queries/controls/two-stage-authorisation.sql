@@ -41,7 +41,7 @@ seen as (
         bool_or(decision = 'approved' and not automated and in_time and stale) as stale,
         bool_or(decision = 'approved' and not automated and in_time and by_author and not by_requester) as by_author,
         bool_or(decision = 'approved' and not automated and decided_at is null and not gated) as untimed,
-        bool_or(decision = 'approved' and not automated and not in_time and decided_at is not null) as late,
+        bool_or(decision = 'approved' and not automated and not in_time) as late,
         bool_or(decision = 'approved' and not automated and in_time and approver_role is null and not by_requester) as without_role,
         bool_or(decision = 'approved' and not automated and in_time and by_requester) as own,
         bool_or(valid) as valid

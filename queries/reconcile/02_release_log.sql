@@ -172,8 +172,9 @@ decided as (
         person.person_id as approver_id,
         -- what is pushed is what a pipeline says about itself
         coalesce(s.approvals, 'claimed') = 'evidence' as counts,
-        -- without a time it counts as before the start only where the platform itself held the stage
-        case when t.decided_at is null then coalesce(t.gated, false) else coalesce(in_time(t.decided_at, d.started_at), false) end as in_time,
+        -- without a time it counts as before the start only where the platform itself held the stage until it was given; what
+        -- is given after a deployment holds nothing
+        case when t.decided_at is null then coalesce(t.gated, false) and t.phase is distinct from 'post' else coalesce(in_time(t.decided_at, d.started_at), false) end as in_time,
         coalesce(person.person_id = d.requester_id, lower(t.approver) = lower(d.requested_by), false) as by_requester,
         list_contains(d.authors, lower(t.approver))
             or exists (from config_identity i where i.person_id = person.person_id and list_contains(d.authors, i.identity)) as by_author,
