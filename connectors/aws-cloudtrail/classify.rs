@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::log::{Outcome, time_of};
 use crate::{Record, Redactor, canonical};
@@ -38,12 +39,20 @@ struct Projection<'a> {
     /// An answer of `LookupEvents` carries the record as a text.
     #[serde(borrow, rename = "CloudTrailEvent")]
     inner: Text<'a>,
+    /// `EventBridge` hands the record on in an envelope.
+    #[serde(borrow)]
+    detail: Option<&'a RawValue>,
     #[serde(borrow, rename = "digestS3Object")]
     digest: Text<'a>,
 }
 
 /// Decides about one element. `position` is its place in the unit.
 pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Outcome {
+    decide(element, position, redactor, false)
+}
+
+/// `inside`: the element was found in what is around a record. A record inside a record inside a record is none.
+fn decide(element: &[u8], position: u64, redactor: &Redactor, inside: bool) -> Outcome {
     if element.first() != Some(&b'{') {
         return Outcome::Rejected("a record must be an object".into());
     }
@@ -54,11 +63,8 @@ pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
         Ok(projection) => projection,
         Err(error) => return Outcome::Rejected(format!("not readable as JSON: {error}")),
     };
-    if let (Some(inner), None) = (&projection.inner.0, &projection.event_id.0) {
-        // Not twice: a record inside a record inside a record is none.
-        if !inner.contains("\"CloudTrailEvent\"") {
-            return classify(inner.as_bytes(), position, redactor);
-        }
+    if let (Some(inner), false) = (projection.wrapped(), inside) {
+        return decide(inner.as_bytes(), position, redactor, true);
     }
     if projection.is_no_event() {
         return Outcome::Skipped;
@@ -70,6 +76,14 @@ pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
 }
 
 impl Projection<'_> {
+    /// The record, where this is only what is around it.
+    fn wrapped(&self) -> Option<&str> {
+        if self.event_id.0.is_some() || self.event_name.0.is_some() {
+            return None;
+        }
+        self.inner.0.as_deref().or_else(|| self.detail.map(RawValue::get))
+    }
+
     fn is_no_event(&self) -> bool {
         let category = self.event_category.as_str();
         self.digest.0.is_some()
@@ -335,6 +349,20 @@ mod tests {
         let inner = call("ec2.amazonaws.com", "RunInstances", "false");
         let record = kept(&serde_json::json!({ "EventId": "i", "CloudTrailEvent": inner }).to_string());
         assert_eq!(record.body, inner);
+    }
+
+    #[test]
+    fn an_event_of_eventbridge_is_unwrapped() {
+        let inner = call("ec2.amazonaws.com", "RunInstances", "false");
+        let around =
+            |detail: &str| format!(r#"{{"version":"0","id":"b","time":"2026-10-01T12:00:00Z","detail":{detail}}}"#);
+        assert_eq!(kept(&around(&inner)).body, inner);
+        assert!(is_rejected(&around(&around(&inner))));
+        assert!(is_rejected(&around("\"text\"")));
+        kept(&around(&inner.replace('}', r#","requestParameters":{"detail":"x"}}"#)));
+        // A record of its own, whatever is in it.
+        let own = r#"{"eventID":"i","eventName":"x","detail":{"eventID":"other"}}"#;
+        assert_eq!(kept(own).record_id, "i");
     }
 
     #[test]

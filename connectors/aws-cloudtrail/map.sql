@@ -27,7 +27,8 @@ r as (
             }
         },
         "requestParameters": "JSON", "responseElements": "JSON", "serviceEventDetails": "JSON",
-        "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR"}]
+        "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR", "type": "VARCHAR"}],
+        "addendum": {"originalEventID": "VARCHAR"}
     }') as t
     from raw
 ),
@@ -94,8 +95,11 @@ named as (
         r.t.userIdentity.sessionContext as session,
         lower(r.t.readOnly) as read_only,
         coalesce(r.t.recipientAccountId, r.t.userIdentity.accountId) as account,
+        -- either says that it failed; tables that are exported leave them empty where nothing did
+        nullif(concat_ws(': ', nullif(r.t.errorCode, ''), nullif(r.t.errorMessage, '')), '') as said_error,
         trim(coalesce(r.t.userAgent, ''), '[]') as agent,
-        case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov' else 'aws' end as partition,
+        case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov'
+            when starts_with(r.t.awsRegion, 'eusc-') then 'aws-eusc' else 'aws' end as partition,
         coalesce(r.t.requestParameters::varchar, '') as request,
         coalesce(r.t.responseElements::varchar, '') as response,
         case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(o.patterns) > 0 then
@@ -111,6 +115,9 @@ decided as (
         *,
         case
             when (t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false') and not coalesce(is_opted, false) then 'log category'
+            -- before version 1.06 a record does not say so itself: what is about an object is a data event
+            when t.eventCategory is null and t.managementEvent is null and not coalesce(is_opted, false)
+                and len(list_filter(t.resources, lambda x: x.type = 'AWS::S3::Object')) > 0 then 'log category'
             when t.eventType = 'AwsConsoleSignIn' then 'sign-in'
             when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'log category'
             when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and regexp_matches(request, '"dryRun"\s*:\s*"?true')) then 'dry run'
@@ -163,7 +170,7 @@ found as (
         *,
         case when category = 'change' then list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] end as listed,
         -- what the answer says could not be done, if nothing was
-        case when failed_path is not null and t.errorCode is null and json_array_length(t.responseElements, failed_path) > 0
+        case when failed_path is not null and said_error is null and json_array_length(t.responseElements, failed_path) > 0
             and case done_place
                 when 'response' then coalesce(json_array_length(t.responseElements, done_path), 0) = 0
                 when 'request' then json_array_length(t.requestParameters, done_path) <= json_array_length(t.responseElements, failed_path)
@@ -209,10 +216,17 @@ shown as (
             json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
             json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
         ) end as generic,
+        -- tags are lists of keys and values, in either order, or one object
         case when by_stacks then coalesce(
-            nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*,\s*"value"\s*:\s*"([^"]+)"', 1), ''),
+            nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*(?:,\s*"[A-Za-z]*[Vv]alue"\s*)?:\s*"([^"]+)"', 1), ''),
+            nullif(regexp_extract(request, '"[A-Za-z]*[Vv]alue"\s*:\s*"([^"]+)"\s*,\s*"[A-Za-z]*[Kk]ey"\s*:\s*"aws:cloudformation:stack-name"', 1), ''),
             regexp_extract(request, 'arn:[^"]*:cloudformation:[^"]*:stack/([^/"]+)', 1)
         ) end as tagged_stack,
+        -- what is made for all regions is recorded in one of them: the stack lies where its ARN says
+        case when by_stacks then coalesce(
+            nullif(regexp_extract(request, '"arn:[^":]*:cloudformation:([^":]+):[^":]*:stack/' || regexp_escape(tagged_stack) || '/', 1), ''),
+            case when service not in ('iam', 'cloudfront', 'route53', 'waf', 'shield', 'globalaccelerator', 'organizations') then t.awsRegion end
+        ) end as stack_region,
         case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then t.requestParameters->>'$.stackName' end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from placed
@@ -221,24 +235,29 @@ select
     record_id,
     occurred_at,
     'aws' as system,
-    case when t.sharedEventID is not null then 'shared:' || t.sharedEventID else account || ':' || t.eventID end as change_key,
-    -- of two copies the one in the account whose resource was touched counts
+    -- a corrected copy that came later tells of the same event
+    case when t.sharedEventID is not null then 'shared:' || t.sharedEventID
+        else account || ':' || coalesce(nullif(t.addendum.originalEventID, ''), t.eventID)
+    end as change_key,
+    -- of two copies the one in the account whose resource was touched counts; where none is named, that of another account
+    -- than the caller's
     case when t.sharedEventID is null or who.type = 'AWSAccount' then true
-        else len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0
+        when len(t.resources) > 0 then len(list_filter(t.resources, lambda x: x.accountId = t.recipientAccountId or contains(x.ARN, ':' || t.recipientAccountId || ':'))) > 0
+        else coalesce(who.accountId <> t.recipientAccountId, false)
     end as owner,
     category,
     case decided_by
         when 'action_class' then class_line
         when 'access_level' then 'access_level.csv: ' || service || ':' || name
-        when 'log category' then concat('log category: ', coalesce(t.eventCategory, t.eventType, 'managementEvent ' || t.managementEvent))
+        when 'log category' then concat('log category: ', coalesce(t.eventCategory, 'managementEvent ' || t.managementEvent, nullif(t.eventType, 'AwsApiCall'), 'about an object'))
         when 'says that it reads' then 'readOnly is true'
         when 'says that it writes' then 'readOnly is false'
         when 'name' then 'the name begins with a word of reading'
         when 'default' then 'the record does not say whether it reads, and its name does not begin with a word of reading'
         else decided_by
     end as classed_by,
-    case when coalesce(t.errorCode, not_done) is null then 'succeeded' else 'failed' end as outcome,
-    coalesce(case when t.errorCode is not null then concat_ws(': ', t.errorCode, t.errorMessage) end, 'nothing was done: ' || left(not_done, 1024)) as error,
+    case when coalesce(said_error, not_done) is null then 'succeeded' else 'failed' end as outcome,
+    coalesce(said_error, 'nothing was done: ' || left(not_done, 1024)) as error,
     case when actor_type = 'role' and contains(role, ':role/aws-service-role/') then 'service' else actor_type end as actor_type,
     coalesce(
         -- a federated user's name was chosen; the user who asked for its credentials is who acts
@@ -313,7 +332,7 @@ select
     -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set
     case
         when stack_set is not null then 'stackset/' || stack_set
-        when by_stacks then concat_ws('/', account, t.awsRegion, nullif(tagged_stack, ''))
+        when by_stacks and stack_region is not null then concat_ws('/', account, stack_region, nullif(tagged_stack, ''))
     end as part_of,
     -- with a role of the stack's own the record does not say who started it; without one it keeps the caller's identity.
     -- Anybody who may take the role can name a session so: that the service did it is the provider's word.
@@ -334,7 +353,8 @@ where not coalesce(
 -- emits: session
 with r as (
     select record_id, occurred_at, from_json(record, '{
-        "eventSource": "VARCHAR", "eventName": "VARCHAR", "userAgent": "VARCHAR", "errorCode": "VARCHAR", "sharedEventID": "VARCHAR",
+        "eventSource": "VARCHAR", "eventName": "VARCHAR", "userAgent": "VARCHAR", "errorCode": "VARCHAR", "errorMessage": "VARCHAR",
+        "sharedEventID": "VARCHAR",
         "recipientAccountId": "VARCHAR",
         "userIdentity": {
             "type": "VARCHAR", "principalId": "VARCHAR", "arn": "VARCHAR", "accountId": "VARCHAR", "accessKeyId": "VARCHAR",
@@ -379,7 +399,8 @@ select
         case when t.eventName = 'AssumeRoot' then case when starts_with(t.requestParameters.targetPrincipal, 'arn:') then t.requestParameters.targetPrincipal else 'arn:aws:iam::' || t.requestParameters.targetPrincipal || ':root' end end
     ) as issued_name,
     t.requestParameters.roleArn as role,
-    coalesce(t.requestParameters.roleSessionName, t.requestParameters.name) as session_name,
+    -- where an application acts for a person, the application chose it
+    case when acts_for is null then coalesce(t.requestParameters.roleSessionName, t.requestParameters.name) end as session_name,
     case
         when t.eventSource = 'rolesanywhere.amazonaws.com' then 'federated'
         when acts_for is not null then 'person'
@@ -423,7 +444,7 @@ select
     coalesce(t.requestParameters.sourceIdentity, t.responseElements.sourceIdentity, t.userIdentity.sessionContext.sourceIdentity) as source_identity,
     t.sharedEventID as shared_key
 from called
-where t.errorCode is null
+where coalesce(nullif(t.errorCode, ''), nullif(t.errorMessage, '')) is null
   and (
       (t.eventSource = 'sts.amazonaws.com' and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'))
       or (t.eventSource = 'rolesanywhere.amazonaws.com' and t.eventName = 'CreateSession')

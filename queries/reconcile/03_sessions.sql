@@ -1,5 +1,17 @@
 -- Who is behind a credential: every session followed, hop by hop, to where it began.
 
+-- Of the copies of one token issue not each may have the answer: what one says of the key that was issued holds for all.
+create or replace temporary view issued as
+with answered as (
+    select system, shared_key, max(issued_key) as issued_key, max(issued_name) as issued_name
+    from session where shared_key is not null and issued_key is not null group by all
+)
+from session where issued_key is not null or shared_key is null
+union all
+select s.* replace (coalesce(s.issued_key, a.issued_key) as issued_key, coalesce(s.issued_name, a.issued_name) as issued_name)
+from session s left join answered a using (system, shared_key)
+where s.issued_key is null and s.shared_key is not null;
+
 -- Who used a credential: for a change, or for another sign-in. Others lead nowhere.
 create or replace temporary table session_caller as
 select system, session_key as key, lower(actor_name) as name, case when actor_type = 'role' then session_started end as started from appearance
@@ -10,7 +22,7 @@ where caller_key is not null or (caller_type = 'role' and caller_started is not 
 
 -- Sign-ins that may be behind a change: those that issued such a credential.
 create or replace temporary table session_used as
-select s.* from session s semi join session_caller c on c.system = s.system and c.key = s.issued_key;
+select s.* from issued s semi join session_caller c on c.system = s.system and c.key = s.issued_key;
 
 -- And for those of whose credential no sign-in tells, those that issued an identity in the seconds in which it began.
 create or replace temporary table session_by_time as
@@ -21,15 +33,15 @@ with began as (
     where c.started is not null
 )
 select s.system, s.issued_key, s.source, s.record_id, s.raw_hash, s.credential
-from session s
+from issued s
 join began b on b.system = s.system and b.name = lower(s.issued_name) and b.second = epoch_second(s.occurred_at);
 
 insert into session_used
 select s.*
-from session s
+from issued s
 semi join (from session_by_time anti join session_used using (system, issued_key)) t on t.system = s.system and t.issued_key = s.issued_key
 union all
-select s.* from session s semi join session_by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
+select s.* from issued s semi join session_by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
 
 -- Of the copies of one token issue the one that names the caller counts; every issued key once.
 create or replace table session_hop as

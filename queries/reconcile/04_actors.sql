@@ -74,7 +74,9 @@ select
     end as proven_name,
     -- all spellings under which the roster may know that person
     case
-        when root_type in ('person', 'user') then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
+        -- an identity provider names the session after the person; a user who takes a role chooses its name
+        when root_type = 'user' then [lower(root_name), lower(last_name(root_name))]
+        when root_type = 'person' then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
         when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
         else []
     end as proven_spellings,
@@ -121,15 +123,16 @@ join appearance_facts f using (appearance_id);
 
 create or replace temporary table appearance_automation as
 with keys as (
-    select appearance_id, 'role' as kind, role_key(actor_role) as value from appearance_facts where actor_role is not null
+    -- also where it went on from its own role to another
+    select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
     union all
-    select appearance_id, 'user', lower(actor_name) from appearance_facts where actor_type = 'user'
+    select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
     union all
     select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
     union all
     select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
 )
-select distinct k.appearance_id, a.position
+select distinct k.appearance_id, a.position, k.kind
 from keys k join config_automation_key a on a.kind = k.kind and a.value = k.value;
 
 -- Roles, applications and subjects that a release record names need no declaration.
@@ -161,7 +164,7 @@ known as (
         claimed.person_id as claimed_id, claimed.actor as claimed_actor,
         p.pipeline, p.valid as pipeline_valid,
         -- a user who took the pipeline's role is not the pipeline's: evidence comes before the declaration
-        f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and f.actor_type = 'role' as stranger,
+        f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type = 'role' as stranger,
         -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
         coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' as machine_by_name,
         a.position as automation,
@@ -183,7 +186,7 @@ known as (
         select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user
         from appearance_pipeline group by appearance_id
     ) p using (appearance_id)
-    left join (select appearance_id, min(position) as position from appearance_automation group by appearance_id) a using (appearance_id)
+    left join (select appearance_id, min(position) as position, bool_or(kind = 'user') as by_user from appearance_automation group by appearance_id) a using (appearance_id)
     left join appearance_named n using (appearance_id)
 ),
 judged as (
