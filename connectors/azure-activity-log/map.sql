@@ -29,20 +29,29 @@ exported as (
         record_id, occurred_at, t,
         case when t.eventTimestamp is null or t.operationName.value is null or t.status.value is null then from_json(record, '{
             "time": "VARCHAR", "operationName": "VARCHAR", "category": "VARCHAR", "status": "VARCHAR", "resultType": "VARCHAR",
-            "resultSignature": "VARCHAR", "resultDescription": "VARCHAR",
-            "identity": {"authorization": {"scope": "VARCHAR"}, "claims": "JSON"}
+            "resultSignature": "VARCHAR", "resultDescription": "VARCHAR", "identity": "JSON"
         }') end as f
     from r
     where t.properties.changeAttributes.timestamp is null
+),
+-- some exporters write the whole identity as text, or only its name
+identified as (
+    select
+        *,
+        from_json(case when json_type(f.identity) = 'VARCHAR' then try_cast(f.identity->>'$' as json) else f.identity end,
+            '{"authorization": {"scope": "VARCHAR"}, "claims": "JSON"}') as i,
+        case when json_type(f.identity) = 'VARCHAR' and (f.identity->>'$') not like '{%' then f.identity->>'$' end as identity_name
+    from exported
 ),
 read as (
     select
         record_id, occurred_at, t, f,
         lower(trim(coalesce(t.operationName.value, case when f.operationName not like '{%' then f.operationName end))) as name,
         lower(replace(coalesce(t.category.value, t.properties.eventCategory, case when f.category not like '{%' then f.category end, 'Administrative'), ' ', '')) as logged_as,
-        nullif(lower(rtrim(coalesce(nullif(t.resourceId, ''), nullif(t.authorization.scope, ''), nullif(f.identity.authorization.scope, ''), t.properties.entity, ''), '/')), '') as resource,
-        coalesce(t.claims, f.identity.claims) as claims
-    from exported
+        nullif(lower(rtrim(coalesce(nullif(t.resourceId, ''), nullif(t.authorization.scope, ''), nullif(i.authorization.scope, ''), t.properties.entity, ''), '/')), '') as resource,
+        coalesce(t.claims, i.claims) as claims,
+        coalesce(nullif(t.caller, ''), identity_name, '') as caller
+    from identified
 ),
 -- what Resource Graph compared: one change of one resource; an id of zeros stands for none
 compared as (
@@ -104,7 +113,7 @@ named as (
         c.name as display_name,
         lower(coalesce(c."http://schemas.microsoft.com/identity/claims/objectidentifier", c."http://schemas_microsoft_com/identity/claims/objectidentifier")) as object_id,
         lower(coalesce(c."http://schemas.microsoft.com/identity/claims/tenantid", c."http://schemas_microsoft_com/identity/claims/tenantid")) as token_tenant,
-        coalesce(nullif(t.caller, ''), '') as caller
+        caller
     from claimed
 ),
 -- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
