@@ -14,6 +14,7 @@ mod ci;
 mod connectors;
 mod digests;
 mod entra;
+mod habits;
 mod history;
 mod hostile;
 mod idempotence;

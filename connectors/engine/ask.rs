@@ -53,9 +53,10 @@ fn content(body: &Body, values: &Values) -> Result<Option<Vec<u8>>, String> {
         Body::Json { value, texts } => {
             let mut value = value.clone();
             for (pointer, template) in texts {
-                let text = template.fill(values, Encoding::Plain)?.map_or(Value::Null, Value::String);
+                let text = template.fill(values, Encoding::Plain)?;
+                let number = text.as_ref().filter(|_| template.is_number()).and_then(|text| text.parse::<i64>().ok());
                 if let Some(place) = value.pointer_mut(pointer) {
-                    *place = text;
+                    *place = number.map(Value::from).or(text.map(Value::from)).unwrap_or_default();
                 }
             }
             Ok(Some(value.to_string().into_bytes()))
@@ -63,16 +64,27 @@ fn content(body: &Body, values: &Values) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-/// Puts what a page needs into a request: into the query, or where `param` begins with `/`, into the body.
-pub(super) fn put(ask: &mut Ask<'_>, param: &str, text: &str) -> Result<(), String> {
+/// Gives a parameter of the query this value and no other.
+pub(super) fn set(url: &mut Url, param: &str, text: &str) {
+    unset(url, param);
+    url.query_pairs_mut().append_pair(param, text);
+}
+
+/// Takes a parameter out of the query.
+pub(super) fn unset(url: &mut Url, param: &str) {
+    if !url.query_pairs().any(|(name, _)| name == param) {
+        return;
+    }
+    let others = url.query_pairs().filter(|(name, _)| name != param);
+    let others: Vec<(String, String)> = others.map(|(name, value)| (name.into(), value.into())).collect();
+    url.query_pairs_mut().clear().extend_pairs(others);
+}
+
+/// Puts what a page needs into a request: into the query, or where `param` begins with `/`, into the body, where a text
+/// stays a text and a number a number.
+pub(super) fn put(ask: &mut Ask<'_>, param: &str, value: Value) -> Result<(), String> {
     if !param.starts_with('/') {
-        let others: Vec<(String, String)> = ask
-            .url
-            .query_pairs()
-            .filter(|(name, _)| name != param)
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect();
-        ask.url.query_pairs_mut().clear().extend_pairs(others).append_pair(param, text);
+        set(&mut ask.url, param, value.as_str().unwrap_or(&value.to_string()));
         return Ok(());
     }
     let mut body: Value = serde_json::from_slice(ask.body.as_deref().unwrap_or(b"{}"))
@@ -81,8 +93,6 @@ pub(super) fn put(ask: &mut Ask<'_>, param: &str, text: &str) -> Result<(), Stri
     let Some(Value::Object(parent)) = body.pointer_mut(parent) else {
         return Err(format!("the body has no place {param}"));
     };
-    // Numbers stay numbers: a page or an offset.
-    let value = text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from);
     parent.insert(key.to_owned(), value);
     ask.body = Some(body.to_string().into_bytes());
     Ok(())

@@ -14,9 +14,11 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderName};
 use tokio::sync::Mutex;
 
+use super::ask;
 use super::stream::Request;
 use super::tables::{self, AuthType, Place};
 use super::template::{Encoding, Template, Values};
@@ -229,12 +231,15 @@ impl Auth {
             }
             Self::ClientCredentials { token_url, client_id, client_secret, scope, extra } => {
                 let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
-                form.push(("client_id".into(), text(client_id)?));
-                form.push(("client_secret".into(), text(client_secret)?));
                 form.extend(scope.as_ref().map(|scope| Ok::<_, Error>(("scope".into(), text(scope)?))).transpose()?);
                 form.extend(texts(extra)?);
                 Arc::new(Cached::new(
-                    ClientCredentials { connection: connection.clone(), token_url: url(token_url, values)?, form },
+                    ClientCredentials {
+                        connection: connection.clone(),
+                        token_url: url(token_url, values)?,
+                        client: (text(client_id)?, text(client_secret)?),
+                        form,
+                    },
                     bearer(),
                 ))
             }
@@ -320,10 +325,17 @@ impl Authorise for Fixed {
     async fn authorise(&self, request: &mut reqwest::Request, _fresh: bool) -> Result<(), Error> {
         match self.place {
             Place::Query => {
-                request.url_mut().query_pairs_mut().append_pair(&self.name, &self.value);
+                // A link may repeat it.
+                ask::set(request.url_mut(), &self.name, &self.value);
                 Ok(())
             }
             Place::Header => http::header(request, self.name.parse().unwrap_or(AUTHORIZATION), &self.value),
+        }
+    }
+
+    fn clean(&self, address: &mut Url) {
+        if self.place == Place::Query {
+            ask::unset(address, &self.name);
         }
     }
 }

@@ -108,16 +108,22 @@ fn whole(stream: &Stream, is_asked: bool) -> Result<(), String> {
     if matches!(stream.items, Items::Whole) && templates.iter().any(|text| text.needs_item()) {
         return Err("[request] has ${item}, but there is no [for_each]".into());
     }
-    let has_window = matches!(stream.mode, Some(Mode::Window | Mode::Since | Mode::Feed)) || is_child;
+    let has_window =
+        matches!(stream.mode, Some(Mode::Window | Mode::Since | Mode::Feed)) || (is_child && stream.mode.is_none());
     if !has_window && templates.iter().any(|text| text.needs_window()) {
         return Err("[request] has ${window.…}, but [cursor] has no mode with a window: window, since".into());
     }
     match (stream.kind, stream.mode) {
         (Kind::State, None | Some(Mode::Snapshot)) => {}
-        (Kind::State, Some(_)) => return Err("[cursor] a stream of objects (kind state) is read whole: mode = \"snapshot\"".into()),
-        (Kind::Events, Some(Mode::Snapshot)) => return Err("[cursor] mode = \"snapshot\" is for kind = \"state\"".into()),
-        (Kind::Events, Some(_)) if is_child => return Err("[cursor] a stream with for_each.from is read for each record of the other, in the window of that one: it has no mode".into()),
-        (Kind::Events, None) if !is_child && is_asked => return Err("[cursor] mode is missing: window, since, feed or checkpoint".into()),
+        (Kind::State, Some(_)) => {
+            return Err("[cursor] a stream of objects (kind state) is read whole: mode = \"snapshot\"".into());
+        }
+        (Kind::Events, Some(Mode::Snapshot)) => {
+            return Err("[cursor] mode = \"snapshot\" is for kind = \"state\"".into());
+        }
+        (Kind::Events, None) if !is_child && is_asked => {
+            return Err("[cursor] mode is missing: window, since, feed or checkpoint".into());
+        }
         (Kind::Events, _) => {}
     }
     if stream.mode == Some(Mode::Feed) && stream.time.is_ascending {
@@ -209,6 +215,22 @@ fn in_order(mut streams: Vec<Stream>, problems: &mut Vec<String>) -> Vec<Stream>
             break;
         };
         ordered.push(streams.remove(next));
+    }
+    for stream in &ordered {
+        let Items::From { stream: name, .. } = &stream.items else { continue };
+        let Some(parent) = ordered.iter().find(|known| known.name == *name) else { continue };
+        let has_window = stream.templates().iter().any(|text| text.needs_window());
+        match (parent.kind, stream.mode) {
+            (Kind::Events, Some(_)) => problems.push(format!(
+                "[cursor] {} is read for each record of {name}, in the window of that one: it has no mode",
+                stream.name
+            )),
+            (Kind::State, None) if has_window => problems.push(format!(
+                "[request] {} has ${{window.…}}, but {name} is a list of objects, without a window: [cursor] mode is missing: window, since or feed",
+                stream.name
+            )),
+            _ => {}
+        }
     }
     // What a stream is read for is taken out of a record once.
     let mut pointers = BTreeMap::new();
@@ -315,6 +337,11 @@ fn pages(table: &tables::Paginate) -> Result<Pages, String> {
         }
         PageType::Page | PageType::Offset => need(table.param.is_some(), "param")?,
     }
+    if table.persist && matches!(table.kind, PageType::None | PageType::Page | PageType::Offset) {
+        return Err(
+            "persist = true keeps what names the next page: type = link_header, next_url, token or last_record".into(),
+        );
+    }
     if table.stop == Some(tables::Stop::ShortPage) && table.size.is_none() {
         return Err("stop = \"short_page\" needs `size`: the number of records of a full page".into());
     }
@@ -353,8 +380,8 @@ fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
         format: table.field_format.as_deref().map_or(Ok(TimeFormat::Rfc3339), TimeFormat::parse)?,
         initial: length(&table.initial, 30 * 86_400)?.min(kept),
         max_window: table.max_window.as_deref().map(seconds).transpose()?,
-        // What happened in the very second at which a window begins comes with the window before it.
-        overlap: length(&table.overlap, 3_600)?.max(i64::from(table.inclusive == Some(false))),
+        overlap: length(&table.overlap, 3_600)?,
+        is_exclusive: table.inclusive == Some(false),
         is_ascending: table.order == Some(tables::Order::Asc),
         settle: length(&table.settle, 0)?,
     })

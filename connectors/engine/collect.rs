@@ -2,7 +2,7 @@
 //!
 //! One stream or item that fails does not stop the others; it makes the source fail in the end. The surprising fact: what
 //! follows from a record (`for_each.from`) is read before the cursor of that record's stream moves, unless that stream
-//! is a list of objects, which tells everything again next time.
+//! is a list of objects, which tells everything again next time, and whose objects may have logs with cursors of their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -143,12 +143,12 @@ impl Session<'_> {
         self.set_up(stream, &values).await?;
         match stream.kind {
             Kind::State => state::read(self, stream, item).await,
-            Kind::Events => events::read(self, stream, item).await,
+            Kind::Events => events::read(self, stream, values).await,
         }
     }
 
     /// Makes the request that has to come before all others.
-    async fn set_up(&self, stream: &Stream, values: &Values) -> Result<(), Error> {
+    pub(super) async fn set_up(&self, stream: &Stream, values: &Values) -> Result<(), Error> {
         let Some(request) = &stream.setup else { return Ok(()) };
         let ask = ask::first(&self.connection.place, request, values, &stream.name)?;
         let done = request.ok_if.clone();
@@ -172,6 +172,7 @@ impl Session<'_> {
             let read = async {
                 match child.kind {
                     Kind::State => state::pass(self, child, &found, stored).await,
+                    Kind::Events if child.mode.is_some() => events::each(self, child, &found).await,
                     Kind::Events => events::pass(self, child, &found, window).await,
                 }
             };

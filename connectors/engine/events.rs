@@ -18,15 +18,14 @@ use super::template::Values;
 use crate::log::{Hours, Outcome, streams, windows};
 use crate::{Error, Unit};
 
-/// Reads a stream, or one item of it.
-pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
-    let key = key(stream, item);
-    let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
+/// Reads a stream, or the item of it that `values` name.
+pub(super) async fn read(session: &Session<'_>, stream: &Stream, values: Values) -> Result<(), Error> {
+    let key = key(stream, values.item.as_deref());
     if stream.mode == Some(Mode::Checkpoint) {
         return from_checkpoint(session, stream, &key, values).await;
     }
     let cursor = streams::cursor(session.run, &key)?;
-    let reach = session.reading.reach(stream, item.is_some());
+    let reach = session.reading.reach(stream, values.item.is_some());
     let end = session.run.now - jiff::SignedDuration::from_secs(stream.time.settle);
     let span = reach.span(cursor, None, session.run.since, end);
     if let Some(gap) = span.gap {
@@ -38,7 +37,8 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
     };
     for (start, end) in pieces.into_iter().filter(|(start, end)| start < end) {
         let mut hours = Hours::of(&key, windows::pieces(start, end, reach.unit));
-        let values = Values { window: Some((start, end)), ..values.clone() };
+        let asked = start - jiff::SignedDuration::from_secs(i64::from(stream.time.is_exclusive));
+        let values = Values { window: Some((asked, end)), ..values.clone() };
         let parents = window(session, stream, &values, &mut hours, start).await?;
         session.children(stream, parents, Some((start, end))).await?;
         // Reading again what lies before the cursor does not move it back.
@@ -79,9 +79,8 @@ async fn window(
             let text = masked.as_deref().unwrap_or(text);
             hours.put(outcome, text.as_bytes(), start, "record of a page", &session.run.redactor);
         }
-        for line in damaged {
-            let outcome = Outcome::Rejected("a line that is no JSON".into());
-            hours.put(outcome, line.as_bytes(), start, "line of a page", &session.run.redactor);
+        for (text, why) in damaged {
+            hours.put(Outcome::Rejected(why.into()), text.as_bytes(), start, "record of a page", &session.run.redactor);
         }
         for unit in hours.overflow() {
             session.send(unit).await?;
@@ -112,7 +111,8 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
     let mut place = session.run.cursors.get(key).cloned();
     let values = Values { checkpoint: place.clone(), ..values };
     let prefix = session.reading.prefix(stream);
-    let reader = session.reader(stream, &prefix);
+    let item = values.item.clone();
+    let reader = Reader { item: item.as_deref(), ..session.reader(stream, &prefix) };
     let wanted = session.parents_in(stream);
     let mut walk = Walk::new(&session.connection, stream, &values, session.reading.max_pages())?;
     if matches!(stream.pages.kind, PageType::LinkHeader | PageType::NextUrl)
@@ -132,8 +132,8 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
                 session.send(unit).await?;
             }
         }
-        for line in &page.damaged {
-            if let Some(unit) = parts.add(Outcome::Rejected("a line that is no JSON".into()), line, &reader) {
+        for (text, why) in &page.damaged {
+            if let Some(unit) = parts.add(Outcome::Rejected((*why).into()), text, &reader) {
                 session.send(unit).await?;
             }
         }
@@ -147,6 +147,29 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
     let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
     let end = Parts::new(Unit { key: format!("{key}/end"), day, ..Unit::default() });
     session.send(end.finish(Some((read, session.run.now.to_string())))).await
+}
+
+/// Reads the log of each object of a list, which has a cursor of its own.
+pub(super) async fn each(session: &Session<'_>, child: &Stream, found: &[Parent]) -> Result<(), Error> {
+    let mut met = std::collections::HashSet::new();
+    let items: Vec<Parent> = found.iter().filter(|parent| met.insert(parent.item.as_str())).cloned().collect();
+    let (count, mut failed) = (items.len(), Vec::new());
+    let mut reads = futures::stream::iter(items)
+        .map(|Parent { item, of, .. }| async move {
+            let values = Values { item: Some(item.clone()), parent: of, ..session.values.clone() };
+            let result = match session.set_up(child, &values).await {
+                Ok(()) => read(session, child, values).await,
+                Err(error) => Err(error),
+            };
+            (item, result)
+        })
+        .buffer_unordered(session.reading.concurrency(child));
+    while let Some((item, result)) = reads.next().await {
+        if let Err(error) = result {
+            session.note(&mut failed, &item, error)?;
+        }
+    }
+    several(failed, count)
 }
 
 /// Reads a stream for records of another, which has no cursor of its own.
@@ -232,8 +255,8 @@ async fn one(
                 session.send(unit).await?;
             }
         }
-        for line in &page.damaged {
-            if let Some(unit) = parts.add(Outcome::Rejected("a line that is no JSON".into()), line, &reader) {
+        for (text, why) in &page.damaged {
+            if let Some(unit) = parts.add(Outcome::Rejected((*why).into()), text, &reader) {
                 session.send(unit).await?;
             }
         }

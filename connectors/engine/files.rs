@@ -140,13 +140,16 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_set_aside() {
-        for (path, element) in [
-            ("a.json", &b"{\"uid\":5}"[..]),
-            ("logins/a.json", b"{\"id\":5}"),
-            ("a.json", b"[1]"),
-            ("a.json", b"{\"id\":\"\xff\"}"),
-        ] {
+        for (path, element) in
+            [("a.json", &b"[1]"[..]), ("logins/a.json", b"{\"uid\":"), ("a.json", b"{\"id\":\"\xff\"}")]
+        {
             assert!(matches!(read(path, element), Outcome::Rejected(_)), "{}", String::from_utf8_lossy(element));
         }
+    }
+
+    #[test]
+    fn what_has_no_id_is_named_by_its_hash() {
+        let Outcome::Keep(record) = read("a.json", b"{\"uid\":5}") else { panic!("a record") };
+        assert!(record.record_id.starts_with("audits/sha256:"), "{}", record.record_id);
     }
 }

@@ -13,12 +13,13 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::ask;
-use super::records;
+use super::records::{self, Damaged};
 use super::stream::Stream;
 use super::tables::{PageType, RecordFormat, Stop};
 use super::template::Values;
 use crate::Error;
 use crate::http::{Ask, Connection, Reply, bad_response};
+use crate::spec::Kind;
 
 /// Pages of one request, unless the description allows fewer.
 pub(super) const MAX_PAGES: usize = 10_000;
@@ -27,8 +28,8 @@ pub(super) const MAX_PAGES: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) records: Vec<Box<RawValue>>,
-    /// Lines of an NDJSON page that are no JSON.
-    pub(super) damaged: Vec<String>,
+    /// Records that are none, and why.
+    pub(super) damaged: Vec<Damaged>,
     /// What names the place after this page, where that is kept.
     pub(super) checkpoint: Option<String>,
 }
@@ -49,7 +50,7 @@ pub(super) struct Walk<'a> {
 /// What an answer says, before its next page is known.
 struct Answer {
     records: Vec<Box<RawValue>>,
-    damaged: Vec<String>,
+    damaged: Vec<Damaged>,
     value: Value,
     link: Option<String>,
     header: Option<String>,
@@ -67,10 +68,17 @@ impl<'a> Walk<'a> {
         let mut first = ask::first(&connection.place, &stream.request, values, &stream.name)?;
         let unusable = |problem: String| bad_response(&stream.name, problem);
         if let Some((param, size)) = &stream.pages.size {
-            ask::put(&mut first, param, &size.to_string()).map_err(unusable)?;
+            ask::put(&mut first, param, (*size).into()).map_err(unusable)?;
         }
         if matches!(stream.pages.kind, PageType::Page | PageType::Offset) {
-            ask::put(&mut first, &stream.pages.param, &stream.pages.start.to_string()).map_err(unusable)?;
+            ask::put(&mut first, &stream.pages.param, stream.pages.start.into()).map_err(unusable)?;
+        }
+        // Where the request does not say where the checkpoint goes, it goes where the next page's token would.
+        if matches!(stream.pages.kind, PageType::Token | PageType::LastRecord)
+            && let Some(place) = &values.checkpoint
+            && !stream.request.templates().iter().any(|text| text.needs_checkpoint())
+        {
+            ask::put(&mut first, &stream.pages.param, place.as_str().into()).map_err(unusable)?;
         }
         let (asked, before) = (HashSet::new(), None);
         Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0 })
@@ -106,37 +114,45 @@ impl<'a> Walk<'a> {
             return Err(bad("the next page is the same as the one before".into()));
         }
         self.before = Some(answer.hash);
-        self.read += answer.records.len() as u64;
+        self.read += (answer.records.len() + answer.damaged.len()) as u64;
         let place = self.stream.pages.persist.then(|| self.token(&answer)).flatten();
         let checkpoint = match self.stream.pages.kind {
-            PageType::LinkHeader | PageType::NextUrl => {
-                place.and_then(|link| answer.url.join(&link).ok()).map(String::from)
-            }
-            _ => place,
+            PageType::LinkHeader | PageType::NextUrl => place.and_then(|link| {
+                let mut address = answer.url.join(link.as_str()?).ok()?;
+                // It is kept, and a key in it must not be.
+                self.connection.clean(&mut address);
+                Some(address.into())
+            }),
+            _ => place.as_ref().map(plain),
         };
         self.next = self.after(ask, &answer).map_err(bad)?;
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
     }
 
     fn understand(&self, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> Result<Answer, String> {
-        let text = String::from_utf8(body).map_err(|_| "it is no UTF-8".to_owned())?;
+        let text = records::text_of(body);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let hash = Sha256::digest(text.as_bytes()).into();
         let (records, damaged, value) = match self.stream.records.format {
             RecordFormat::Ndjson => {
-                let (records, damaged) = records::lines(&text);
+                let (records, damaged) = records::lines(text)?;
                 (records, damaged, Value::Null)
             }
             // 204 and the like.
             RecordFormat::Json if text.trim().is_empty() => (Vec::new(), Vec::new(), Value::Null),
             RecordFormat::Json => {
-                let whole: &RawValue = serde_json::from_str(&text)
+                let whole: &RawValue = serde_json::from_str(text)
                     .map_err(|error| format!("{} bytes that are no JSON: {error}", text.len()))?;
                 let value = if self.needs_value() {
-                    serde_json::from_str(&text).map_err(|error| error.to_string())?
+                    serde_json::from_str(text).map_err(|error| error.to_string())?
                 } else {
                     Value::Null
                 };
-                (records::find(whole, &self.stream.records)?, Vec::new(), value)
+                // A log may answer with nothing at all; a list of objects that did would say that all are gone.
+                let is_nothing = self.stream.kind == Kind::Events && text.trim() == "{}";
+                let found = if is_nothing { Vec::new() } else { records::find(whole, &self.stream.records)? };
+                let (records, damaged) = records::whole(found);
+                (records, damaged, value)
             }
         };
         let name = self.stream.pages.header.as_deref();
@@ -149,24 +165,29 @@ impl<'a> Walk<'a> {
         pages.more.is_some() || pages.total.is_some() || (pages.pointer.is_some() && pages.kind != PageType::LastRecord)
     }
 
-    /// What the answer says of the next page.
-    fn token(&self, answer: &Answer) -> Option<String> {
+    /// What the answer says of the next page: a text or a number.
+    fn token(&self, answer: &Answer) -> Option<Value> {
         let pages = &self.stream.pages;
         match pages.kind {
-            PageType::LinkHeader => answer.link.clone(),
+            PageType::LinkHeader => answer.link.clone().map(Value::from),
             PageType::LastRecord => {
-                let last: Value = serde_json::from_str(answer.records.last()?.get()).ok()?;
-                text_at(&last, pages.pointer.as_deref()?)
+                let (last, pointer) = (answer.records.last()?, pages.pointer.as_deref()?);
+                let value: Value = serde_json::from_str(last.get()).ok()?;
+                let found = value.pointer(pointer).filter(|value| is_token(value))?.clone();
+                // A number that is too large to be one here keeps its digits.
+                if found.is_f64() { records::digits(last.get(), pointer).map(Value::from) } else { Some(found) }
             }
-            _ if pages.header.is_some() => answer.header.clone().filter(|text| !text.trim().is_empty()),
-            _ => text_at(&answer.value, pages.pointer.as_deref()?),
+            _ if pages.header.is_some() => {
+                answer.header.clone().filter(|text| !text.trim().is_empty()).map(Value::from)
+            }
+            _ => answer.value.pointer(pages.pointer.as_deref()?).filter(|value| is_token(value)).cloned(),
         }
     }
 
     /// The request after this one.
     fn after(&self, ask: Ask<'a>, answer: &Answer) -> Result<Option<Ask<'a>>, String> {
         let pages = &self.stream.pages;
-        let count = answer.records.len() as u64;
+        let count = (answer.records.len() + answer.damaged.len()) as u64;
         if pages.more.as_deref().is_some_and(|more| !is_true(answer.value.pointer(more))) {
             return Ok(None);
         }
@@ -192,14 +213,14 @@ impl<'a> Walk<'a> {
         let mut next = ask;
         match pages.kind {
             PageType::None => return Ok(None),
-            PageType::Page => ask::put(&mut next, &pages.param, &(pages.start + self.pages as u64).to_string())?,
-            PageType::Offset => ask::put(&mut next, &pages.param, &(pages.start + self.read).to_string())?,
+            PageType::Page => ask::put(&mut next, &pages.param, (pages.start + self.pages as u64).into())?,
+            PageType::Offset => ask::put(&mut next, &pages.param, (pages.start + self.read).into())?,
             PageType::Token | PageType::LastRecord => {
                 let Some(token) = self.token(answer) else { return Ok(None) };
-                ask::put(&mut next, &pages.param, &token)?;
+                ask::put(&mut next, &pages.param, token)?;
             }
             PageType::LinkHeader | PageType::NextUrl => {
-                let Some(link) = self.token(answer) else { return Ok(None) };
+                let Some(link) = self.token(answer).as_ref().map(plain) else { return Ok(None) };
                 next.url =
                     answer.url.join(&link).map_err(|error| format!("the next page `{link}` is no address: {error}"))?;
             }
@@ -216,13 +237,13 @@ fn fingerprint(ask: &Ask<'_>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// A text or number; `None` for what is absent, empty or false.
-fn text_at(value: &Value, pointer: &str) -> Option<String> {
-    match value.pointer(pointer)? {
-        Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+/// Whether it names a next page: what is absent, empty or false does not.
+fn is_token(value: &Value) -> bool {
+    value.is_number() || value.as_str().is_some_and(|text| !text.trim().is_empty())
+}
+
+fn plain(token: &Value) -> String {
+    token.as_str().map_or_else(|| token.to_string(), str::to_owned)
 }
 
 fn is_true(value: Option<&Value>) -> bool {

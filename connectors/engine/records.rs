@@ -78,16 +78,55 @@ fn descend<'a>(place: &'a RawValue, step: &str, may_lack: bool, inside: &mut Vec
     }
 }
 
-/// The records of an NDJSON text, and the lines that are none.
-pub(super) fn lines(text: &str) -> (Vec<Box<RawValue>>, Vec<String>) {
+/// Stands for bytes that are no UTF-8, for no text has it; only the record in which it stands is set aside.
+const NO_TEXT: char = '\u{ffff}';
+
+/// A record that is none: what there is of it, and why it is none.
+pub(super) type Damaged = (String, &'static str);
+
+/// An answer as text.
+pub(super) fn text_of(body: Vec<u8>) -> String {
+    String::from_utf8(body).unwrap_or_else(|error| {
+        let mut text = String::new();
+        for chunk in error.as_bytes().utf8_chunks() {
+            text.push_str(chunk.valid());
+            text.extend((!chunk.invalid().is_empty()).then_some(NO_TEXT));
+        }
+        text
+    })
+}
+
+/// The records that are text throughout, and the others.
+pub(super) fn whole(records: Vec<Box<RawValue>>) -> (Vec<Box<RawValue>>, Vec<Damaged>) {
+    let (damaged, whole): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| record.get().contains(NO_TEXT));
+    let told = |record: Box<RawValue>| (record.get().replace(NO_TEXT, "\u{fffd}"), "the record is no UTF-8");
+    (whole, damaged.into_iter().map(told).collect())
+}
+
+/// The records of an NDJSON text, and the lines that are none. A last line that is none and has no end was cut short.
+pub(super) fn lines(text: &str) -> Result<(Vec<Box<RawValue>>, Vec<Damaged>), String> {
     let (mut records, mut damaged) = (Vec::new(), Vec::new());
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        match serde_json::from_str(line) {
+    for line in text.split_inclusive('\n').filter(|line| !line.trim().is_empty()) {
+        match serde_json::from_str(line.trim()) {
             Ok(record) => records.push(record),
-            Err(_) => damaged.push(line.to_owned()),
+            Err(_) if !line.ends_with('\n') => return Err("its last line is cut short".into()),
+            Err(_) => damaged.push((line.trim().replace(NO_TEXT, "\u{fffd}"), "a line that is no JSON")),
         }
     }
-    (records, damaged)
+    let (records, broken) = whole(records);
+    damaged.extend(broken);
+    Ok((records, damaged))
+}
+
+/// A number's own digits, however many.
+pub(super) fn digits(text: &str, pointer: &str) -> Option<String> {
+    let mut place: &RawValue = serde_json::from_str(text).ok()?;
+    for step in pointer.split('/').skip(1) {
+        let mut inside = Vec::new();
+        descend(place, &step.replace("~1", "/").replace("~0", "~"), false, &mut inside).ok()?;
+        place = inside.pop()?;
+    }
+    Some(place.get().to_owned())
 }
 
 /// Makes raw records of a stream's texts.
@@ -120,11 +159,14 @@ impl Reader<'_> {
             Err(error) => return (Outcome::Rejected(format!("no JSON: {error}")), None),
         };
         let named = match &self.stream.identity {
-            Some(Identity::Event(pointers)) => self.joined(&value, pointers).map(|id| (id, None)),
-            Some(Identity::Hash { volatile }) => {
-                Ok((format!("{}sha256:{}", self.prefix, hash(&value, volatile)), None))
+            // What has no name of its own is named by what it says.
+            Some(Identity::Event(pointers)) => {
+                Ok((self.joined(text, &value, pointers).unwrap_or_else(|_| self.hashed(&value, &[])), None))
             }
-            Some(Identity::Object { object, version, volatile }) => self.object(&value, object, version, volatile),
+            Some(Identity::Hash { volatile }) => Ok((self.hashed(&value, volatile), None)),
+            Some(Identity::Object { object, version, volatile }) => {
+                self.object(text, &value, [object, version, volatile])
+            }
             // A list only: nothing of it is kept.
             None => return (Outcome::Skipped, None),
         };
@@ -137,33 +179,31 @@ impl Reader<'_> {
         (Outcome::Keep(record), version)
     }
 
-    fn joined(&self, value: &Value, pointers: &[String]) -> Result<String, String> {
-        Ok(format!("{}{}", self.prefix, self.parts(value, pointers)?.join(":")))
+    fn joined(&self, text: &str, value: &Value, pointers: &[String]) -> Result<String, String> {
+        Ok(format!("{}{}", self.prefix, self.parts(text, value, pointers)?.join(":")))
+    }
+
+    fn hashed(&self, value: &Value, volatile: &[String]) -> String {
+        format!("{}sha256:{}", self.prefix, hash(value, volatile))
     }
 
     /// The texts at pointers, and the item where that is asked for.
-    fn parts(&self, value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
+    fn parts(&self, text: &str, value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
         let item = self.item.unwrap_or_default();
-        let text = |pointer: &String| {
-            if pointer == ITEM {
-                Ok(item.to_owned())
-            } else {
-                Ok(texts(value, std::slice::from_ref(pointer))?.remove(0))
-            }
-        };
-        pointers.iter().map(text).collect()
+        let part = |pointer: &String| if pointer == ITEM { Ok(item.to_owned()) } else { named(text, value, pointer) };
+        pointers.iter().map(part).collect()
     }
 
     fn object(
         &self,
+        text: &str,
         value: &Value,
-        object: &[String],
-        version: &[String],
-        volatile: &[String],
+        [object, version, volatile]: [&[String]; 3],
     ) -> Result<(String, Option<Version>), String> {
         let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40");
-        let object = format!("{}{}", self.prefix, escaped(self.parts(value, object)?));
-        let version = if version.is_empty() { hash(value, volatile) } else { escaped(texts(value, version)?) };
+        let object = format!("{}{}", self.prefix, escaped(self.parts(text, value, object)?));
+        let version =
+            if version.is_empty() { hash(value, volatile) } else { escaped(self.parts(text, value, version)?) };
         Ok((format!("{object}@{version}"), Some(Version { object, version })))
     }
 
@@ -196,21 +236,23 @@ impl Reader<'_> {
     }
 }
 
-/// The texts at pointers, all of which must be there.
-fn texts(value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
-    let text = |pointer: &String| match value.pointer(pointer) {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(Value::Bool(flag)) => Ok(flag.to_string()),
-        _ => Err(format!("the record has nothing at {pointer}, which names it")),
+/// The text at a pointer, which must be there; `value` is what `text` says.
+fn named(text: &str, value: &Value, pointer: &str) -> Result<String, String> {
+    let name = match value.pointer(pointer) {
+        Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
+        // A number that is too large to be one here: two of them must not become one.
+        Some(Value::Number(number)) if number.is_f64() => digits(text, pointer),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::Bool(flag)) => Some(flag.to_string()),
+        _ => None,
     };
-    pointers.iter().map(text).collect()
+    name.ok_or_else(|| format!("the record has nothing at {pointer}, which names it"))
 }
 
 /// The text or number of a record that names an item.
 pub(super) fn item(text: &str, pointer: &str) -> Option<String> {
     let value: Value = serde_json::from_str(text).ok()?;
-    texts(&value, &[pointer.to_owned()]).ok()?.pop()
+    named(text, &value, pointer).ok()
 }
 
 fn hash(value: &Value, volatile: &[String]) -> String {
@@ -291,7 +333,32 @@ mod tests {
 
     #[test]
     fn lines_that_are_no_json_are_told_apart() {
-        let (records, damaged) = lines("{\"a\":1}\r\n\n{\"a\":\nx\n{}");
-        assert_eq!((records.len(), damaged.as_slice()), (2, ["{\"a\":".to_owned(), "x".to_owned()].as_slice()));
+        let (records, damaged) = lines("{\"a\":1}\r\n\n{\"a\":\nx\n{}").expect("lines");
+        let damaged: Vec<&str> = damaged.iter().map(|(line, _)| line.as_str()).collect();
+        assert_eq!((records.len(), damaged), (2, vec!["{\"a\":", "x"]));
+    }
+
+    #[test]
+    fn an_answer_of_lines_that_stops_within_one_is_not_whole() {
+        lines("{\"a\":1}\n{\"a\":").expect_err("cut short");
+        lines("{\"a\":1}\n{\"a\":2}").expect("the last line needs no end");
+    }
+
+    #[test]
+    fn of_an_answer_that_is_no_utf_8_only_the_record_is_lost_that_is_none() {
+        let text = text_of(b"[{\"a\":\"\xe9\"},{\"a\":\"\xc3\xa9\"},{\"a\":\"\xef\xbf\xbd\"}]".to_vec());
+        let (records, damaged) = whole(serde_json::from_str(&text).expect("JSON"));
+        let records: Vec<&str> = records.iter().map(|record| record.get()).collect();
+        assert_eq!(records, ["{\"a\":\"é\"}", "{\"a\":\"\u{fffd}\"}"]);
+        assert_eq!(damaged, [("{\"a\":\"\u{fffd}\"}".to_owned(), "the record is no UTF-8")]);
+    }
+
+    #[test]
+    fn large_numbers_keep_their_digits() {
+        let text = r#"{"a":{"b/c":[1, 123456789012345678901234567890]},"n":7,"f":1.50}"#;
+        let value = serde_json::from_str(text).expect("JSON");
+        let name = |pointer| named(text, &value, pointer).expect(pointer);
+        assert_eq!(name("/a/b~1c/1"), "123456789012345678901234567890");
+        assert_eq!((name("/n"), name("/f")), ("7".to_owned(), "1.50".to_owned()));
     }
 }

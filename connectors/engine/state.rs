@@ -41,6 +41,8 @@ struct Known {
     met: HashSet<String>,
     /// Something was left out that may have been an object.
     partial: bool,
+    /// Something was read in more than one page.
+    paged: bool,
 }
 
 /// Reads a stream, or one item of a list.
@@ -52,7 +54,7 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
     let mut parts = Parts::new(unit(session, format!("{key}/{tag}"), String::new(), cursor));
     let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
     let found = objects(session, stream, &values, &snapshot, &mut parts).await?;
-    snapshot.deletions(session, stream, &mut parts).await?;
+    snapshot.deletions(session, stream, &[values], &mut parts).await?;
     session.send(parts.finish(Some((key, session.run.now.to_string())))).await?;
     session.children(stream, found, None).await
 }
@@ -69,7 +71,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
     let prefix = format!("{}/", child.name);
     let shared = if stored { None } else { Some(Snapshot::load(session, prefix).await?) };
     let shared = shared.as_ref();
-    let mut reads = futures::stream::iter(items.into_iter().cloned().zip(asked).collect::<Vec<(Parent, _)>>())
+    let mut reads = futures::stream::iter(items.iter().copied().cloned().zip(asked).collect::<Vec<(Parent, _)>>())
         .map(|(parent, (first, own))| async move {
             let etag = parent.record_id.clone().unwrap_or_default();
             if stored && session.run.since.is_none() && [&first, &own].contains(&&Some(etag.clone())) {
@@ -98,7 +100,8 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
         let tag = cursor.map_or_else(|| FIRST.to_owned(), |cursor| cursor.to_string());
         let mut parts = Parts::new(unit(session, format!("{whole_key}/{tag}"), String::new(), cursor));
         if let Some(snapshot) = shared {
-            snapshot.deletions(session, child, &mut parts).await?;
+            let walks: Vec<Values> = items.iter().map(|parent| values(session, parent)).collect();
+            snapshot.deletions(session, child, &walks, &mut parts).await?;
         }
         session.send(parts.finish(Some((whole_key, session.run.now.to_string())))).await?;
     }
@@ -106,22 +109,26 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
     several(failed, count)
 }
 
+fn values(session: &Session<'_>, Parent { item, of, .. }: &Parent) -> Values {
+    Values { item: Some(item.clone()), parent: of.clone(), ..session.values.clone() }
+}
+
 /// Reads what belongs to one item, to its end.
 async fn one(
     session: &Session<'_>,
     child: &Stream,
-    Parent { item, of, .. }: &Parent,
+    parent: &Parent,
     unit: Unit,
     shared: Option<&Snapshot>,
 ) -> Result<Vec<Parent>, Error> {
-    let values = Values { item: Some(item.clone()), parent: of.clone(), ..session.values.clone() };
+    let values = values(session, parent);
     let mut parts = Parts::new(unit);
     let found = if let Some(shared) = shared {
         objects(session, child, &values, shared, &mut parts).await?
     } else {
-        let own = Snapshot::load(session, format!("{}/", key(child, Some(item)))).await?;
+        let own = Snapshot::load(session, format!("{}/", key(child, Some(&parent.item)))).await?;
         let found = objects(session, child, &values, &own, &mut parts).await?;
-        own.deletions(session, child, &mut parts).await?;
+        own.deletions(session, child, &[values], &mut parts).await?;
         found
     };
     session.send(parts.finish(None)).await?;
@@ -139,10 +146,13 @@ async fn objects(
     let prefix = session.reading.prefix(stream);
     let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
     let wanted = session.parents_in(stream);
-    let has_volatile = matches!(&stream.identity, Some(Identity::Object { volatile, .. }) if !volatile.is_empty());
+    let may_differ = matches!(&stream.identity, Some(Identity::Object { version, volatile, .. }) if !version.is_empty() || !volatile.is_empty());
     let mut found = Vec::new();
     let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
+    let mut pages = 0;
     while let Some(page) = walk.next().await? {
+        pages += 1;
+        snapshot.known().paged |= pages > 1;
         let read: Vec<(Outcome, Option<Version>)> = page.records.iter().map(|text| reader.read(text.get())).collect();
         let names = snapshot.names(session, read.iter().map(|(_, version)| version.clone()).collect()).await?;
         for ((text, (mut outcome, _)), name) in page.records.iter().zip(read).zip(names) {
@@ -156,8 +166,8 @@ async fn objects(
                     record_id: name.as_ref().map(|name| name.record_id.clone()),
                 });
             }
-            if has_volatile && name.is_some_and(|name| name.is_known) {
-                // Only what is volatile can differ.
+            if may_differ && name.is_some_and(|name| name.is_known) {
+                // Only what says nothing of its version can differ: stored again, it would look like a change.
                 outcome = Outcome::Read(None);
             }
             snapshot.known().partial |= matches!(outcome, Outcome::Rejected(_));
@@ -165,9 +175,9 @@ async fn objects(
                 session.send(unit).await?;
             }
         }
-        for line in &page.damaged {
+        for (text, why) in &page.damaged {
             snapshot.known().partial = true;
-            if let Some(unit) = parts.add(Outcome::Rejected("a line that is no JSON".into()), line, &reader) {
+            if let Some(unit) = parts.add(Outcome::Rejected((*why).into()), text, &reader) {
                 session.send(unit).await?;
             }
         }
@@ -221,19 +231,52 @@ impl Snapshot {
         Ok(versions.into_iter().map(|version| version.map(&mut name)).collect())
     }
 
-    /// After a whole snapshot: a record for each object that is gone.
-    async fn deletions(&self, session: &Session<'_>, stream: &Stream, parts: &mut Parts) -> Result<(), Error> {
-        let mut gone: Vec<String> = {
-            let known = self.known();
-            if known.partial || stream.identity.is_none() {
-                return Ok(());
-            }
-            let is_gone = |(object, id): &(&String, &String)| {
-                !known.met.contains(*object) && !version_of(id).starts_with(DELETED)
-            };
-            known.latest.iter().filter(is_gone).map(|(object, _)| object.clone()).collect()
-        };
+    /// Objects that were known and not met.
+    fn gone(&self, stream: &Stream) -> Vec<String> {
+        let known = self.known();
+        if known.partial || stream.identity.is_none() {
+            return Vec::new();
+        }
+        let is_gone =
+            |(object, id): &(&String, &String)| !known.met.contains(*object) && !version_of(id).starts_with(DELETED);
+        let mut gone: Vec<String> = known.latest.iter().filter(is_gone).map(|(object, _)| object.clone()).collect();
         gone.sort_unstable();
+        gone
+    }
+
+    /// Reads a list once more, only for which objects there are.
+    async fn look_again(&self, session: &Session<'_>, stream: &Stream, values: &Values) -> Result<(), Error> {
+        let prefix = session.reading.prefix(stream);
+        let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+        let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
+        while let Some(page) = walk.next().await? {
+            let mut known = self.known();
+            known.partial |= !page.damaged.is_empty();
+            for text in &page.records {
+                match reader.read(text.get()).1 {
+                    Some(version) => drop(known.met.insert(version.object)),
+                    None => known.partial = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a whole snapshot, of these walks: a record for each object that is gone.
+    async fn deletions(
+        &self,
+        session: &Session<'_>,
+        stream: &Stream,
+        walks: &[Values],
+        parts: &mut Parts,
+    ) -> Result<(), Error> {
+        // A list that is changed while its pages are read moves objects over their edges: gone is what is missed twice.
+        if self.known().paged && !self.gone(stream).is_empty() {
+            for values in walks {
+                self.look_again(session, stream, values).await?;
+            }
+        }
+        let gone = self.gone(stream);
         let prefix = session.reading.prefix(stream);
         let reader = session.reader(stream, &prefix);
         for object in gone {

@@ -86,6 +86,8 @@ pub(super) struct Time {
     pub(super) overlap: i64,
     pub(super) settle: i64,
     pub(super) is_ascending: bool,
+    /// What happened in the very second asked for does not come: a second more is asked for.
+    pub(super) is_exclusive: bool,
 }
 
 /// In place of a pointer: the item that the record was read for, where it has no name of its own.

@@ -157,6 +157,16 @@ impl Template {
         self.0.contains(&Part::Parent)
     }
 
+    pub(super) fn needs_checkpoint(&self) -> bool {
+        self.0.contains(&Part::Checkpoint)
+    }
+
+    /// Whether it is a number and nothing else: seconds or milliseconds.
+    pub(super) fn is_number(&self) -> bool {
+        use TimeFormat::{EpochMs, EpochS};
+        matches!(self.0.as_slice(), [Part::Start(EpochS | EpochMs) | Part::End(EpochS | EpochMs)])
+    }
+
     pub(super) fn needs_window(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Start(_) | Part::End(_)))
     }

@@ -2,9 +2,12 @@
 
 use reqwest::Url;
 
-/// Scheme, host and port of every place that may be asked.
+/// Scheme, host and port.
+type Place = (String, String, Option<u16>);
+
+/// Every place that may be asked.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Hosts(Vec<(String, String, Option<u16>)>);
+pub(crate) struct Hosts(Vec<Place>);
 
 impl Hosts {
     /// Adds the place of an address, which must be encrypted unless it is on this machine.
@@ -30,13 +33,18 @@ impl Hosts {
         if self.0.contains(&place(url)) && url.username().is_empty() && url.password().is_none() {
             return Ok(());
         }
-        let known: Vec<&str> = self.0.iter().map(|(_, host, _)| host.as_str()).collect();
-        let host = url.host_str().unwrap_or_default();
-        Err(format!("it leads to {}://{host}, not to {}: no token is sent there", url.scheme(), known.join(" or ")))
+        let known: Vec<String> = self.0.iter().map(told).collect();
+        Err(format!("it leads to {}, not to {}: no token is sent there", told(&place(url)), known.join(" or ")))
     }
 }
 
-fn place(url: &Url) -> (String, String, Option<u16>) {
+/// A place as it is written.
+fn told((scheme, host, port): &Place) -> String {
+    let port = port.filter(|port| !matches!((scheme.as_str(), port), ("https", 443) | ("http", 80)));
+    format!("{scheme}://{host}{}", port.map(|port| format!(":{port}")).unwrap_or_default())
+}
+
+fn place(url: &Url) -> Place {
     (url.scheme().to_owned(), url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default())
 }
 
@@ -68,6 +76,11 @@ mod tests {
         ] {
             assert!(hosts.check(&url(other)).is_err(), "{other}");
         }
+        let problem = hosts.check(&url("https://api.example.org:8443/")).expect_err("another port");
+        assert!(
+            problem.starts_with("it leads to https://api.example.org:8443, not to https://api.example.org:"),
+            "{problem}"
+        );
     }
 
     #[test]

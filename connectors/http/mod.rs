@@ -36,7 +36,8 @@ pub(crate) struct Patience {
     pub(crate) pause: Duration,
     /// The longest wait that a system may ask for.
     pub(crate) longest: Duration,
-    /// Refusals in a row after which the stream is given up.
+    /// Refusals in a row after which the stream is given up, unless the system says each time how long to wait: then it
+    /// is obeyed until that is longer in all than `longest`.
     pub(crate) refusals: u32,
     /// Failures in a row after which the stream is given up.
     pub(crate) failures: u32,
@@ -54,6 +55,9 @@ impl Default for Patience {
 pub(crate) trait Authorise: std::fmt::Debug + Send + Sync {
     /// Puts credentials into a request; `fresh` if the last ones were refused.
     async fn authorise(&self, request: &mut reqwest::Request, fresh: bool) -> Result<(), Error>;
+
+    /// Takes credentials out of an address that is kept.
+    fn clean(&self, _address: &mut Url) {}
 }
 
 /// What an answer that is no success means, where a description says so.
@@ -179,6 +183,13 @@ impl Connection {
         Ok(Self { http, max_answer: max_answer.unwrap_or(MAX_ANSWER).min(MAX_ANSWER), ..self })
     }
 
+    /// Takes credentials out of an address that is kept.
+    pub(crate) fn clean(&self, address: &mut Url) {
+        if let Some(authority) = &self.authority {
+            authority.clean(address);
+        }
+    }
+
     /// As [`Connection::ask`], for what is simply to be had.
     pub(crate) async fn get<T>(
         &self,
@@ -206,7 +217,7 @@ impl Connection {
         ask: &Ask<'_>,
         understand: impl Fn(&HeaderMap, &Url, Vec<u8>) -> Result<T, String> + Send + Sync,
     ) -> Result<Reply<T>, Error> {
-        let (mut refusals, mut failures, mut fresh) = (0, 0, false);
+        let (mut refusals, mut failures, mut fresh, mut told) = (0, 0, false, Duration::ZERO);
         loop {
             if let Some(limiter) = &self.limiter {
                 limiter.turn().await;
@@ -226,7 +237,10 @@ impl Connection {
                 }
                 Err(Failure::Refused(error, wait)) => {
                     refusals += 1;
-                    if refusals > self.patience.refusals || wait.is_some_and(|wait| wait > self.patience.longest) {
+                    told += wait.unwrap_or_default();
+                    let is_too_long = wait.is_some_and(|wait| wait > self.patience.longest);
+                    let is_told = wait.is_some_and(|wait| !wait.is_zero()) && told <= self.patience.longest;
+                    if is_too_long || (refusals > self.patience.refusals && !is_told) {
                         return Err(counted(error, refusals));
                     }
                     if let Some(limiter) = &self.limiter {
@@ -243,6 +257,8 @@ impl Connection {
                 }
             };
             fresh = false;
+            // A system that says "now" again and again does not mean it.
+            let wait = wait.filter(|wait| !wait.is_zero() || count <= 3);
             let wait = wait.unwrap_or(self.patience.pause * 2u32.pow(count.saturating_sub(1).min(6)));
             tracing::warn!(asked = %ask.target, %error, ?wait, "request failed, will retry");
             tokio::time::sleep(wait.min(self.patience.longest)).await;
@@ -259,7 +275,13 @@ impl Connection {
         loop {
             let Received { status, headers, body, said } = self.send(ask, &url, fresh).await?;
             if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
-                return ruled(ask.target, action, status.as_u16(), wait::wait(&headers, &self.waits), said);
+                return ruled(
+                    ask.target,
+                    action,
+                    status.as_u16(),
+                    wait::wait(status.as_u16(), &headers, &self.waits),
+                    said,
+                );
             }
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && ask.method == Method::GET {
                 let to = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
@@ -316,7 +338,7 @@ impl Connection {
 
     /// The system answered with an error.
     fn refusal(&self, target: &str, status: u16, headers: &HeaderMap, said: String) -> Failure {
-        let (target, source, wait) = (target.to_owned(), said.into(), wait::wait(headers, &self.waits));
+        let (target, source, wait) = (target.to_owned(), said.into(), wait::wait(status, headers, &self.waits));
         match status {
             429 => Failure::Refused(Error::RateLimited { target, attempts: 0, source }, wait),
             403 if wait.is_some() || wait::is_used_up(headers) => {

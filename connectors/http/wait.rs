@@ -13,12 +13,15 @@ const REMAINING: &[&str] = &["x-ratelimit-remaining", "x-rate-limit-remaining", 
 /// A number from here on is a time, not a number of seconds to wait.
 const TIMES: u64 = 100_000_000;
 
-/// `Retry-After`, or one of the system's `own` headers, else the reset of a rate limit that is used up.
-pub(crate) fn wait(headers: &HeaderMap, own: &[HeaderName]) -> Option<Duration> {
+/// `Retry-After`, or one of the system's `own` headers, else the reset of a rate limit that is used up: which a refusal
+/// for too many requests (429) says, unless it says otherwise.
+pub(crate) fn wait(status: u16, headers: &HeaderMap, own: &[HeaderName]) -> Option<Duration> {
     if let Some(text) = own.iter().chain([&RETRY_AFTER]).find_map(|name| text(headers, name.as_str())) {
         return duration(text, headers);
     }
-    is_used_up(headers).then(|| RESETS.iter().find_map(|name| duration(text(headers, name)?, headers))).flatten()
+    let is_said = REMAINING.iter().any(|name| headers.contains_key(*name));
+    let is_over = is_used_up(headers) || (status == 429 && !is_said);
+    is_over.then(|| RESETS.iter().find_map(|name| duration(text(headers, name)?, headers))).flatten()
 }
 
 /// Whether the answer says that nothing more may be asked for now.
@@ -57,14 +60,14 @@ mod tests {
     }
 
     fn asked(headers: &HeaderMap) -> Option<Duration> {
-        wait(headers, &[])
+        wait(403, headers, &[])
     }
 
     #[test]
     fn a_header_of_the_systems_own_is_obeyed() {
         let own = [HeaderName::from_static("x-try-in")];
-        assert_eq!(wait(&headers(&[("x-try-in", "7")]), &own), Some(Duration::from_secs(7)));
-        assert_eq!(wait(&headers(&[("retry-after", "9")]), &own), Some(Duration::from_secs(9)));
+        assert_eq!(wait(403, &headers(&[("x-try-in", "7")]), &own), Some(Duration::from_secs(7)));
+        assert_eq!(wait(403, &headers(&[("retry-after", "9")]), &own), Some(Duration::from_secs(9)));
     }
 
     #[test]
@@ -86,6 +89,9 @@ mod tests {
         let reset = ("x-ratelimit-reset", "1792567740");
         assert_eq!(asked(&headers(&[date, reset, ("x-ratelimit-remaining", "0")])), Some(Duration::from_mins(1)));
         assert_eq!(asked(&headers(&[date, reset, ("x-ratelimit-remaining", "3")])), None);
+        assert_eq!(asked(&headers(&[date, reset])), None);
+        assert_eq!(wait(429, &headers(&[date, reset]), &[]), Some(Duration::from_mins(1)));
+        assert_eq!(wait(429, &headers(&[date, reset, ("x-ratelimit-remaining", "3")]), &[]), None);
         assert_eq!(
             asked(&headers(&[("x-rate-limit-reset", "30"), ("x-rate-limit-remaining", "0")])),
             Some(Duration::from_secs(30))

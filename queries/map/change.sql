@@ -1,10 +1,11 @@
 -- A mapping's changes, with defaults for what it does not say. What has no time or no action is taken in as such, and set
--- aside by the next statement: so the mapping, which costs most, runs once.
+-- aside by the next statement: so the mapping, which costs most, runs once. What a list of objects had in it when it was
+-- first read is no change, unless the mapping says that it is one.
 insert into event
 select
     $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, coalesce(m.occurred_at, '-infinity'),
     coalesce(m.change_key, $source || ':' || m.record_id), m.copy_key, coalesce(m.owner, true),
-    coalesce(m.category, 'change'), coalesce(m.outcome, 'succeeded'), m.error,
+    coalesce(m.category, if(raw.first, 'evidence', 'change')), coalesce(m.outcome, 'succeeded'), m.error,
     appearance(
         coalesce(m.system, $system), coalesce(m.actor_type, case when m.actor_name is null then 'unknown' else 'person' end), m.actor_name,
         m.actor_role, m.session_name, m.session_key, m.session_started, m.source_identity, m.invoked_by, coalesce(m.console, false)
@@ -16,7 +17,7 @@ select
     m.account, m.region, m.subscription, m.resource_group, m.object,
     m.run_ids, m.correlation_ids, m.starts_operation, m.operation_plan, m.operation_role, m.part_of, m.on_behalf_of, m.diffs, m.classed_by,
     m.available_at, m.version,
-    case when coalesce(m.category, 'change') = 'change' then change_id(coalesce(m.system, $system), coalesce(m.change_key, $source || ':' || m.record_id)) end
+    case when coalesce(m.category, if(raw.first, 'evidence', 'change')) = 'change' then change_id(coalesce(m.system, $system), coalesce(m.change_key, $source || ':' || m.record_id)) end
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,

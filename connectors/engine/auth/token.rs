@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -67,13 +69,23 @@ impl<T: Issue> Authorise for Cached<T> {
 pub(super) struct ClientCredentials {
     pub(super) connection: Connection,
     pub(super) token_url: Url,
+    pub(super) client: (String, String),
     pub(super) form: Vec<(String, String)>,
 }
 
 #[async_trait]
 impl Issue for ClientCredentials {
     async fn issue(&self) -> Result<(String, u64), Error> {
-        fetch(&self.connection, &self.token_url, &self.form).await
+        let (id, secret) = &self.client;
+        let mut form = self.form.clone();
+        form.extend([("client_id".into(), id.clone()), ("client_secret".into(), secret.clone())]);
+        let refused = match fetch(&self.connection, &self.token_url, &form, None).await {
+            Err(refused @ (Error::Auth { .. } | Error::BadResponse { .. })) => refused,
+            other => return other,
+        };
+        // Most systems want the client's name and secret in the form, some in a header (RFC 6749, 2.3.1).
+        let pair = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        fetch(&self.connection, &self.token_url, &self.form, Some(&pair)).await.map_err(|_| refused)
     }
 }
 
@@ -92,16 +104,26 @@ impl Issue for JwtBearer {
         let assertion = self.key.assert(&self.claims, self.clock)?;
         let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer".to_owned();
         let form = [("grant_type".to_owned(), grant), ("assertion".to_owned(), assertion)];
-        fetch(&self.connection, &self.token_url, &form).await
+        fetch(&self.connection, &self.token_url, &form, None).await
     }
 }
 
-async fn fetch(connection: &Connection, url: &Url, form: &[(String, String)]) -> Result<(String, u64), Error> {
+async fn fetch(
+    connection: &Connection,
+    url: &Url,
+    form: &[(String, String)],
+    client: Option<&str>,
+) -> Result<(String, u64), Error> {
     // A form is written as a query is.
     let mut encoded = Url::parse("form:").map_err(|error| bad_response("the place of tokens", error.to_string()))?;
     encoded.query_pairs_mut().extend_pairs(form);
     let body = encoded.query().unwrap_or_default().as_bytes().to_vec();
-    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))]);
+    let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, form_type)]);
+    if let Some(mut client) = client.and_then(|client| HeaderValue::from_str(client).ok()) {
+        client.set_sensitive(true);
+        headers.insert(AUTHORIZATION, client);
+    }
     let ask = Ask {
         target: "the place of tokens",
         method: Method::POST,

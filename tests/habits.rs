@@ -1,0 +1,360 @@
+//! Habits of systems that no documentation tells, met by a folder that says no more than it must: nothing is lost, nothing
+//! comes twice, and nobody is told to have done what nobody did.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use changetrail::contract::{Answer, Asked, Server};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::support::Place;
+
+/// What every folder here begins with.
+const HEAD: &str = r#"
+name = "buoys"
+vendor = "Buoys"
+docs = "https://example.org/buoys"
+emits = ["change"]
+params = { base_url = { required = true } }
+secrets = ["token"]
+permission = "read"
+retention = "none"
+lag = "none"
+"#;
+
+const MAPPING: &str = r"
+-- emits: change
+select record_id, coalesce(make_utc(json_extract_string(record, '$.at')), occurred_at) as occurred_at,
+       json_extract_string(record, '$.who') as actor_name,
+       case when deleted then 'buoy.delete' when previous is null then 'buoy.create' else 'buoy.update' end as action,
+       'buoy:' || coalesce(json_extract_string(record, '$.id'), json_extract_string(record, '$.object')) as resource
+from raw
+where stream <> 'fleet'
+";
+
+fn place(server: &Server, description: &str) -> Place {
+    let place = Place::new(&format!(
+        "[extend]\nconnectors = ['mine']\n[[source]]\nname = 'buoys'\nconnector = 'buoys'\nbase_url = '{}'\ntoken = {{ file = 'token' }}\n",
+        server.url()
+    ));
+    place.write("token", "s3cret-buoy\n");
+    place.write("mine/buoys/connector.toml", format!("{HEAD}{description}"));
+    place.write("mine/buoys/map.sql", MAPPING);
+    place
+}
+
+fn serve(handler: impl FnMut(&Asked) -> Answer + Send + 'static) -> Server {
+    Server::start(handler).expect("a port")
+}
+
+fn ids(place: &Place) -> Vec<String> {
+    let told = place.query("select record_id from store.raw_record order by all");
+    told.rows.into_iter().flatten().collect()
+}
+
+fn at(minutes_ago: i64) -> String {
+    (Timestamp::now() - SignedDuration::from_mins(minutes_ago)).to_string()
+}
+
+const LOG: &str = r#"
+kind = "events"
+[auth]
+type = "bearer"
+[request]
+path = "/log"
+[records]
+pointer = "/entries"
+[cursor]
+mode = "since"
+field = "/at"
+[identity]
+event_id = "/id"
+"#;
+
+#[test]
+fn a_key_in_a_link_is_not_sent_twice_and_is_not_kept() {
+    let server = serve(|asked| {
+        let keys: Vec<&str> =
+            asked.query.iter().filter(|(name, _)| name == "key").map(|(_, key)| key.as_str()).collect();
+        if keys != ["s3cret-buoy"] {
+            return Answer::status(401, "one key, please");
+        }
+        let page = asked.param("page").unwrap_or("1").to_owned();
+        let entries = if page == "3" { json!([]) } else { json!([{"id": page, "at": at(5)}]) };
+        let next = page.parse::<u8>().map_or(3, |page| (page + 1).min(3));
+        Answer::ok(json!({"entries": entries, "next": format!("/log?key=s3cret-buoy&page={next}")}).to_string())
+    });
+    let description = LOG
+        .replace("type = \"bearer\"", "type = \"api_key\"\nin = \"query\"\nname = \"key\"")
+        .replace("mode = \"since\"", "mode = \"checkpoint\"")
+        + "[paginate]\ntype = \"next_url\"\npointer = \"/next\"\npersist = true\n";
+    let place = place(&server, &description);
+    for _ in 0..2 {
+        place.ran(0, &["collect"]);
+        assert_eq!(ids(&place), ["1", "2"]);
+    }
+    let kept = place.query("select value from cursor");
+    assert!(!kept.rows.is_empty() && kept.rows.iter().flatten().all(|value| !value.contains("s3cret")), "{kept:?}");
+}
+
+#[test]
+fn a_checkpoint_goes_where_the_next_token_would() {
+    let server = serve(|asked| {
+        let after: usize = asked.param("after").map_or(0, |after| after.parse().expect("a number"));
+        let entries: Vec<Value> = (after + 1..=5).take(2).map(|id| json!({"id": id, "at": at(5)})).collect();
+        Answer::ok(json!({"entries": entries}).to_string())
+    });
+    let description = LOG.replace("mode = \"since\"", "mode = \"checkpoint\"")
+        + "[paginate]\ntype = \"last_record\"\npointer = \"/id\"\nparam = \"after\"\npersist = true\n";
+    let place = place(&server, &description);
+    place.ran(0, &["collect"]).says(&["5 records seen, 5 stored"]);
+    place.ran(0, &["collect"]).says(&["0 records seen"]);
+    assert_eq!(server.asked().last().and_then(|asked| asked.param("after").map(str::to_owned)).as_deref(), Some("5"));
+}
+
+#[test]
+fn in_a_body_texts_stay_texts_and_seconds_are_numbers() {
+    let server = serve(|asked| {
+        let body: Value = serde_json::from_str(&asked.body).expect("JSON");
+        assert!(body["since"].is_i64(), "{body}");
+        match body["token"].as_str() {
+            None if body["token"].is_null() => {
+                Answer::ok(json!({"entries": [{"id": 1, "at": at(5)}], "next": "0007"}).to_string())
+            }
+            Some("0007") => Answer::ok(json!({"entries": [{"id": 2, "at": at(4)}], "next": ""}).to_string()),
+            _ => Answer::status(400, "no such token"),
+        }
+    });
+    let description = LOG.replace("path = \"/log\"", "path = \"/log\"\nbody = { since = \"${window.start:epoch_s}\" }")
+        + "[paginate]\ntype = \"token\"\npointer = \"/next\"\nparam = \"/token\"\n";
+    let place = place(&server, &description);
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place), ["1", "2"]);
+}
+
+#[test]
+fn what_has_no_id_of_its_own_is_named_by_what_it_says() {
+    let large = "123456789012345678901234567890";
+    let server = serve(move |_| {
+        let time = "2026-11-01T10:00:00Z";
+        let entries = format!(
+            r#"{{"id":{large},"at":"{time}"}},{{"id":123456789012345678901234567891,"at":"{time}"}},{{"id":null,"at":"{time}","who":"ann"}},{{"at":"{time}","who":"bob"}},null,7"#
+        );
+        Answer::ok(format!("\u{feff}{{\"entries\":[{entries}]}}"))
+    });
+    let place = place(&server, LOG);
+    for _ in 0..2 {
+        place.ran(0, &["collect", "--since", "400d"]);
+        let ids = ids(&place);
+        assert_eq!(ids[..2], [large, "123456789012345678901234567891"]);
+        assert!(ids.len() == 4 && ids[2..].iter().all(|id| id.starts_with("sha256:")), "{ids:?}");
+    }
+    assert_eq!(place.query("select error from quarantine order by all").rows, [["the record is no object"]; 2]);
+}
+
+#[test]
+fn a_log_may_answer_with_nothing_at_all_a_list_may_not() {
+    let server = serve(|_| Answer::ok("{}"));
+    let there = place(&server, LOG);
+    there.ran(0, &["collect"]).says(&["0 records seen"]);
+    there.write(
+        "mine/buoys/connector.toml",
+        format!("{HEAD}kind = \"state\"\n[auth]\ntype = \"bearer\"\n[request]\npath = \"/list\"\n[records]\npointer = \"/entries\"\n[identity]\nobject_id = \"/id\"\n"),
+    );
+    there.ran(2, &["collect"]).says(&["it has no `entries` where the records should be"]);
+}
+
+#[test]
+fn lines_that_stop_within_one_are_asked_for_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let server = serve({
+        let asked = Arc::clone(&asked);
+        move |_| {
+            let whole = format!("{{\"id\":1,\"at\":\"{0}\"}}\n{{\"id\":2,\"at\":\"{0}\"}}", at(5));
+            let end = if asked.fetch_add(1, Ordering::SeqCst) == 0 { whole.len() - 9 } else { whole.len() };
+            Answer::ok(&whole[..end])
+        }
+    });
+    let place = place(&server, &LOG.replace("pointer = \"/entries\"", "format = \"ndjson\""));
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place), ["1", "2"]);
+    assert_eq!(place.query("select * from quarantine").rows.len(), 0);
+}
+
+#[test]
+fn a_system_that_says_how_long_is_waited_for_longer_than_one_that_does_not() {
+    let asked = AtomicUsize::new(0);
+    let server = serve(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0..11 => Answer::status(429, "").header("Retry-After", "1"),
+        _ => Answer::ok(json!({"entries": [{"id": 1, "at": at(5)}]}).to_string()),
+    });
+    place(&server, LOG).ran(0, &["collect"]).says(&["1 stored"]);
+}
+
+#[test]
+fn what_happened_at_the_edge_of_two_windows_is_not_between_them() {
+    let now = Timestamp::now().as_second();
+    let log: Vec<i64> = (0..40).map(|hours| now - now % 3_600 - hours * 3_600).collect();
+    let count = log.len();
+    let server = serve(move |asked| {
+        let edge = |name: &str| asked.param(name).and_then(|text| text.parse::<i64>().ok()).expect("a time");
+        let (from, to) = (edge("from"), edge("to"));
+        let entries: Vec<Value> = log
+            .iter()
+            .filter(|time| from < **time && **time < to)
+            .map(|time| json!({"id": time, "at": time}))
+            .collect();
+        Answer::ok(json!({"entries": entries}).to_string())
+    });
+    let cursor = "mode = \"window\"\nfield_format = \"epoch_s\"\nstart = \"from\"\nend = \"to\"\ninclusive = false\nmax_window = \"6h\"";
+    let place = place(&server, &LOG.replace("mode = \"since\"", cursor));
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place).len(), count);
+}
+
+#[test]
+fn tokens_are_had_from_a_system_that_wants_the_client_in_a_header() {
+    let server = serve(|asked| match asked.path.as_str() {
+        "/token" if asked.header("authorization") == Some("Basic YnVveTpzM2NyZXQtYnVveQ==") => {
+            assert!(!asked.body.contains("s3cret"), "{asked:?}");
+            Answer::ok(json!({"access_token": "abcdef", "expires_in": 3600}).to_string())
+        }
+        "/token" => Answer::status(400, json!({"error": "invalid_client"}).to_string()),
+        _ if asked.header("authorization") == Some("Bearer abcdef") => Answer::ok(json!({"entries": []}).to_string()),
+        _ => Answer::status(401, ""),
+    });
+    let auth = "type = \"oauth2_client_credentials\"\ntoken_url = \"${param.base_url}/token\"\nclient_id = \"buoy\"";
+    place(&server, &LOG.replace("type = \"bearer\"", auth)).ran(0, &["collect"]);
+}
+
+const LIST: &str = r#"
+kind = "state"
+[auth]
+type = "bearer"
+[request]
+path = "/list"
+[paginate]
+type = "page"
+param = "page"
+[identity]
+object_id = "/id"
+version = "/rev"
+"#;
+
+fn changes(place: &Place) -> Vec<Vec<String>> {
+    place.ran(0, &["reconcile"]);
+    place.query("select action, resource from event where category = 'change' order by all").rows
+}
+
+#[test]
+fn an_object_that_moves_while_its_list_is_read_is_not_gone() {
+    let polls = Arc::new(AtomicUsize::new(1));
+    let requests = AtomicUsize::new(0);
+    let server = serve({
+        let polls = Arc::clone(&polls);
+        move |asked| {
+            let mut list: Vec<usize> = (1..=6).collect();
+            if polls.load(Ordering::SeqCst) > 1 {
+                list.retain(|id| *id != 2);
+                // Edited after the first page was read, it comes first, where nobody looks any more.
+                if requests.fetch_add(1, Ordering::SeqCst) > 0 {
+                    list.retain(|id| *id != 6);
+                    list.insert(0, 6);
+                }
+            }
+            let page: usize = asked.param("page").and_then(|page| page.parse().ok()).expect("a page");
+            let objects = list.iter().skip((page - 1) * 2).take(2);
+            Answer::ok(objects.map(|id| json!({"id": id, "rev": 1})).collect::<Value>().to_string())
+        }
+    });
+    let place = place(&server, LIST);
+    place.ran(0, &["collect"]);
+    polls.store(2, Ordering::SeqCst);
+    place.ran(0, &["collect"]);
+    assert_eq!(changes(&place), [["buoy.delete", "buoy:2"]]);
+}
+
+#[test]
+fn an_inventory_is_no_change_though_the_mapping_does_not_say_so_and_a_count_is_no_version() {
+    let polls = Arc::new(AtomicUsize::new(1));
+    let server = serve({
+        let polls = Arc::clone(&polls);
+        move |asked| {
+            let poll = polls.load(Ordering::SeqCst);
+            if asked.param("page") != Some("1") {
+                return Answer::ok("[]");
+            }
+            let rev = if poll > 2 { 2 } else { 1 };
+            Answer::ok(json!([{"id": "a", "rev": 1, "seen": poll}, {"id": "b", "rev": rev, "seen": poll}]).to_string())
+        }
+    });
+    let place = place(&server, LIST);
+    for poll in 1..=2 {
+        polls.store(poll, Ordering::SeqCst);
+        place.ran(0, &["collect"]);
+        assert_eq!(changes(&place), Vec::<Vec<String>>::new());
+        assert_eq!(ids(&place), ["a@1", "b@1"]);
+    }
+    polls.store(3, Ordering::SeqCst);
+    place.ran(0, &["collect"]);
+    assert_eq!(changes(&place), [["buoy.update", "buoy:b"]]);
+}
+
+/// Each object of a list has a log of its own, which goes on though the object stays as it is.
+const LOGS: &str = r#"
+kind = "events"
+[auth]
+type = "bearer"
+[stream.fleet]
+kind = "state"
+[stream.fleet.request]
+path = "/fleet"
+[stream.fleet.identity]
+object_id = "/id"
+[stream.log.request]
+path = "/fleet/${item}/log"
+[stream.log.for_each]
+from = "fleet"
+pointer = "/id"
+[stream.log.cursor]
+mode = "since"
+field = "/at"
+start = "from"
+[stream.log.identity]
+event_id = ["${item}", "/id"]
+"#;
+
+#[test]
+fn the_logs_of_the_objects_of_a_list_are_read_each_time() {
+    let (count, time) = (Arc::new(AtomicUsize::new(1)), at(5));
+    let server = serve({
+        let count = Arc::clone(&count);
+        move |asked| {
+            if asked.path == "/fleet" {
+                return Answer::ok(json!([{"id": "a"}, {"id": "b"}]).to_string());
+            }
+            assert!(asked.param("from").is_some(), "{asked:?}");
+            let entries = (0..count.load(Ordering::SeqCst)).map(|id| json!({"id": id, "at": time}));
+            Answer::ok(entries.collect::<Value>().to_string())
+        }
+    });
+    let place = place(&server, LOGS);
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place).iter().filter(|id| id.starts_with("log/")).collect::<Vec<_>>(), ["log/a:0", "log/b:0"]);
+    count.store(2, Ordering::SeqCst);
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place).iter().filter(|id| id.starts_with("log/")).count(), 4);
+    for (change, said) in [
+        (("mode = \"since\"\n", ""), "log has ${window.…}, but fleet is a list of objects, without a window"),
+        (
+            ("kind = \"state\"", "kind = \"events\"\ncursor = { mode = \"since\" }"),
+            "log is read for each record of fleet, in the window of that one: it has no mode",
+        ),
+    ] {
+        let changed = LOGS.replacen(change.0, change.1, 1).replace("object_id = \"/id\"", "event_id = \"/id\"");
+        let description = if change.1.is_empty() { LOGS.replacen(change.0, change.1, 1) } else { changed };
+        place.write("mine/buoys/connector.toml", format!("{HEAD}{description}"));
+        place.ran(2, &["collect"]).says(&[said]);
+    }
+}
