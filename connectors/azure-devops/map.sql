@@ -34,7 +34,10 @@ held as (
     -- nothing ran while a decision was outstanding, nor after a refusal
     select
         *,
-        len(list_filter(before, lambda a: lower(a.status) in ('pending', 'rejected', 'canceled'))) > 0 as never_passed,
+        list_contains([lower(a.status) for a in before], 'rejected')
+            -- where one of several is enough, the others stay unanswered
+            or (list_has_any([lower(a.status) for a in before], ['pending', 'canceled'])
+                and not (status in ('succeeded', 'partiallysucceeded') or operation like 'phase%' or operation in ('queuedforagent', 'manualinterventionpending'))) as never_passed,
         list_max([make_utc(a.modifiedOn) for a in before if not a.isAutomated and lower(a.status) in ('approved', 'skipped') and a.modifiedOn not like '0001%']) as passed_at
     from decided
 ),
@@ -45,24 +48,36 @@ run as (
         "requestedFor": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "_links": {"web": {"href": "VARCHAR"}}
     }') as t
     from raw
-    where stream = 'builds'
-    qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.finishTime') desc, position desc) = 1
+    where stream in ('builds', 'active') and not deleted
+    qualify row_number() over (partition by (record->>'$.id') order by stream = 'builds' desc, make_utc(record->>'$.finishTime') desc, occurred_at desc, position desc, record_id desc) = 1
+),
+-- a timeline is told as often as it was read, and a stage that was run again has earlier timelines
+earlier as (
+    select distinct item as build_id, unnest(json_extract_string(record, '$.records[*].previousAttempts[*].timelineId')) as timeline_id
+    from raw where stream in ('timelines', 'active_timelines')
+),
+reading as (
+    select record_id as reading, item as build_id, record from raw where stream in ('timelines', 'active_timelines')
+    union all
+    select r.record_id, e.build_id, r.record from raw r join earlier e on e.timeline_id = r.item where r.stream in ('attempts', 'active_attempts')
 ),
 node as (
-    select build_id, unnest(from_json(json_extract(record, '$.records'), '[{"id": "VARCHAR", "parentId": "VARCHAR", "type": "VARCHAR", "name": "VARCHAR", "identifier": "VARCHAR",
+    select reading, build_id, (record->>'$.changeId')::bigint as change_id,
+           unnest(from_json(json_extract(record, '$.records'), '[{"id": "VARCHAR", "parentId": "VARCHAR", "type": "VARCHAR", "name": "VARCHAR", "identifier": "VARCHAR",
         "state": "VARCHAR", "result": "VARCHAR", "attempt": "BIGINT", "startTime": "VARCHAR", "finishTime": "VARCHAR"}]'), recursive := true)
-    from (
-        select item as build_id, record from raw where stream = 'timelines'
-        qualify row_number() over (partition by item order by (record->>'$.changeId')::bigint desc nulls last) = 1
-    )
+    from reading
+),
+-- each attempt at a stage, as it was last seen: done, if it ever was
+stage as (
+    select * from node where type = 'Stage'
+    qualify row_number() over (partition by build_id, name, attempt order by result is not null desc, change_id desc nulls last, reading desc) = 1
 ),
 -- jobs of a stage, in whose time it really did something
 work as (
-    select s.build_id, s.id as stage_id, min(make_utc(j.startTime)) as started_at
-    from node s
-    join node p on p.build_id = s.build_id and p.parentId = s.id and p.type = 'Phase'
-    join node j on j.build_id = s.build_id and j.parentId = p.id and j.type = 'Job'
-    where s.type = 'Stage'
+    select s.reading, s.id as stage_id, min(make_utc(j.startTime)) as started_at
+    from stage s
+    join node p on p.reading = s.reading and p.parentId = s.id and p.type = 'Phase'
+    join node j on j.reading = s.reading and j.parentId = p.id and j.type = 'Job'
     group by all
 ),
 decision as (
@@ -70,13 +85,13 @@ decision as (
         "steps": [{"status": "VARCHAR", "comment": "VARCHAR", "lastModifiedOn": "VARCHAR", "actualApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"},
                    "assignedApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}]}') as t
     from raw
-    where stream = 'approvals' and not deleted
+    where stream = 'decisions' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.lastModifiedOn') desc, position desc) = 1
 ),
 gate as (
     -- each approval check of a stage; who gave it is known where the list of approvals still has it
     select
-        s.build_id, s.id as stage_id, count(*) as gates, count(d.record_id) as known,
+        s.reading, s.id as stage_id, count(*) as gates, count(d.record_id) as known,
         bool_or(lower(d.t.status) <> 'approved') as open,
         flatten(list([{
             'phase': 'pre', 'decision': lower(x.status),
@@ -84,12 +99,11 @@ gate as (
                              else coalesce(x.actualApprover.uniqueName, x.assignedApprover.uniqueName, x.assignedApprover.displayName) end,
             'decided_at': make_utc(x.lastModifiedOn), 'automated': false, 'gated': true, 'comment': x.comment
         } for x in d.t.steps]) filter (where d.t.steps is not null)) as approvals
-    from node s
-    join node c on c.build_id = s.build_id and c.parentId = s.id and c.type = 'Checkpoint'
-    join node a on a.build_id = s.build_id and a.parentId = c.id and a.type = 'Checkpoint.Approval'
+    from stage s
+    join node c on c.reading = s.reading and c.parentId = s.id and c.type = 'Checkpoint'
+    join node a on a.reading = s.reading and a.parentId = c.id and a.type = 'Checkpoint.Approval'
     left join decision d on d.t.id in (a.id, a.identifier)
-    where s.type = 'Stage'
-    group by s.build_id, s.id
+    group by s.reading, s.id
 ),
 -- which cloud identity a run used, and when
 used as (
@@ -126,7 +140,11 @@ every as (
             else make_utc(h.t.lastModifiedOn)
         end as finished_at,
         case
-            when operation in ('rejected', 'gatefailed') then 'rejected'
+            -- what is refused after it was deployed has run, and is no success
+            when operation in ('rejected', 'gatefailed') then case
+                when not never_passed and (status in ('succeeded', 'partiallysucceeded', 'failed') or list_contains([lower(a.status) for a in after], 'rejected')) then 'failed'
+                else 'rejected'
+            end
             when operation in ('canceled', 'cancelled') then 'cancelled'
             when status = 'succeeded' then 'succeeded'
             when status = 'partiallysucceeded' then 'partial'
@@ -178,9 +196,11 @@ every as (
         regexp_extract_all(upper(concat_ws(' ', array_to_string(t.tags, ' '), t.triggerInfo."ci.message")), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b'),
         t._links.web.href
     from run b
-    join node s on s.build_id = t.id and s.type = 'Stage' and coalesce(s.result, '') <> 'skipped'
-    left join work w on w.build_id = s.build_id and w.stage_id = s.id
-    left join gate g on g.build_id = s.build_id and g.stage_id = s.id
+    join stage s on s.build_id = t.id and coalesce(s.result, '') <> 'skipped'
+    left join work w on w.reading = s.reading and w.stage_id = s.id
+    left join gate g on g.reading = s.reading and g.stage_id = s.id
+    -- a run that is going on names the stages too that it has not come to
+    where s.result is not null or s.startTime is not null or g.gates is not null
 )
 select
     e.* exclude (plan, owner),
@@ -361,10 +381,11 @@ select record_id, occurred_at,
 from connection
 union all by name
 -- a timeline says of itself at most when it was last changed
-select record_id, coalesce(occurred_at, make_utc(record->>'$.lastChangedOn'), make_utc(list_max(record->>'$.records[*].finishTime'))) as occurred_at,
-       case stream when 'builds' then 'run' when 'timelines' then 'timeline' when 'pull_requests' then 'pull-request' when 'votes' then 'review' when 'executions' then 'connection-used' else stream end as action,
-       case when stream in ('builds', 'deployments') then 'release-control' else 'evidence' end as category, 'other' as operation,
+select record_id, coalesce(occurred_at, make_utc(record->>'$.lastChangedOn'), make_utc(list_max(record->>'$.records[*].finishTime')), make_utc(list_max(record->>'$.records[*].startTime'))) as occurred_at,
+       case stream when 'builds' then 'run' when 'active' then 'run' when 'pull_requests' then 'pull-request' when 'votes' then 'review' when 'executions' then 'connection-used'
+                   when 'decisions' then 'approval' when 'deployments' then stream when 'environment_runs' then stream else 'timeline' end as action,
+       case when stream in ('builds', 'deployments') or (stream = 'active' and not deleted) then 'release-control' else 'evidence' end as category, 'other' as operation,
        coalesce(record->>'$.requestedFor.uniqueName', record->>'$.createdBy.uniqueName') as actor_name,
-       'azure-devops:' || stream || '/' || coalesce(record->>'$.id', record->>'$.pullRequestId', record->>'$.data.id', '') as resource
+       'azure-devops:' || stream || '/' || coalesce(record->>'$.id', record->>'$.pullRequestId', record->>'$.data.id', record->>'$.object', '') as resource
 from raw
-where (stream in ('deployments', 'builds', 'pull_requests', 'votes', 'executions', 'approvals', 'environment_runs') and occurred_at is not null or stream = 'timelines');
+where (stream in ('deployments', 'builds', 'pull_requests', 'votes', 'executions', 'decisions', 'environment_runs', 'active') and occurred_at is not null or stream in ('timelines', 'attempts', 'active_timelines', 'active_attempts'));

@@ -73,7 +73,7 @@ async fn window(
                 _ => None,
             };
             old += usize::from(time.is_some_and(|time| time < start));
-            parents.extend(parent(text, wanted, &outcome, values.item.as_deref()));
+            parents.extend(parents_of(text, wanted, &outcome, values.item.as_deref()));
             // What is rejected is kept as well.
             let masked = matches!(outcome, Outcome::Rejected(_)).then(|| session.values.secrets.mask(text)).flatten();
             let text = masked.as_deref().unwrap_or(text);
@@ -93,10 +93,10 @@ async fn window(
     Ok(parents)
 }
 
-fn parent(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&str>) -> Option<Parent> {
-    let item = records::item(text, wanted?)?;
+fn parents_of(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&str>) -> Vec<Parent> {
     let record_id = if let Outcome::Keep(record) = outcome { Some(record.record_id.clone()) } else { None };
-    Some(Parent { item, of: of.map(str::to_owned), record_id })
+    let items = wanted.map(|pointer| records::items(text, pointer)).unwrap_or_default();
+    items.into_iter().map(|item| Parent { item, of: of.map(str::to_owned), record_id: record_id.clone() }).collect()
 }
 
 /// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
@@ -127,7 +127,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         let mut parents = Vec::new();
         for text in &page.records {
             let outcome = reader.read(text.get()).0;
-            parents.extend(parent(text.get(), wanted, &outcome, values.item.as_deref()));
+            parents.extend(parents_of(text.get(), wanted, &outcome, values.item.as_deref()));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;
             }
@@ -250,7 +250,7 @@ async fn one(
     while let Some(page) = walk.next().await? {
         for text in &page.records {
             let outcome = reader.read(text.get()).0;
-            parents.extend(parent(text.get(), wanted, &outcome, values.item.as_deref()));
+            parents.extend(parents_of(text.get(), wanted, &outcome, values.item.as_deref()));
             if let Some(unit) = parts.add(outcome, text.get(), &reader) {
                 session.send(unit).await?;
             }

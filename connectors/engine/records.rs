@@ -249,10 +249,19 @@ fn named(text: &str, value: &Value, pointer: &str) -> Result<String, String> {
     name.ok_or_else(|| format!("the record has nothing at {pointer}, which names it"))
 }
 
-/// The text or number of a record that names an item.
-pub(super) fn item(text: &str, pointer: &str) -> Option<String> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    named(text, &value, pointer).ok()
+/// The texts or numbers of a record that name items; `*` in the pointer goes through every member.
+pub(super) fn items(text: &str, pointer: &str) -> Vec<String> {
+    let Ok(value) = serde_json::from_str(text) else { return Vec::new() };
+    let mut parts = pointer.split("/*");
+    let mut places: Vec<String> = parts.next().map(str::to_owned).into_iter().collect();
+    for part in parts {
+        let members = |place: &String| {
+            let count = value.pointer(place).and_then(Value::as_array).map_or(0, Vec::len);
+            (0..count).map(|index| format!("{place}/{index}{part}")).collect::<Vec<_>>()
+        };
+        places = places.iter().flat_map(members).collect();
+    }
+    places.iter().filter_map(|place| named(text, &value, place).ok()).collect()
 }
 
 fn hash(value: &Value, volatile: &[String]) -> String {
@@ -329,6 +338,15 @@ mod tests {
         for text in [r#"{"entries":7}"#, "7", "[]"] {
             found_or_lacking(text, "/entries", Each::Item, true).expect_err(text);
         }
+    }
+
+    #[test]
+    fn several_items_are_named_by_one_record() {
+        let text = r#"{"records":[{"before":[{"id":"a"},{"id":7}]},{"before":[]},{"before":null},{},{"before":[{"id":""},{}]}]}"#;
+        assert_eq!(items(text, "/records/*/before/*/id"), ["a", "7"]);
+        assert_eq!(items(r#"{"id":7}"#, "/id"), ["7"]);
+        assert_eq!(items(r#"["x","y"]"#, "/*"), ["x", "y"]);
+        assert_eq!(items(r#"{"records":{}}"#, "/records/*/id"), Vec::<String>::new());
     }
 
     #[test]

@@ -159,13 +159,10 @@ async fn objects(
             if let (Outcome::Keep(record), Some(name)) = (&mut outcome, &name) {
                 record.record_id.clone_from(&name.record_id);
             }
-            if let Some(item) = wanted.and_then(|pointer| records::item(text.get(), pointer)) {
-                found.push(Parent {
-                    item,
-                    of: values.item.clone(),
-                    record_id: name.as_ref().map(|name| name.record_id.clone()),
-                });
-            }
+            let record_id = name.as_ref().map(|name| name.record_id.clone());
+            let items = wanted.map(|pointer| records::items(text.get(), pointer)).unwrap_or_default();
+            let parent = |item| Parent { item, of: values.item.clone(), record_id: record_id.clone() };
+            found.extend(items.into_iter().map(parent));
             if may_differ && name.is_some_and(|name| name.is_known) {
                 // Only what says nothing of its version can differ: stored again, it would look like a change.
                 outcome = Outcome::Read(None);
