@@ -57,11 +57,20 @@ struct State {
 
 impl Limiter {
     pub(crate) fn new(pace: Pace) -> Self {
-        Self { pace, state: Mutex::new(State { next: Instant::now(), spacing: pace.spacing }) }
+        // At first it has rested.
+        let now = Instant::now();
+        let next = now.checked_sub(pace.spacing * pace.burst.saturating_sub(1)).unwrap_or(now);
+        Self { pace, state: Mutex::new(State { next, spacing: pace.spacing }) }
     }
 
     pub(crate) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Nobody's turn comes before so much time has passed.
+    pub(crate) fn rest(&self, time: Duration) {
+        let mut state = self.state();
+        state.next = state.next.max(Instant::now() + time);
     }
 
     /// Waits for one's turn.

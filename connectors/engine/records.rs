@@ -187,10 +187,13 @@ impl Reader<'_> {
         format!("{}sha256:{}", self.prefix, hash(value, volatile))
     }
 
-    /// The texts at pointers, and the item where that is asked for.
+    /// The texts at pointers, and the item where that is asked for; the pointer of the whole record is its hash.
     fn parts(&self, text: &str, value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
-        let item = self.item.unwrap_or_default();
-        let part = |pointer: &String| if pointer == ITEM { Ok(item.to_owned()) } else { named(text, value, pointer) };
+        let part = |pointer: &String| match pointer.as_str() {
+            ITEM => Ok(self.item.unwrap_or_default().to_owned()),
+            "" => Ok(hash(value, &[])),
+            pointer => named(text, value, pointer),
+        };
         pointers.iter().map(part).collect()
     }
 

@@ -1,8 +1,8 @@
 -- What GitHub's deployments, runs, reviews, environments and audit entries mean.
 --
 -- A deployment exists from when a job asks for its environment; it runs from its first status `in_progress`, which comes
--- after the gates. The history of decisions on a run says neither when nor for which attempt: only of a first attempt is it
--- certain that the stage was held for it; the audit log gives the time where it is read. Logins are what the server knows;
+-- after the gates. The history of decisions on a run says neither when nor for which attempt: only while a run had one
+-- attempt is it certain that the stage was held for it; the audit log gives the time where it is read. Logins are what the server knows;
 -- names and dates in commits are what a committer wrote, and are not looked at.
 
 -- emits: deployment
@@ -39,7 +39,12 @@ attempt as (
     from asked a
     join went w on w.statuses_url = a.t.statuses_url
     join run r on r.run_id = w.run_id
-    qualify row_number() over (partition by a.t.id order by coalesce(make_utc(r.t.run_started_at) <= make_utc(a.t.created_at) + interval 1 minute, false) desc, r.t.run_attempt desc) = 1
+    qualify row_number() over (partition by a.t.id order by coalesce(make_utc(r.t.run_started_at) <= make_utc(a.t.created_at), false) desc, r.t.run_attempt desc) = 1
+),
+span as (
+    select run_id, t.run_attempt as attempt, make_utc(t.run_started_at) as begins,
+           lead(make_utc(t.run_started_at)) over (partition by run_id order by t.run_attempt) as ends
+    from run
 ),
 audited as (
     select record->>'$.action' as action, (record->>'$.workflow_run_id') as run_id, (record->>'$.run_attempt')::bigint as attempt,
@@ -48,8 +53,15 @@ audited as (
 ),
 decision as (
     select regexp_extract(item, '/runs/(\d+)', 1) as run_id, record->>'$.state' as state, record->>'$.user.login' as login, record->>'$.comment' as comment,
+           -- read with a run that then had one attempt only: the unit of what follows from a record bears its hash
+           exists (from raw r where r.stream = 'runs' and (r.record->>'$.run_attempt') = '1' and (r.record->>'$.url') = d.item and ends_with(d.unit, '/' || left(sha256(r.record_id), 16))) as of_first,
            unnest(from_json(json_extract(record, '$.environments'), '[{"name": "VARCHAR"}]')).name as environment
-    from raw where stream = 'decisions'
+    from raw d where stream = 'decisions'
+),
+-- what one person decided is told once for each time, and stands once
+told as (
+    select run_id, environment, state, login, bool_or(of_first) as of_first, string_agg(comment, ' / ' order by comment) as comment
+    from decision group by all
 ),
 decided as (
     select
@@ -59,13 +71,14 @@ decided as (
             'decided_at': (
                 select max(u.occurred_at) from audited u
                 where u.run_id = d.run_id and lower(u.actor) = lower(d.login) and u.action = case d.state when 'approved' then 'workflows.approve_workflow_job' else 'workflows.reject_workflow_job' end
-                  and coalesce(u.attempt = p.t.run_attempt, true) and coalesce(u.environment = d.environment, true)
+                  and coalesce(u.attempt = p.t.run_attempt, u.occurred_at >= s.begins and coalesce(u.occurred_at < s.ends, true)) and coalesce(u.environment = d.environment, true)
             ),
-            'automated': d.login like '%[bot]', 'gated': p.t.run_attempt = 1, 'comment': d.comment
+            'automated': d.login like '%[bot]', 'gated': p.t.run_attempt = 1 and d.of_first, 'comment': d.comment
         } order by d.login) as approvals
     from asked a
     join attempt p on p.id = a.t.id
-    join decision d on d.run_id = p.run_id and d.environment = a.t.environment
+    join span s on s.run_id = p.run_id and s.attempt = p.t.run_attempt
+    join told d on d.run_id = p.run_id and d.environment = a.t.environment
     group by a.t.id
 ),
 wrote as (
@@ -90,7 +103,10 @@ select
         when w.state in ('failure', 'error') then 'failed'
         else 'running'
     end as outcome,
-    exists (from audited u where u.action = 'workflows.bypass_protection_rules' and u.run_id = p.run_id and coalesce(u.attempt = p.t.run_attempt, true) and coalesce(u.environment = a.t.environment, true)) as bypassed,
+    exists (
+        from audited u where u.action = 'workflows.bypass_protection_rules' and u.run_id = p.run_id
+          and coalesce(u.attempt = p.t.run_attempt, u.occurred_at >= s.begins and coalesce(u.occurred_at < s.ends, true)) and coalesce(u.environment = a.t.environment, true)
+    ) as bypassed,
     case when p.run_id is not null then coalesce(d.approvals, []) end as approvals,
     case when p.run_id is not null then [p.run_id] else [] end as run_ids,
     case when p.run_id is not null then ['gh-' || p.run_id || '-' || p.t.run_attempt, 'gh-' || p.run_id] else [] end as session_names,
@@ -101,6 +117,7 @@ select
 from asked a
 left join went w on w.statuses_url = a.t.statuses_url
 left join attempt p on p.id = a.t.id
+left join span s on s.run_id = p.run_id and s.attempt = p.t.run_attempt
 left join decided d on d.id = a.t.id
 left join wrote b on b.commit_sha = a.t.sha;
 

@@ -297,6 +297,10 @@ impl Connection {
             {
                 return Err(self.refusal(ask.target, status.as_u16(), &headers, said));
             }
+            // Some say with a good answer that they want to be left alone for a while.
+            if let (Some(limiter), Some(wait)) = (&self.limiter, wait::wait(&headers, &self.waits)) {
+                limiter.rest(wait.min(self.patience.longest));
+            }
             return understand(&headers, &url, body).map(Reply::Answer).map_err(|problem| {
                 let (target, source) = (ask.target.to_owned(), Some(said.into()));
                 Failure::Passing(Error::BadResponse { target, problem, source }, None)
