@@ -7,6 +7,7 @@ mod disturbed;
 mod drops;
 mod github;
 mod groups;
+mod hcp_terraform;
 mod states;
 
 use std::path::PathBuf;
@@ -364,13 +365,6 @@ fn gitlab_explains_a_change_by_the_pipelines_id() {
         audited.says(VERDICT),
         [["released", "released-exact", "exact", "gitlab:example/register:2:production"]]
     );
-    audited.polls_again();
-}
-
-#[test]
-fn hcp_terraform_explains_a_change_by_the_runs_id() {
-    let audited = Audited::new(&HCP_TERRAFORM, &released_by("register"), change("run-2", None));
-    assert_eq!(audited.says(VERDICT), [["released", "released-exact", "exact", "hcp-terraform:register-prod:run-2"]]);
     audited.polls_again();
 }
 

@@ -45,3 +45,29 @@ async fn what_is_no_state_is_set_aside_without_its_content() {
         assert!(!format!("{rejected:?}").contains("hunter2"), "{rejected:?}");
     }
 }
+
+#[tokio::test]
+async fn states_in_a_container_are_read_once_and_again_when_they_have_changed() {
+    let Some(azurite) = crate::azure_activity_log::blob::tests::Azurite::start().await else { return };
+    azurite.put("tfstate", "?restype=container", &[("x-ms-blob-public-access", "container")], String::new()).await;
+    let block = [("x-ms-blob-type", "BlockBlob")];
+    azurite.put("tfstate/live/register.tfstate", "", &block, STATE.into()).await;
+    azurite.put("tfstate/live/notes.txt", "", &block, "hunter2".into()).await;
+    azurite.put("tfstate/other/x.tfstate", "", &block, STATE.into()).await;
+    let source = format!("container = '{}/trail/tfstate'\nprefix = 'live/'", azurite.address);
+    let collector = collector(&TerraformState, Path::new("."), &source);
+    let mut run = run_at("2026-11-03T00:00:00Z");
+    let (units, result) = collect(collector.as_ref(), &run).await;
+    result.expect("a container that can be read");
+    let records: Vec<_> = units.iter().flat_map(|unit| &unit.records).collect();
+    assert_eq!(records.len(), 1);
+    assert!(records[0].occurred_at.is_some() && !records[0].body.contains("hunter2"), "{records:?}");
+
+    let etags = units.iter().map(|unit| (unit.key.clone(), unit.etag.clone())).collect();
+    run.seen = std::sync::Arc::new(crate::testing::Known(etags));
+    let fetched =
+        async || collect(collector.as_ref(), &run).await.0.iter().map(|unit| unit.records.len()).sum::<usize>();
+    assert_eq!(fetched().await, 0);
+    azurite.put("tfstate/live/register.tfstate", "", &block, STATE.replace("\"serial\":12", "\"serial\":13")).await;
+    assert_eq!(fetched().await, 1);
+}

@@ -1,4 +1,5 @@
-//! Terraform's states where Terraform keeps them: a bucket of S3, and workspaces of HCP Terraform.
+//! Terraform's states where Terraform keeps them: a bucket of S3, a container of a storage account, and workspaces of HCP
+//! Terraform.
 
 use std::collections::HashSet;
 
@@ -133,4 +134,76 @@ async fn states_in_a_bucket_are_read_without_their_values() {
     put(key, state("register-live", 4)).await;
     collected(place);
     assert_eq!(place.query(MANAGED).rows[0][1], "4");
+}
+
+/// A storage account with one container: two lists, a refusal, and a state that is replaced while it is read.
+fn storage(serial: u32) -> impl FnMut(&changetrail::contract::Asked) -> Answer + Send {
+    let (mut busy, mut replaced) = (true, true);
+    move |asked| {
+        if asked.header("authorization").is_some() {
+            return Answer::status(403, "a token for an emulator");
+        }
+        let file = |name: &str, tag: u32| {
+            format!(
+                "<Blob><Name>{name}</Name><Properties><Last-Modified>Tue, 03 Nov 2026 10:20:00 GMT</Last-Modified><Etag>0x{tag}</Etag><Content-Length>900</Content-Length></Properties></Blob>"
+            )
+        };
+        let list = |files: String, next: &str| {
+            Answer::ok(format!(
+                r#"<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>{files}</Blobs><NextMarker>{next}</NextMarker></EnumerationResults>"#
+            ))
+        };
+        match (asked.path.as_str(), asked.param("comp"), asked.param("marker")) {
+            ("/account/tfstate", Some("list"), None) => {
+                assert_eq!(asked.param("prefix"), Some("live/"));
+                list(file("live/notes.txt", 1) + &file("live/register.tfstate", serial), "second")
+            }
+            ("/account/tfstate", Some("list"), Some("second")) if busy => {
+                busy = false;
+                Answer::status(503, "<Error><Code>ServerBusy</Code></Error>").header("Retry-After", "0")
+            }
+            ("/account/tfstate", Some("list"), Some("second")) => list(file("live/site.tfstateenv:prod", serial), ""),
+            // It was written to since it was listed: the next collection finds it.
+            ("/account/tfstate/live/site.tfstateenv:prod", None, None) if replaced && serial == 13 => {
+                replaced = false;
+                Answer::status(412, "<Error><Code>ConditionNotMet</Code></Error>")
+            }
+            ("/account/tfstate/live/register.tfstate", None, None) => Answer::ok(state("register-live", serial)),
+            ("/account/tfstate/live/site.tfstateenv:prod", None, None) => Answer::ok(state("site-live", serial)),
+            _ => Answer::status(404, "<Error><Code>BlobNotFound</Code></Error>"),
+        }
+    }
+}
+
+#[test]
+fn states_in_a_container_are_read_without_their_values() {
+    let server = Server::start(storage(12)).expect("a port");
+    let place = Place::new(&format!(
+        "[[source]]\nname = 'states'\nconnector = 'terraform-state'\ncontainer = '{}/account/tfstate'\nprefix = 'live/'\n",
+        server.url()
+    ));
+    let managed = |serials: [&str; 2]| {
+        let rows = place.query(MANAGED).rows;
+        let told = [("live/register.tfstate", "register-live"), ("live/site.tfstateenv:prod", "site-live")];
+        let expected = told.iter().zip(serials).map(|((key, bucket), serial)| {
+            vec![
+                (*key).to_owned(),
+                serial.to_owned(),
+                "aws_s3_bucket.site".to_owned(),
+                format!("arn:aws:s3:::{bucket}"),
+            ]
+        });
+        assert_eq!(rows, expected.collect::<Vec<_>>());
+    };
+    collected(&place);
+    managed(["12", "12"]);
+    assert_eq!(place.query("select distinct applied_at from managed_resource").rows, [["2026-11-03T10:20:00Z"]]);
+    // What is known is not fetched again.
+    let fetched = || server.asked().iter().filter(|asked| asked.param("comp").is_none()).count();
+    collected(&place);
+    assert_eq!(fetched(), 2);
+    server.answer_by(storage(13));
+    assert_eq!(place.run(&["collect"]).code, Some(2), "one of them changed while it was read");
+    collected(&place);
+    managed(["13", "13"]);
 }
