@@ -254,7 +254,7 @@ fn named(text: &str, value: &Value, pointer: &str) -> Result<String, String> {
 
 /// The texts or numbers of a record that name items; `*` in the pointer goes through every member.
 pub(super) fn items(text: &str, pointer: &str) -> Vec<String> {
-    let Ok(value) = serde_json::from_str(text) else { return Vec::new() };
+    let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
     let mut parts = pointer.split("/*");
     let mut places: Vec<String> = parts.next().map(str::to_owned).into_iter().collect();
     for part in parts {

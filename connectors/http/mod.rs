@@ -298,7 +298,7 @@ impl Connection {
                 return Err(self.refusal(ask.target, status.as_u16(), &headers, said));
             }
             // Some say with a good answer that they want to be left alone for a while.
-            if let (Some(limiter), Some(wait)) = (&self.limiter, wait::wait(&headers, &self.waits)) {
+            if let (Some(limiter), Some(wait)) = (&self.limiter, wait::wait(status.as_u16(), &headers, &self.waits)) {
                 limiter.rest(wait.min(self.patience.longest));
             }
             return understand(&headers, &url, body).map(Reply::Answer).map_err(|problem| {
