@@ -150,7 +150,7 @@ fn the_whole_set_has_a_manifest_and_the_same_bytes_each_time() {
     place.ran(1, &["audit"]);
     let period = ["--since", "2026-11-01", "--until", "2026-12-01"];
     place.ran(0, &[&["report", "--out", "one/"], &period[..]].concat());
-    place.ran(0, &[&["report", "--out", "two/"], &period[..]].concat());
+    place.ran(0, &[&["report", "--out", "two"], &period[..]].concat());
     let manifest = Table::parse(&std::fs::read_to_string(place.path("one/manifest.csv")).expect("a manifest"));
     let files = |folder: &str| -> BTreeSet<String> {
         let entries = std::fs::read_dir(place.path(folder)).expect("a folder");

@@ -87,10 +87,8 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let Some(name) = &args.name else {
         return match &args.out {
-            Some(out) if is_folder(out) => {
-                all(out, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context)
-            }
-            _ => list(args, &filters, context),
+            Some(folder) => all(folder, args.output.unwrap_or(Format::Csv), &filters, args.fail_on, context),
+            None => list(args, &filters, context),
         };
     };
     let (db, config) = context.open()?;
@@ -244,12 +242,8 @@ fn list(args: &Args, filters: &Filters, context: &Context) -> anyhow::Result<Exi
     };
     let catalog = Catalog::load(&extend)?;
     let format = args.output.unwrap_or(Format::Table);
-    if let Some(path) = &args.out {
-        write_whole(path, |file| write_list(&catalog, sink(format, BufWriter::new(file), TableOptions::default())))?;
-    } else {
-        let options = context.printer.table_options();
-        write_list(&catalog, sink(format, context.printer.stdout(), options))?;
-    }
+    let options = context.printer.table_options();
+    write_list(&catalog, sink(format, context.printer.stdout(), options))?;
     Ok(ExitStatus::Clean)
 }
 
