@@ -2,15 +2,18 @@
 
 -- Of the copies of one token issue not each may have the answer: what one says of the key that was issued holds for all.
 create or replace temporary view issued as
-with answered as (
+with
+silent as (from session where issued_key is null and shared_key is not null),
+answered as (
     select system, shared_key, max(issued_key) as issued_key, max(issued_name) as issued_name
-    from session where shared_key is not null and issued_key is not null group by all
+    from session semi join silent using (system, shared_key)
+    where issued_key is not null
+    group by all
 )
 from session where issued_key is not null or shared_key is null
 union all
 select s.* replace (coalesce(s.issued_key, a.issued_key) as issued_key, coalesce(s.issued_name, a.issued_name) as issued_name)
-from session s left join answered a using (system, shared_key)
-where s.issued_key is null and s.shared_key is not null;
+from silent s left join answered a using (system, shared_key);
 
 -- Who used a credential: for a change, or for another sign-in. Others lead nowhere.
 create or replace temporary table session_caller as
@@ -95,7 +98,8 @@ join session_hop parent
 where parent.session_id <> child.session_id
 group by child.session_id;
 
--- Each session with its whole chain. Chains are short; a circle (there is none in honest evidence) ends at 20 hops.
+-- Each session with its whole chain. Chains are short; one that goes on after 20 hops (or a circle: there is none in honest
+-- evidence) is cut, and says nothing of who is at its root.
 create or replace temporary table session_chain as
 with recursive chain as (
     select session_id, session_id as hop_id, 1 as hops,
@@ -116,7 +120,7 @@ whole as (
 )
 select
     w.session_id, own.system, own.issued_key, lower(own.issued_name) as issued_name, own.occurred_at, w.hops,
-    root.session_id as root_id,
+    root.session_id as root_id, further.session_id is not null as cut,
     root.caller_type, root.caller_name, root.caller_role, root.caller_session, root.provider, root.subject,
     -- a key of the caller's own session holds together what was done with it; a user's own key is no session's
     coalesce(case when root.caller_type not in ('user', 'root') or root.caller_started is not null then root.caller_key end, root.issued_key, root.session_id) as root_key,
@@ -127,4 +131,5 @@ select
     w.records
 from whole w
 join session_hop own on own.session_id = w.session_id
-join session_hop root on root.session_id = w.hop_id;
+join session_hop root on root.session_id = w.hop_id
+left join session_parent further on further.session_id = w.hop_id;

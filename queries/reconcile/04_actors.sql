@@ -37,7 +37,7 @@ facts as (
         -- without sign-in evidence the appearance is its own root
         coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
         case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
-        c.provider, c.subject, c.root_key,
+        c.provider, c.subject, c.root_key, coalesce(c.cut, false) as cut,
         -- roles that the actor went through, its own first
         case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
         coalesce(c.session_names, []) as chain_session_names,
@@ -80,10 +80,10 @@ select
         when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
         else []
     end as proven_spellings,
-    -- names that the caller chose
+    -- names that the caller chose, from here to the first session that is known of
     case
         when root_type in ('undocumented', 'role', 'account', 'unknown') or n.session_id is null
-        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names)], lambda x: x is not null)
+        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names, [first_session_name])], lambda x: x is not null)
         else []
     end as claimed_names
 from named n;
@@ -161,7 +161,7 @@ known as (
     select
         f.*,
         proven.person_id as proven_id, proven.actor as proven_actor,
-        claimed.person_id as claimed_id, claimed.actor as claimed_actor,
+        claimed.person_id as claimed_id, claimed.actor as claimed_actor, coalesce(claimed.several, false) as claimed_several,
         p.pipeline, p.valid as pipeline_valid,
         -- a user who took the pipeline's role is not the pipeline's: evidence comes before the declaration
         f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type = 'role' as stranger,
@@ -177,8 +177,13 @@ known as (
         group by appearance_id
     ) proven using (appearance_id)
     left join (
-        select appearance_id, arg_min(i.person_id, s.place) as person_id, arg_min(i.actor, s.place) as actor
-        from (select appearance_id, unnest(claimed_names) as spelling, generate_subscripts(claimed_names, 1) as place from appearance_facts) s
+        -- a source identity cannot be changed on the way; session names of more than one person leave open who it was
+        select appearance_id, min(s.place) > any_value(s.sources) and count(distinct i.person_id) > 1 as several,
+               case when not several then arg_min(i.person_id, s.place) end as person_id, case when not several then arg_min(i.actor, s.place) end as actor
+        from (
+            select appearance_id, unnest(claimed_names) as spelling, generate_subscripts(claimed_names, 1) as place, len(source_identities) as sources
+            from appearance_facts
+        ) s
         join config_identity i on i.identity = s.spelling
         group by appearance_id
     ) claimed using (appearance_id)
@@ -194,19 +199,20 @@ judged as (
         *,
         case
             -- proven
-            when several then 'unknown'
+            when several or cut then 'unknown'
             when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
             when root_type = 'user' and proven_id is not null then 'person'
             when actor_type = 'service' or provider_role then 'platform'
             -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
-            when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and claimed_id is not null then 'unknown'
+            when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and (claimed_id is not null or claimed_several) then 'unknown'
             when stranger then 'unknown'
             when pipeline is not null then 'pipeline'
-            when automation is not null and claimed_id is null then 'platform'
+            when automation is not null and claimed_id is null and not claimed_several then 'platform'
             when root_type in ('federated', 'service', 'workload', 'application') then 'workload'
             when root_type in ('undocumented', 'role', 'account', 'unknown') and claimed_id is not null then 'person'
             when root_type in ('undocumented', 'role', 'account') and console then 'person'
+            when claimed_several then 'unknown'
             when root_type in ('undocumented', 'role', 'account') and named_by_release then 'workload'
             when root_type = 'undocumented' and regexp_matches(coalesce(session_name, ''), '^i-[0-9a-f]{8,17}$') then 'workload'
             else 'unknown'
@@ -224,6 +230,7 @@ select
     end as actor_basis,
     lower(coalesce(case
         when kind = 'person' and coalesce(proven_person_type is not null or root_type = 'user', false) then coalesce(proven_actor, proven_name, root_name)
+        when kind = 'person' and claimed_several then actor_name
         when kind = 'person' then coalesce(claimed_actor, first_session_name, session_name, actor_name)
         when kind = 'pipeline' then pipeline
         when kind = 'workload' then coalesce(actor_role, actor_name, subject, root_name)
@@ -237,7 +244,7 @@ select
     named_by_release,
     case
         when several then 'several-sign-ins'
-        when kind = 'unknown' and pipeline is not null and claimed_id is not null then 'claimed-name'
+        when kind = 'unknown' and pipeline is not null and (claimed_id is not null or claimed_several) then 'claimed-name'
         when kind = 'unknown' and root_type = 'user' then 'unknown-user'
         when kind = 'unknown' and root_type in ('undocumented', 'role', 'account') then 'caller-unseen'
         when kind = 'unknown' then 'nobody-named'
