@@ -1,11 +1,11 @@
 -- Macros that mappings and rules share. Made for each connection: a newer program brings newer ones.
 
--- Text to UTC, with and without an offset; null for what is no time. A plain cast would drop or shift the zone.
+-- Text to UTC, with and without an offset, t and z in either case; null for what is no time. A plain cast would drop or shift the zone.
 create or replace temporary macro make_utc(x) as
     case
         when regexp_matches(x, '(?i)(z|[+-]\d{2}(:?\d{2})?)\s*$')
-            then make_timestamp(epoch_us(try_cast(regexp_replace(x, '\.(\d{6})\d+', '.\1') as timestamptz)))
-        else try_cast(regexp_replace(x, '\.(\d{6})\d+', '.\1') as timestamp)
+            then make_timestamp(epoch_us(try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamptz)))
+        else try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamp)
     end;
 
 -- Text as people write it into records: space around it says nothing, and empty text is none.
