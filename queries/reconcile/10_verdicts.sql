@@ -25,10 +25,10 @@ base as not materialized (
         l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
         st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
         d.release_id,
-        -- an automation covers the actions that it names, until its end
+        -- an automation covers the actions that it names, until its end; in the console a person is behind it
         case
             when x.automation is null then true
-            else (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
+            else not x.console and (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
                  and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
         end as automation_covers,
         -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses nothing
@@ -65,8 +65,8 @@ unlinked as not materialized (
             when deployment_id is not null then null
             when actor_kind = 'person' and channel = 'content-editor' then coalesce(content_reason, 'content-unreleased')
             when actor_kind in ('person', 'unknown') then actor_reason
-            when actor_kind = 'platform' then 'automation-other-action'
             when console then 'console-flag'
+            when actor_kind = 'platform' then 'automation-other-action'
             when len(proven_run_ids) > 0 and not run_known then 'run-unknown'
             when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
             when len(proven_run_ids) > 0 then 'run-ended'
