@@ -120,7 +120,8 @@ decided as (
                 and len(list_filter(t.resources, lambda x: x.type = 'AWS::S3::Object')) > 0 then 'log category'
             when t.eventType = 'AwsConsoleSignIn' then 'sign-in'
             when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'log category'
-            when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and regexp_matches(request, '"dryRun"\s*:\s*"?true')) then 'dry run'
+            -- a parameter of the call's own: further in, it may be a tag or a variable
+            when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and lower(t.requestParameters->>'$.dryRun') = 'true') then 'dry run'
             when class is not null then 'action_class'
             when read_only = 'true' then 'says that it reads'
             when reads then case when level = 'change' then 'access_level' else 'name' end
@@ -216,18 +217,23 @@ shown as (
             json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
             json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
         ) end as generic,
-        -- tags are lists of keys and values, in either order, or one object
+        -- Tags that only the service can set name the stack: lists of keys and values, in either order, or one object.
+        -- Whatever else a request says of stacks, the template's author chose.
+        case when by_stacks then coalesce(
+            nullif(regexp_extract(request, '"aws:cloudformation:stack-id"\s*(?:,\s*"[A-Za-z]*[Vv]alue"\s*)?:\s*"(arn:[^"]+)"', 1), ''),
+            regexp_extract(request, '"[A-Za-z]*[Vv]alue"\s*:\s*"(arn:[^"]+)"\s*,\s*"[A-Za-z]*[Kk]ey"\s*:\s*"aws:cloudformation:stack-id"', 1)
+        ) end as stack_id,
         case when by_stacks then coalesce(
             nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*(?:,\s*"[A-Za-z]*[Vv]alue"\s*)?:\s*"([^"]+)"', 1), ''),
             nullif(regexp_extract(request, '"[A-Za-z]*[Vv]alue"\s*:\s*"([^"]+)"\s*,\s*"[A-Za-z]*[Kk]ey"\s*:\s*"aws:cloudformation:stack-name"', 1), ''),
-            regexp_extract(request, 'arn:[^"]*:cloudformation:[^"]*:stack/([^/"]+)', 1)
+            regexp_extract(stack_id, ':stack/([^/]+)', 1)
         ) end as tagged_stack,
         -- what is made for all regions is recorded in one of them: the stack lies where its ARN says
-        case when by_stacks then coalesce(
-            nullif(regexp_extract(request, '"arn:[^":]*:cloudformation:([^":]+):[^":]*:stack/' || regexp_escape(tagged_stack) || '/', 1), ''),
-            case when service not in ('iam', 'cloudfront', 'route53', 'waf', 'shield', 'globalaccelerator', 'organizations') then t.awsRegion end
-        ) end as stack_region,
-        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then t.requestParameters->>'$.stackName' end, '') end as stack,
+        coalesce(
+            nullif(split_part(stack_id, ':', 4), ''),
+            case when service not in ('iam', 'cloudfront', 'route53', 'waf', 'shield', 'globalaccelerator', 'organizations', 'budgets', 'ce', 'cur', 'networkmanager', 'ecr-public') then t.awsRegion end
+        ) as stack_region,
+        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '(?:^|:stack/)([^:/]+)', 1) end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from placed
 )

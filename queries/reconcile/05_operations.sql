@@ -59,7 +59,8 @@ spread as (
     from operation o cross join config_standard c
 ),
 candidate as (
-    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack, ch.on_behalf_of, o.* exclude (hour, place)
+    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack,
+           coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of, o.* exclude (hour, place)
     from child ch
     join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
     cross join config_standard c
@@ -76,14 +77,15 @@ candidate as (
 chosen as (
     select * from candidate
     where by_stack or not names_stack or names_stack is null
-    qualify row_number() over (partition by change_id order by by_stack desc, occurred_at desc, record_id) = 1
+    -- a stack does its work in its own region
+    qualify row_number() over (partition by change_id order by by_stack desc, in_region desc, occurred_at desc, record_id) = 1
 ),
 others as (
     -- another initiator shortly before, and nothing tells which of the two it was
     select ch.change_id, list(distinct o.actor order by o.actor) as actors
     from chosen ch
     join candidate o on o.change_id = ch.change_id
-    where not ch.by_stack and ch.on_behalf_of = 'initiator'
+    where not ch.by_stack and ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
       and o.occurred_at >= ch.occurred_at - interval 10 minutes
       and (o.actor_kind, o.actor) is distinct from (ch.actor_kind, ch.actor)
     group by ch.change_id
