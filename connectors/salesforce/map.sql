@@ -30,6 +30,9 @@ select
     coalesce(k.category, 'change') as category,
     'action_class:' || k.line as classed_by,
     case
+        -- Automated Process, the user by which Salesforce and the organisation's own automations act: no person's, and
+        -- since only its name says so, not the platform's either
+        when nullif(t.DelegateUser, '') is null and regexp_matches(t.CreatedBy.Username, '(?i)^autoproc@00d[0-9a-z]{12,15}$') then 'workload'
         when coalesce(nullif(t.DelegateUser, ''), t.CreatedBy.Username, t.CreatedById) is not null then 'person'
         -- an entry without an author is the platform's own
         else 'service'
