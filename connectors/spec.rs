@@ -25,7 +25,7 @@ pub struct Spec {
     /// The relations that `map.sql` makes of it.
     pub emits: Vec<Relation>,
     /// How it is read.
-    #[serde(default = "over_http")]
+    #[serde(default = "over_http", deserialize_with = "engine::some")]
     pub transport: Vec<Transport>,
     /// What a source may say.
     #[serde(default)]
@@ -63,7 +63,7 @@ pub struct Spec {
     #[serde(default, deserialize_with = "engine::errors")]
     pub(crate) errors: Errors,
     /// Pointers to what is taken out of a record before it is stored.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "engine::redact")]
     pub(crate) redact: Vec<String>,
 }
 

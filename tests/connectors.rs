@@ -150,6 +150,41 @@ fn an_api_that_nobody_thought_of_is_read_from_a_folder_of_the_users() {
     );
 }
 
+/// One folder's mapping fails: with what its own records hold, or by what it says. All else is judged.
+#[test]
+fn a_mapping_that_fails_stops_nobody_else() {
+    let log = vec![entry(1, 90), entry(2, 80)];
+    let server = Server::start(move |asked| answer(asked, &log, &json!([]))).expect("a port");
+    let place = place(&server);
+    place.write("mine/tidewave/connector.toml", DESCRIPTION.replace("\"tidewatch\"", "\"tidewave\""));
+    place.write("mine/tidewave/map.sql", MAPPING);
+    let mut config = std::fs::read_to_string(place.path("changetrail.toml")).expect("a configuration");
+    let more = config.split_once("[[source]]").expect("a source").1;
+    config = format!("{config}[[source]]{}", more.replace("tides", "waves").replace("tidewatch", "tidewave"));
+    place.write("changetrail.toml", &config);
+    for (change, said) in [
+        (("as actor_name", "as actor_nam"), "`change` has no column `actor_nam`; did you mean `actor_name`?"),
+        (
+            ("json_extract_string(record, '$.who')", "cast(json_extract_string(record, '$.who') as integer)::varchar"),
+            "Could not convert",
+        ),
+    ] {
+        place.write("mine/tidewave/map.sql", MAPPING.replacen(change.0, change.1, 1));
+        place.ran(2, &["audit"]).says(&["what is new of source `waves` could not be judged", said]);
+        assert_eq!(place.query("select source, count(*) from change group by all").rows, [["tides", "2"]]);
+    }
+    // What tells of releases is missed by others: nobody is judged without it.
+    let description = DESCRIPTION.replace("\"tidewatch\"", "\"tidewave\"");
+    let description = description.replace("emits = [\"change\"]", "emits = [\"change\", \"deployment\"]");
+    place.write("mine/tidewave/connector.toml", description);
+    let mapping = MAPPING.replacen("as actor_name", "as actor_nam", 1);
+    place.write(
+        "mine/tidewave/map.sql",
+        format!("{mapping};\n-- emits: deployment\nselect record_id from raw where false\n"),
+    );
+    place.ran(2, &["audit"]).says(&["the mapping of connector `tidewave` is unusable"]);
+}
+
 /// Every folder without Rust, held against its fixtures.
 #[test]
 fn every_folder_keeps_the_contract() {
@@ -271,12 +306,15 @@ vendor = "Tidewatch"
 docs = "https://example.org/tidewatch"
 kind = "events"
 emits = ["change"]
+transport = "http"
 params = { base_url = { default = "https://api.tidewatch.example.org" }, site = { help = "the site" } }
 secrets = ["token"]
 permission = "read"
 retention = "30 days"
 lag = "5 minutes"
 
+[redact]
+pointers = ["/note"]
 [auth]
 type = "bearer"
 [request]
@@ -349,6 +387,7 @@ fn a_description_says_no_more_than_it_must() {
         (("status = 404", "stat = 404"), "unknown key `stat` in [errors[0]]; did you mean `status`?"),
         (("path = \"/log\"", "path = \"/log\"\nquery = { from = \"1\" }"), "`start` is the name of a parameter"),
         (("secrets = [\"token\"]", "secrets = [\"one\", \"two\"]"), "type needs `token`"),
+        (("pointers = ", "pointer = "), "unknown key `pointer`"),
     ] {
         place.write("mine/tidewatch/connector.toml", TERSE.replacen(change.0, change.1, 1));
         place.ran(2, &["collect"]).says(&[said]);

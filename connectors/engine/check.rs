@@ -278,7 +278,7 @@ pub(super) fn request(table: &tables::Request) -> Result<Request, String> {
             Some(Body::Json { value, texts })
         }
     };
-    let method = match table.method.as_deref() {
+    let method = match table.method.as_deref().map(str::to_ascii_uppercase).as_deref() {
         None if body.is_none() => reqwest::Method::GET,
         None | Some("POST") => reqwest::Method::POST,
         Some("GET") => reqwest::Method::GET,

@@ -28,4 +28,6 @@ pub use auth::throwaway_rsa_key;
 pub(crate) use folder::Folder;
 pub use folder::FolderError;
 pub(crate) use parse::parse;
-pub(crate) use tables::{Auth, Cursor, Errors, ForEach, Identity, Limits, Paginate, Records, Request, Stream, errors};
+pub(crate) use tables::{
+    Auth, Cursor, Errors, ForEach, Identity, Limits, Paginate, Records, Request, Stream, errors, redact, some,
+};

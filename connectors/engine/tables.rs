@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 
 use crate::spec::Kind;
 
@@ -73,7 +74,7 @@ pub(crate) struct Request {
     /// A table is sent as JSON, a text as it is.
     pub(super) body: Option<toml::Value>,
     /// `[setup]` only: statuses that mean that it was done before.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "some")]
     pub(super) ok_if: Vec<u16>,
 }
 
@@ -277,6 +278,63 @@ pub(crate) fn errors<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Errors
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Errors, A::Error> {
             let on = Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?;
             Ok(Errors { on, ..Errors::default() })
+        }
+    }
+    from.deserialize_any(Either)
+}
+
+/// Reads a list, or the only one of it.
+///
+/// # Errors
+/// As serde's.
+pub(crate) fn some<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Some<T>(std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Some<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            T::deserialize(text.into_deserializer()).map(|one| vec![one])
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Vec<T>, E> {
+            T::deserialize(number.into_deserializer()).map(|one| vec![one])
+        }
+    }
+    from.deserialize_any(Some(std::marker::PhantomData))
+}
+
+/// Reads pointers, which may stand in a table of their own as everything else does.
+///
+/// # Errors
+/// As serde's.
+pub(crate) fn redact<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Table {
+        pointers: Vec<String>,
+    }
+    struct Either;
+    impl<'de> serde::de::Visitor<'de> for Either {
+        type Value = Vec<String>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of pointers")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Ok(Table::deserialize(serde::de::value::MapAccessDeserializer::new(map))?.pointers)
         }
     }
     from.deserialize_any(Either)

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     Ok(if flagged(findings, args.fail_on) { ExitStatus::Findings } else { ExitStatus::Clean })
 }
 
-/// Collects and reconciles. Also says whether everything was read.
+/// Collects and reconciles. Also says whether everything was read and judged.
 pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow::Result<(bool, Outcome)> {
     let wait = context.writer_wait();
     let options = collect::Options { sources: Vec::new(), since: None, validate: false, now: context.now, wait };
@@ -84,7 +84,7 @@ pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow:
     let options = reconcile::Options { now: context.now, rebuild: false, complete, wait, instead: None };
     let outcome = reconcile::run(config, store, &options, &context.printer)?;
     super::reconcile::tell(&outcome, context);
-    Ok((complete, outcome))
+    Ok((complete && outcome.unmapped.is_empty(), outcome))
 }
 
 /// Prints the summary and how many changes have each verdict.

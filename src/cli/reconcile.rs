@@ -56,10 +56,6 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let outcome = reconcile::run(&config, &context.store(&config), &options, &context.printer)?;
     tell(&outcome, context);
-    for unmapped in &outcome.unmapped {
-        let failure = Failure { name: unmapped.source.clone(), error: unmapped.error.clone() };
-        context.printer.error(&failure, unmapped.hint.as_deref());
-    }
     Ok(if outcome.unmapped.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
@@ -72,6 +68,10 @@ struct Failure {
 
 /// Says what came out.
 pub(super) fn tell(outcome: &Outcome, context: &Context) {
+    for unmapped in &outcome.unmapped {
+        let failure = Failure { name: unmapped.source.clone(), error: unmapped.error.clone() };
+        context.printer.error(&failure, unmapped.hint.as_deref());
+    }
     for warning in &outcome.warnings {
         context.printer.warning(warning);
     }

@@ -54,7 +54,10 @@ impl Stage<'_> {
         }
         let now = time_of(self.fixtures.polls.len());
         let options = reconcile::Options { now, rebuild: false, complete: false, wait: WAIT, instead: None };
-        reconcile::run(&config, &store, &options, &Silent).map_err(|error| chain(&error))?;
+        let outcome = reconcile::run(&config, &store, &options, &Silent).map_err(|error| chain(&error))?;
+        if let Some(unmapped) = outcome.unmapped.into_iter().next() {
+            return Err(unmapped.error);
+        }
         let db = Db::open(&store, Access::Read, WAIT).map_err(|error| chain(&error))?;
         let (_, set_aside) = db
             .rows("select error || ': ' || left(record, 200) from quarantine order by all", &[])

@@ -7,7 +7,7 @@
 //! its statuses, its approvals, its definition). A source that emits these is mapped over all of its records whenever
 //! one came, so that a mapping may join them.
 
-use changetrail_connectors::{Catalog, Connector, hex};
+use changetrail_connectors::{Catalog, Connector, hex, spec};
 use sha2::{Digest, Sha256};
 
 use super::sandbox::{self, Statement};
@@ -140,6 +140,14 @@ pub(super) fn run(
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
+}
+
+/// Whether the others can be judged without what is new of a source: it tells of changes alone, and nobody else's change
+/// would look otherwise for the lack of it.
+pub(super) fn can_wait(connector: &dyn Connector) -> bool {
+    let tells =
+        |relation: &spec::Relation| matches!(relation, spec::Relation::Change | spec::Relation::ManagedResource);
+    connector.spec().emits.iter().all(tells)
 }
 
 fn is_joined(relation: &str) -> bool {

@@ -53,7 +53,7 @@ pub struct Outcome {
     /// Findings that a baseline accepts: how many are left, of how many.
     pub baseline: Option<(u64, u64)>,
     pub warnings: Vec<String>,
-    /// Sources whose connector is not known or cannot be used: nothing new of them was judged.
+    /// Sources whose connector is not known, or whose connector or mapping cannot be used: nothing new of them was judged.
     pub unmapped: Vec<Unmapped>,
 }
 
@@ -133,26 +133,58 @@ impl Error {
 pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
     let db = Db::open(store, Access::Write, options.wait)?;
     db.sandbox()?;
-    db.batch("begin", "begin transaction")?;
     let task = "reconciling";
     let steps = FIRST.len() + RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
-    progress.begin(task, Some(steps as u64));
-    let result = judge(&db, config, options, &|step| progress.advance(task, 1, step));
-    progress.end(task);
-    match result {
-        Ok(outcome) => {
-            db.batch("commit", "commit")?;
-            Ok(outcome)
-        }
-        Err(error) => {
-            // The first error is the one to tell.
-            let _ = db.batch("rollback", "rollback");
-            Err(error)
+    let mut left_out = Vec::new();
+    loop {
+        db.batch("begin", "begin transaction")?;
+        progress.begin(task, Some(steps as u64));
+        let result = judge(&db, config, options, &left_out, &|step| progress.advance(task, 1, step));
+        progress.end(task);
+        match result {
+            Ok(outcome) => {
+                db.batch("commit", "commit")?;
+                return Ok(outcome);
+            }
+            Err(stopped) => {
+                // The first error is the one to tell.
+                let _ = db.batch("rollback", "rollback");
+                match stopped {
+                    Stopped::Error(error) => return Err(error),
+                    // All else is judged without it, from the beginning: what was half done is undone.
+                    Stopped::Source(unmapped) => left_out.push(unmapped),
+                }
+            }
         }
     }
 }
 
-fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Result<Outcome, Error> {
+/// Why judging ended before its end.
+enum Stopped {
+    Error(Error),
+    /// The mapping of one source fails, and the others can be judged without it.
+    Source(Unmapped),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<store::Error> for Stopped {
+    fn from(error: store::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+fn judge(
+    db: &Db,
+    config: &Config,
+    options: &Options,
+    left_out: &[Unmapped],
+    step: &dyn Fn(&str),
+) -> Result<Outcome, Stopped> {
     let now = ("now", Value::Time(options.now));
     let rules = Rules::load(options.instead.as_deref())?;
     let when = begin(db, config, &rules, options)?;
@@ -162,11 +194,20 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
     }
     step("mapping");
     let catalog = config.connectors();
-    let sources = Sources::of(config, &catalog);
+    let mut sources = Sources::of(config, &catalog);
+    sources.unmapped.extend_from_slice(left_out);
     for (source, connector) in sources.mapped {
+        if left_out.iter().any(|known| known.source == source) {
+            continue;
+        }
         let of_source = config.sources.iter().find(|known| known.name == source);
         let settings = of_source.map(|source| mapping::settings(&source.params)).unwrap_or_default();
-        mapping::run(db, &source, &settings, &*connector, options)?;
+        if let Err(error) = mapping::run(db, &source, &settings, &*connector, options) {
+            if !mapping::can_wait(&*connector) {
+                return Err(error.into());
+            }
+            return Err(Stopped::Source(Unmapped { source, hint: error.hint(), error: chain(&error) }));
+        }
     }
     mapping::load_relations(db, &catalog)?;
     let (of_releases, of_changes): (Vec<_>, Vec<_>) =
@@ -189,10 +230,21 @@ fn judge(db: &Db, config: &Config, options: &Options, step: &dyn Fn(&str)) -> Re
         warnings: warnings(db)?,
         unmapped: sources.unmapped,
     };
-    if options.complete {
+    if options.complete && outcome.unmapped.is_empty() {
         db.run("audit", "insert into audit values ($now)", &[now])?;
     }
     Ok(outcome)
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// Tells the rules what this run knows; they say whether everything has to be judged.

@@ -7,7 +7,7 @@
 use changetrail_connectors::{Connector, nearest};
 use serde_json::Value as Json;
 
-use super::Error;
+use super::{Error, chain};
 use crate::store::{Db, Value};
 
 /// Functions that make rows of what a record holds.
@@ -212,20 +212,10 @@ fn columns(db: &Db, statement: &Statement<'_>, columns: &str) -> Result<(), Stri
         };
         if kind != *expected && !(kind == "JSON" && expected == "VARCHAR") {
             return Err(format!(
-                "the column `{name}` of `{}` is {expected}, and what comes out is not",
+                "the column `{name}` of `{}` is {expected}, and what comes out is {kind}",
                 statement.relation
             ));
         }
     }
     Ok(())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
