@@ -76,3 +76,223 @@ fn outside_a_job_it_says_what_to_do() {
     assert_eq!(output.code, Some(2));
     assert!(output.stderr.contains("GitHub Actions") && output.stderr.contains("hint"), "{output}");
 }
+
+type Variables = Vec<(&'static str, &'static str)>;
+
+/// What a job of each system has in its environment, as far as it tells of the run, and much that does not; before it the
+/// id of the deployment, after it what is told on the command line, and a name of the sessions that it takes.
+fn jobs() -> Vec<(&'static str, Variables, Vec<&'static str>, &'static str)> {
+    let azure = [
+        ("TF_BUILD", "True"),
+        ("AGENT_NAME", "Azure Pipelines 2"),
+        ("SYSTEM_COLLECTIONURI", "https://dev.azure.com/example/"),
+        ("SYSTEM_TEAMPROJECT", "register"),
+        ("BUILD_DEFINITIONNAME", "register-build"),
+        ("BUILD_BUILDID", "7101"),
+        ("BUILD_BUILDNUMBER", "20261103.4"),
+        ("BUILD_SOURCEVERSION", "9f2c4e1a7b6d5c4b3a2918070605040302010fee"),
+        ("BUILD_REQUESTEDFOR", "Alice Green"),
+        ("BUILD_REQUESTEDFOREMAIL", "alice@example.org"),
+        ("BUILD_REASON", "IndividualCI"),
+        ("AGENT_JOBSTATUS", "SucceededWithIssues"),
+    ];
+    let release = [
+        ("RELEASE_DEFINITIONNAME", "register-release"),
+        ("RELEASE_RELEASEID", "812"),
+        ("RELEASE_RELEASENAME", "Release-812"),
+        ("RELEASE_ENVIRONMENTNAME", "Prod"),
+        ("RELEASE_ENVIRONMENTID", "103"),
+        ("RELEASE_ATTEMPTNUMBER", "2"),
+        ("RELEASE_REASON", "Manual"),
+        ("RELEASE_DEPLOYMENT_REQUESTEDFOR", "Alice Green"),
+        ("RELEASE_REQUESTEDFOREMAIL", "alice@example.org"),
+        ("RELEASE_RELEASEWEBURL", "https://dev.azure.com/example/register/_release?releaseId=812"),
+    ];
+    let github = [
+        ("CI", "true"),
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_SERVER_URL", "https://github.com"),
+        ("GITHUB_REPOSITORY", "example/register"),
+        ("GITHUB_RUN_ID", "11804321567"),
+        ("GITHUB_RUN_ATTEMPT", "3"),
+        ("GITHUB_RUN_NUMBER", "412"),
+        ("GITHUB_WORKFLOW", "Release"),
+        ("GITHUB_REF_NAME", "main"),
+        ("GITHUB_SHA", "9f2c4e1a7b6d5c4b3a2918070605040302010fee"),
+        ("GITHUB_ACTOR", "agreen"),
+        ("GITHUB_TRIGGERING_ACTOR", "alice@example.org"),
+        ("GITHUB_EVENT_NAME", "workflow_dispatch"),
+    ];
+    let gitlab = [
+        ("CI", "true"),
+        ("GITLAB_CI", "true"),
+        ("CI_PROJECT_PATH", "example/register"),
+        ("CI_PIPELINE_ID", "1002003001"),
+        ("CI_JOB_ID", "5550001112"),
+        ("CI_JOB_STATUS", "success"),
+        ("CI_JOB_STARTED_AT", "2026-11-03T10:00:00Z"),
+        ("CI_JOB_URL", "https://gitlab.com/example/register/-/jobs/5550001112"),
+        ("CI_COMMIT_SHA", "9f2c4e1a7b6d5c4b3a2918070605040302010fee"),
+        ("CI_COMMIT_SHORT_SHA", "9f2c4e1a"),
+        ("CI_COMMIT_TAG", ""),
+        ("CI_PIPELINE_SOURCE", "schedule"),
+        ("GITLAB_USER_EMAIL", "alice@example.org"),
+        ("GITLAB_USER_LOGIN", "agreen"),
+    ];
+    let jenkins = [
+        ("JENKINS_URL", "https://ci.example.org/"),
+        ("JOB_NAME", "register/release%2F2026"),
+        ("BUILD_NUMBER", "41"),
+        ("BUILD_TAG", "jenkins-register-release%2F2026-41"),
+        ("BUILD_URL", "https://ci.example.org/job/register/job/release%252F2026/41/"),
+        ("GIT_COMMIT", "9f2c4e1a7b6d5c4b3a2918070605040302010fee"),
+        ("BUILD_USER_EMAIL", "alice@example.org"),
+    ];
+    vec![
+        ("ado:register-build:7101:prod:1", azure.to_vec(), vec![], "ado-7101"),
+        ("ado:register-release:812:prod:2", [&azure[..], &release[..]].concat(), vec![], "ado-rel-812-103"),
+        (
+            "github:example/register:11804321567:prod:3",
+            github.to_vec(),
+            vec!["--outcome", "success"],
+            "gh-11804321567-3",
+        ),
+        ("gitlab:example/register:1002003001:prod:5550001112", gitlab.to_vec(), vec![], "gl-1002003001"),
+        (
+            "jenkins:register/release%2F2026:41:prod",
+            jenkins.to_vec(),
+            vec!["--outcome", "SUCCESS"],
+            "jenkins-register-release%2f2026-41",
+        ),
+    ]
+}
+
+#[test]
+fn jobs_of_every_system_are_in_the_log_with_their_keys() {
+    let place = place();
+    for (_, variables, outcome, _) in jobs() {
+        for outcome in [&["--outcome", "running"][..], &outcome] {
+            let output = in_job(&place, &variables, &[&["--pipeline", "register-release"][..], outcome].concat());
+            assert_eq!(output.code, Some(0), "{output}");
+        }
+    }
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["0"]]);
+    for (id, _, _, session) in jobs() {
+        let told = place.query(&format!(
+            "select outcome, environment, requested_by, started_at is not null, finished_at is not null, list_contains(session_names, '{session}') from deployment where deployment_id = '{id}'"
+        ));
+        assert_eq!(told.rows, [["succeeded", "live", "alice@example.org", "true", "true", "true"]], "{id}");
+    }
+    let triggers = place.query("select string_agg(coalesce(trigger, '?'), ' ' order by deployment_id) from deployment");
+    assert_eq!(triggers.rows, [["automatic manual manual scheduled ?"]]);
+}
+
+#[test]
+fn the_correlation_id_that_a_job_sets_is_one_of_its_keys() {
+    let place = Place::empty();
+    let id = ("ARM_CORRELATION_REQUEST_ID", "6332bb20-07e6-517b-bd86-858e49a4791e");
+    for (_, variables, _, _) in jobs() {
+        let printed = in_job(&place, &[&variables[..], &[id]].concat(), &["--outcome", "running", "--print"]);
+        let record: serde_json::Value = serde_json::from_str(&printed.stdout).expect("one record");
+        assert_eq!(record["keys"]["azure_correlation_ids"], serde_json::json!([id.1]));
+    }
+}
+
+#[test]
+fn what_a_job_is_called_is_text_and_no_outcome_is_made_up() {
+    let place = place();
+    let name = "x\u{1b}[31m\"}\n{\"schema\":\"changetrail.deployment/1\",\"id\":\"forged\",\"pipeline\":\"register-release\"}'; drop table deployment; --";
+    let long = "y".repeat(100_000);
+    let hostile = [
+        ("JENKINS_URL", "https://ci.example.org/"),
+        ("JOB_NAME", name),
+        ("BUILD_NUMBER", "1"),
+        ("BUILD_TAG", long.as_str()),
+        ("BUILD_USER_EMAIL", "=cmd()|' /C calc'!A0"),
+    ];
+    assert_eq!(in_job(&place, &hostile, &["--pipeline", "register-release", "--outcome", "running"]).code, Some(0));
+    // A word that no system says is no outcome: the record is set aside, not taken for a success.
+    assert_eq!(in_job(&place, GITLAB, &["--pipeline", "register-release", "--outcome", "splendid"]).code, Some(0));
+    place.ran(0, &["reconcile"]);
+    let told = place.query("select count(*), min(deployment_id like 'jenkins:x%') from deployment");
+    assert_eq!(told.rows, [["1", "true"]]);
+    assert_eq!(place.query("select count(*) from quarantine where stage = 'map'").rows, [["1"]]);
+    let shown = place.ran(0, &["query", "select deployment_id, requested_by from deployment"]).stdout;
+    assert!(!shown.contains('\u{1b}'), "{shown}");
+}
+
+#[test]
+fn cdevents_as_the_specification_has_them_are_read_from_a_pipe() {
+    let place = place();
+    let sha = "0b31b1c02ff458ad9b7b81cbdf8f028bd54699fa151f221d1e8de6817db93427";
+    let event = |id: &str, kind: &str, time: &str, subject: serde_json::Value| {
+        serde_json::json!({
+            "context": {"specversion": "0.5.1", "id": id, "chainId": "4c8cb7dd-3448-41de-8768-eec704e2829b", "source": "/event/source/123", "type": format!("dev.cdevents.{kind}"),
+                "timestamp": format!("2026-11-03T{time}.315384Z"), "schemaUri": "https://myorg.com/schema/custom",
+                "links": [{"linkType": "RELATION", "linkKind": "TRIGGER", "target": {"contextId": "5328c37f-bb7e-4bb7-84ea-9f5f85e4a7ce"}}]},
+            "subject": subject, "customData": {"any": [1, {"thing": null}]}, "customDataContentType": "application/json"})
+    };
+    let subject = |id: &str, content: serde_json::Value| serde_json::json!({"id": id, "source": "/event/source/123", "content": content});
+    let artifact = format!("pkg:oci/myapp@sha256%3A{sha}");
+    let lines = [
+        event(
+            "1",
+            "pipelinerun.started.0.3.0",
+            "10:00:00",
+            subject(
+                "7001",
+                serde_json::json!({"pipelineName": "register-release", "uri": "https://www.example.com/7001"}),
+            ),
+        ),
+        event(
+            "2",
+            "service.deployed.0.3.0",
+            "10:20:00",
+            subject(
+                "register",
+                serde_json::json!({"environment": {"id": "prod", "source": "/env"}, "artifactId": artifact}),
+            ),
+        ),
+        // Neither a requester nor an artifact, and a kind that a later version adds.
+        event(
+            "3",
+            "service.removed.0.3.0",
+            "10:30:00",
+            subject("register", serde_json::json!({"environment": {"id": "prod"}})),
+        ),
+        event(
+            "4",
+            "deployment.finished.0.1.0-draft",
+            "10:31:00",
+            subject("d", serde_json::json!({"outcome": "success"})),
+        ),
+    ];
+    let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+    place.write("events.jsonl", format!("\u{feff}{}\n", lines.join("\n")));
+    let mut command = place.command(&["record", "-"]);
+    let file = std::fs::File::open(place.path("events.jsonl")).expect("the events");
+    let output = Output::of(command.stdin(std::process::Stdio::from(file)));
+    assert_eq!(output.code, Some(0), "{output}");
+    place.ran(0, &["reconcile"]);
+    let told = place.query(
+        "select pipeline, environment, artifact_digest, run_ids[1], outcome, started_at, finished_at from deployment",
+    );
+    let digest = format!("sha256:{sha}");
+    assert_eq!(
+        told.rows,
+        [[
+            "register-release",
+            "live",
+            digest.as_str(),
+            "7001",
+            "succeeded",
+            "2026-11-03T10:00:00.315384Z",
+            "2026-11-03T10:20:00.315384Z"
+        ]]
+    );
+    assert_eq!(
+        place.query("select count(*) from event where source = 'record' and category = 'evidence'").rows,
+        [["3"]]
+    );
+}

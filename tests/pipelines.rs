@@ -407,6 +407,28 @@ fn a_ticket_of_jira_signs_off_the_run_that_names_it_and_not_one_that_was_taken_b
     assert_eq!(audited.says(VERDICT)[0][..2], ["unapproved", "approvals-unknown"]);
 }
 
+#[test]
+fn each_system_says_what_it_takes_to_read_it_and_what_is_not_read() {
+    let place = Place::empty();
+    let expected = [
+        ("azure-devops", ["Release (read)", "release retention, 30 days", "Azure DevOps Server"]),
+        ("github", ["Actions, Deployments", "audit log 180 days", "bypass"]),
+        ("gitlab", ["read_api", "as long as the project", "merge request"]),
+        ("hcp-terraform", ["team token", "audit trail 14 days", "policy overrides"]),
+        ("aws-codepipeline", ["codepipeline:ListActionExecutions", "12 months", "who may approve"]),
+        ("argo-cd", ["applications, get", "10 syncs", "approvals"]),
+        ("servicenow", ["sysapproval_approver", "archives", "approval was given"]),
+        ("jira", ["browse the projects", "as long as the tickets", "change no status"]),
+        ("terraform-state", ["s3:GetObject", "as long as the files", "values"]),
+    ];
+    for (name, words) in expected {
+        let said = place.ran(0, &["connectors", name]).stdout;
+        for part in ["permission ", "retention ", "lag ", "not covered"].iter().chain(&words) {
+            assert!(said.contains(part), "{name} does not say {part}: {said}");
+        }
+    }
+}
+
 /// Attacks on the separation of duties, of which other tools let some pass.
 mod separation_of_duties {
     use super::*;

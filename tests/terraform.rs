@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::support::shorthand::{events, releases, with_accounts};
-use crate::support::{Output, Place, checkout};
+use crate::support::{Output, Place, Table, checkout, skip};
 use serde_json::{Value, json};
 
 /// The world of the cases with a state of two buckets and a security group, one of them touched by hand and one by the
@@ -90,4 +90,83 @@ fn a_plan_names_who_changed_each_attribute_or_says_that_nobody_was_seen() {
     assert_eq!(Output::of(command.stdin(Stdio::from(file))).stdout, said);
     place.write("no-plan.json", "{\"a\": 1}");
     assert!(place.ran(2, &["explain", "--plan", "no-plan.json"]).stderr.contains("terraform show -json"));
+}
+
+/// The public scenario with a state and a drifted plan of everything that somebody touched there outside a release, and of
+/// two resources that nobody did: each has its culprit, as the truth has it.
+#[test]
+fn every_drifted_resource_of_the_public_scenario_has_its_culprit_or_nobody_was_seen() {
+    let scenario = checkout("../shared/scenarios/public-1");
+    if !scenario.join("changetrail.toml").exists() {
+        skip("the public scenario", &format!("{} is absent", scenario.display()));
+        return;
+    }
+    let place = Place::empty();
+    place.copy(&scenario, "");
+    let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("a configuration");
+    place.write(
+        "changetrail.toml",
+        format!("{config}\n[[source]]\nname = 'terraform'\nconnector = 'terraform-state'\npath = 'states'\n"),
+    );
+    std::fs::create_dir_all(place.path("states")).expect("a folder");
+    place.run(&["audit"]);
+    let truth = Table::parse(&std::fs::read_to_string(scenario.join("truth-changes.csv")).expect("the truth"));
+    let changes = place.report("changes");
+    // Of each resource the latest change that the truth knows to be outside a release; the report has its time and resource.
+    let mut latest: std::collections::BTreeMap<String, (String, &str, &str)> = std::collections::BTreeMap::new();
+    for row in &changes.rows {
+        let resource = changes.cell(row, "resource").to_owned();
+        let known = truth.rows.iter().find(|known| truth.cell(known, "record_id") == changes.cell(row, "record_id"));
+        let Some(known) = known.filter(|known| truth.cell(known, "deployment_id").is_empty()) else { continue };
+        let arn = resource.starts_with("arn:") || resource.starts_with("/subscriptions/");
+        let kinds = ["create", "update", "permission"];
+        if !arn || !kinds.contains(&changes.cell(row, "operation")) {
+            continue;
+        }
+        let time = changes.cell(row, "occurred_at").to_owned();
+        let told = (time, truth.cell(known, "actor"), truth.cell(known, "verdict"));
+        if latest.get(&resource).is_none_or(|(before, ..)| *before <= told.0) {
+            latest.insert(resource, told);
+        }
+    }
+    assert!(latest.len() >= 10, "{} resources", latest.len());
+    let aws = r#"provider["registry.terraform.io/hashicorp/aws"]"#;
+    let untouched = ["arn:aws:s3:::nobody-was-here", "arn:aws:s3:::nor-here"];
+    let resources: Vec<&str> = latest.keys().map(String::as_str).chain(untouched).collect();
+    let kind = |arn: &str| if arn.starts_with('/') { "azurerm_resource_group" } else { "aws_s3_bucket" };
+    let managed = |(number, arn): (usize, &&str)| {
+        json!({"mode": "managed", "type": kind(arn), "name": format!("r{number}"), "provider": aws.replace("aws", if arn.starts_with('/') { "azurerm" } else { "aws" }),
+            "instances": [{"attributes": {"id": arn, "arn": arn, "secret": "hunter2"}}]})
+    };
+    let drifted = |(number, arn): (usize, &&str)| {
+        json!({"address": format!("{}.r{number}", kind(arn)), "type": kind(arn), "name": format!("r{number}"),
+            "change": {"actions": ["update"], "before": {"id": arn, "arn": arn, "zzz": "hunter2"}, "after": {"id": arn, "arn": arn, "zzz": "other"}}})
+    };
+    let state: Vec<Value> = resources.iter().enumerate().map(managed).collect();
+    let plan: Vec<Value> = resources.iter().enumerate().map(drifted).collect();
+    place.write("states/live.tfstate", json!({"version": 4, "terraform_version": "1.9.0", "serial": 1, "lineage": "l", "outputs": {}, "resources": state}).to_string());
+    place.write(
+        "plan.json",
+        json!({"format_version": "1.2", "resource_changes": [], "resource_drift": plan}).to_string(),
+    );
+    place.run(&["audit"]);
+
+    let said = place.ran(0, &["explain", "--plan", "plan.json"]).stdout;
+    let drift = place.report("drift");
+    for (number, arn) in resources.iter().enumerate() {
+        let address = format!("{}.r{number} ", kind(arn));
+        let line = said.lines().find(|line| line.starts_with(&address)).unwrap_or_else(|| panic!("{address}: {said}"));
+        let Some((_, actors, verdicts)) = latest.get(*arn) else {
+            assert!(line.contains("not seen") && line.contains("coverage ends at 20"), "{line}");
+            continue;
+        };
+        let is_told = |cell: &str| cell.split(';').any(|word| word == "*" || line.to_lowercase().contains(word));
+        assert!(is_told(actors) && is_told(verdicts), "{arn}: {actors} {verdicts}: {line}");
+        let listed = drift.rows.iter().any(|row| drift.cell(row, "terraform_address") == address.trim());
+        assert!(
+            listed || verdicts.contains("platform") || verdicts.contains("exempted"),
+            "{address} is not in the report"
+        );
+    }
+    assert!(!said.contains("hunter2"), "values may be secrets");
 }

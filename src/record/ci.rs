@@ -57,6 +57,9 @@ struct System {
     started: &'static str,
 }
 
+/// What Terraform sends with everything that it does to Azure, where the job sets it.
+const CORRELATION_IDS: &[&str] = &["{ARM_CORRELATION_REQUEST_ID}"];
+
 const SYSTEMS: &[System] = &[
     System {
         name: "GitHub Actions",
@@ -226,7 +229,10 @@ pub fn record(variable: &dyn Fn(&str) -> Option<String>, told: &Told, now: Times
     record.insert("recorded_at".to_owned(), json!(now.to_string()));
     record.insert(
         "keys".to_owned(),
-        json!({"run_ids": all(system.run_ids), "aws_session_names": all(system.session_names), "oidc_subjects": all(system.subjects)}),
+        json!({
+            "run_ids": all(system.run_ids), "aws_session_names": all(system.session_names), "oidc_subjects": all(system.subjects),
+            "azure_correlation_ids": all(CORRELATION_IDS),
+        }),
     );
     Ok(Value::Object(record))
 }
