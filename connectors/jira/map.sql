@@ -16,7 +16,7 @@ moved as (
 decided as (
     select m.*, make_utc(h.created) as decided_at, into_.decision,
            lead(make_utc(h.created)) over (partition by ticket order by make_utc(h.created), h.id) as left_at,
-           lead(lower(i.toString)) over (partition by ticket order by make_utc(h.created), h.id) as next_status
+           lead(into_.decision) over (partition by ticket order by make_utc(h.created), h.id) as next_decision
     from moved m
     left join statuses into_ on into_.status = lower(i.toString)
 )
@@ -25,9 +25,9 @@ select
     coalesce(h.author.accountType = 'app', false) as automated, false as gated,
     'moved to ' || i.toString as comment,
     -- back to where it was asked for: taken back
-    case when next_status in ('open', 'to do', 'in progress', 'awaiting approval', 'draft', 'declined', 'rejected') then left_at end as valid_to
+    case when next_decision in ('rejected', 'withdrawn') then left_at end as valid_to
 from decided
-where decision is not null;
+where decision in ('approved', 'rejected');
 
 -- emits: change
 select

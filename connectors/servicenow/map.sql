@@ -28,19 +28,32 @@ with change as (
     select record->>'$.number' as number, make_utc(nullif(record->>'$.start_date', '')) as valid_from, make_utc(nullif(record->>'$.end_date', '')) as valid_to
     from raw where stream = 'changes'
     qualify row_number() over (partition by (record->>'$.sys_id') order by (record->>'$.sys_updated_on') desc, position desc) = 1
+),
+told as (
+    select record_id, position, record->>'$.sys_id' as sys_id, record->>'$.state' as state, make_utc(record->>'$.sys_updated_on') as told_at,
+           record->>'$."sysapproval.number"' as ticket, nullif(record->>'$."approver.email"', '') as mail, nullif(record->>'$."approver.user_name"', '') as user_name,
+           nullif(record->>'$.sys_updated_by', '') as written_by, record->>'$.comments' as comment
+    from raw where stream = 'decisions'
+),
+turned as (
+    select *, state is distinct from lag(state) over (partition by sys_id order by told_at, position) as turns from told
+),
+-- the row as it was when it came to say what it says: who touched it later decided nothing
+decided as (
+    select * from turned where turns
+    qualify row_number() over (partition by sys_id order by told_at desc, position desc) = 1
 )
 select
-    d.record_id, d.record->>'$."sysapproval.number"' as ticket, 'pre' as phase,
-    case d.record->>'$.state' when 'requested' then 'pending' when 'not_required' then 'skipped' else d.record->>'$.state' end as decision,
-    coalesce(nullif(d.record->>'$."approver.email"', ''), nullif(d.record->>'$."approver.user_name"', '')) as approver,
-    make_utc(d.record->>'$.sys_updated_on') as decided_at,
+    d.record_id, d.ticket, 'pre' as phase,
+    case d.state when 'requested' then 'pending' when 'not_required' then 'skipped' else d.state end as decision,
+    -- whoever wrote the decision made it, in whosever name
+    case when lower(d.written_by) in (lower(d.user_name), 'system') or d.user_name is null or d.state = 'requested' then coalesce(d.mail, d.user_name) else d.written_by end as approver,
+    d.told_at as decided_at,
     -- a workflow may write the row; then nobody decided
-    (d.record->>'$.sys_updated_by') = 'system' as automated,
-    false as gated, d.record->>'$.comments' as comment, c.valid_from, c.valid_to
-from raw d
-left join change c on c.number = (d.record->>'$."sysapproval.number"')
-where d.stream = 'decisions'
-qualify row_number() over (partition by (d.record->>'$.sys_id') order by (d.record->>'$.sys_updated_on') desc, d.position desc) = 1;
+    coalesce(d.written_by = 'system', false) as automated,
+    false as gated, d.comment, c.valid_from, c.valid_to
+from decided d
+left join change c on c.number = d.ticket;
 
 -- emits: change
 select
