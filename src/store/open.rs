@@ -4,6 +4,8 @@
 //! the engine and lets go of the file alone.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -19,6 +21,21 @@ pub(super) const STORE: &str = "store";
 
 /// Time between two tries at a file that another process has.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// What an engine may hold in memory, 2 GB but no more than `DuckDB` takes the machine to have; the rest goes to disk for
+/// as long as it is needed.
+pub(super) const LIMIT: &str =
+    "set memory_limit = least(parse_formatted_bytes(current_setting('memory_limit')), 2000000000) || ' B'";
+
+/// What stands between the store's own name and the number of an engine in the name of the folder that it spills to.
+const SPILL: &str = ".spill-";
+
+/// Numbers the engines of this process.
+static ENGINES: AtomicU64 = AtomicU64::new(0);
+
+/// Tells this process from all others that use the store. Its number would not: in a container that is always 1.
+static PROCESS: LazyLock<String> =
+    LazyLock::new(|| format!("{:016x}", getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()))));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -46,9 +63,12 @@ impl Db {
         if let (Access::Write, Some(folder)) = (access, path.parent()) {
             std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         }
-        let connection = engine().map_err(|source| Error::Open { path: path.to_owned(), source })?;
+        let connection = engine(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
         let db = Self { connection, path: path.to_owned() };
         db.take(access, wait)?;
+        if access == Access::Write {
+            clear_spills(path);
+        }
         db.batch("macros", sql!("schema/macros.sql"))?;
         Ok(db)
     }
@@ -150,14 +170,39 @@ impl Visits {
 
 /// A database in memory for what is passing, to which the store is attached: only an attachment can say how its tables
 /// are cut.
-fn engine() -> duckdb::Result<Connection> {
+fn engine(store: &Path) -> duckdb::Result<Connection> {
     let config = Config::default()
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("preserve_insertion_order", "false")?
+        .with("temp_directory", spill(store))?
         // What a commit brings goes into the file at once, not into a log before that.
         .with("checkpoint_threshold", "1MB")?;
-    Connection::open_in_memory_with_flags(config)
+    let connection = Connection::open_in_memory_with_flags(config)?;
+    connection.execute_batch(LIMIT)?;
+    Ok(connection)
+}
+
+/// The folder for what does not fit into memory: beside the store, where there is room for it, and each engine's own, for
+/// two would write over each other's files. It is made when it is needed, and is gone with the engine.
+fn spill(store: &Path) -> String {
+    let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
+    format!("{}{SPILL}{}-{engine}", store.to_string_lossy(), *PROCESS)
+}
+
+/// Clears away what killed processes have left. Whoever may write is alone with the store: nobody is using it.
+fn clear_spills(store: &Path) {
+    let (Some(folder), Some(name)) = (store.parent(), store.file_name()) else { return };
+    let begins = format!("{}{SPILL}", name.to_string_lossy());
+    let own = format!("{begins}{}-", *PROCESS);
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&begins) && !name.starts_with(&own) {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// Groups of rows a tenth of the usual size let two processors share the work on an ordinary night's records, and keep
@@ -185,7 +230,53 @@ fn lock_holder(message: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::lock_holder;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::{Access, Db, lock_holder};
+    use crate::store::Value;
+
+    /// The names of what lies in a folder, in order.
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_lies_beside_the_store_while_it_is_needed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Db::open(&folder.path().join("s.duckdb"), Access::Write, Duration::ZERO).expect("a store");
+        db.batch("less", "set memory_limit = '40MB'; set threads = 1").expect("less memory");
+        db.sandbox().expect("a sandbox");
+        let made =
+            "begin transaction; create table big as select range as n, sha256(range::varchar) as h from range(700000)";
+        db.batch("much", made).expect("a table that does not fit");
+        let sorted = "select count(*), sum(n)::bigint from (select n, row_number() over (order by h) from big)";
+        let (_, rows) = db.rows(sorted, &[]).expect("an order that does not fit");
+        assert_eq!(rows, [[Value::Int(700_000), Value::Int(244_999_650_000)]]);
+        let spilled = |name: &String| name.starts_with("s.duckdb.spill-");
+        assert!(names(folder.path()).iter().any(spilled), "{:?}", names(folder.path()));
+        drop(db);
+        assert!(!names(folder.path()).iter().any(spilled), "{:?}", names(folder.path()));
+    }
+
+    #[test]
+    fn what_a_killed_process_spilled_is_cleared_away_by_the_next_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, left) = (folder.path().join("s.duckdb"), folder.path().join("s.duckdb.spill-0-0"));
+        drop(Db::open(&store, Access::Write, Duration::ZERO).expect("a store"));
+        for name in [&left, &folder.path().join("other.duckdb.spill-0-0")] {
+            std::fs::create_dir(name).expect("a folder");
+            std::fs::write(name.join("duckdb_temp_storage_DEFAULT-0.tmp"), "spilled").expect("a file");
+        }
+        drop(Db::open(&store, Access::Read, Duration::ZERO).expect("a reader"));
+        assert!(left.exists(), "another reader may be using it");
+        drop(Db::open(&store, Access::Write, Duration::ZERO).expect("a writer"));
+        assert_eq!(names(folder.path()), ["other.duckdb.spill-0-0", "s.duckdb"]);
+    }
 
     #[test]
     fn the_message_names_the_process() {

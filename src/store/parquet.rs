@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use duckdb::Connection;
 use tempfile::TempDir;
 
+use super::open::LIMIT;
 use super::query::to_cell;
 use super::{Column, Kind, Value};
 
@@ -35,7 +36,8 @@ impl Parquet {
         let open = || {
             let connection = Connection::open(folder.path().join("rows.duckdb"))?;
             // One thread: the same rows are the same bytes.
-            connection.execute_batch(&format!("set threads = 1; create table rows ({})", columns.join(", ")))?;
+            connection
+                .execute_batch(&format!("set threads = 1; {LIMIT}; create table rows ({})", columns.join(", ")))?;
             Ok(connection)
         };
         let connection = open().map_err(failed)?;
