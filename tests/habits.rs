@@ -228,6 +228,24 @@ fn tokens_are_had_from_a_system_that_wants_the_client_in_a_header() {
     place(&server, &LOG.replace("type = \"bearer\"", auth)).ran(0, &["collect"]);
 }
 
+#[test]
+fn a_session_may_say_what_the_contract_lets_it_say() {
+    let server = serve(|_| Answer::ok(json!({"entries": [{"id": "s1", "at": "2026-11-01T10:00:00Z"}]}).to_string()));
+    let place = place(&server, LOG);
+    let description = format!("{HEAD}{LOG}").replace("emits = [\"change\"]", "emits = [\"change\", \"session\"]");
+    place.write("mine/buoys/connector.toml", description);
+    let session = "select record_id, null as occurred_at, record_id as issued_key, 'application' as caller_type, 'ci' as caller_name, \
+        'deploy' as role, 'run-7' as session_name, 'repo:x' as subject, null as run_id, null as source_identity, \
+        json_object('RunId', '7') as tags, occurred_at as issued_at, occurred_at + interval 1 hour as expires_at from raw";
+    place.write("mine/buoys/map.sql", format!("{MAPPING};\n-- emits: session\n{session}\n"));
+    place.ran(0, &["collect", "--since", "400d"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(
+        place.query("select issued_key, tag_run_id, occurred_at from session").rows,
+        [["s1", "7", "2026-11-01T10:00:00Z"]]
+    );
+}
+
 const LIST: &str = r#"
 kind = "state"
 [auth]
