@@ -19,6 +19,9 @@ pub const WRITER_PATIENCE: Duration = Duration::from_mins(10);
 /// What the store is called in SQL.
 pub(super) const STORE: &str = "store";
 
+/// What `DuckDB` calls a database without a file.
+const IN_MEMORY: &str = ":memory:";
+
 /// Time between two tries at a file that another process has.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -27,11 +30,11 @@ const RETRY: Duration = Duration::from_millis(20);
 pub(super) const LIMIT: &str =
     "set memory_limit = least(parse_formatted_bytes(current_setting('memory_limit')), 2000000000) || ' B'";
 
-/// What stands between the store's own name and the number of an engine in the name of the folder that it spills to.
-const SPILL: &str = ".spill-";
+/// What stands between the store's own name and that of a process in the names of files that are there for a while only.
+const BESIDE: &str = ".passing-";
 
-/// Numbers the engines of this process.
-static ENGINES: AtomicU64 = AtomicU64::new(0);
+/// Numbers these files of this process.
+static NAMES: AtomicU64 = AtomicU64::new(0);
 
 /// Tells this process from all others that use the store. Its number would not: in a container that is always 1.
 static PROCESS: LazyLock<String> =
@@ -65,12 +68,28 @@ impl Db {
         }
         let connection = engine(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
         let db = Self { connection, path: path.to_owned() };
+        if access == Access::Write && !path.exists() && path != Path::new(IN_MEMORY) {
+            db.make()?;
+        }
         db.take(access, wait)?;
         if access == Access::Write {
-            clear_spills(path);
+            clear_away(path);
         }
         db.batch("macros", sql!("schema/macros.sql"))?;
         Ok(db)
+    }
+
+    /// Makes the file where there is none: whole, under another name, and only then under its own. Whoever is killed while
+    /// making it leaves nothing that would have to be removed by hand.
+    fn make(&self) -> Result<(), Error> {
+        let new = beside(&self.path);
+        let failed = |source| Error::Open { path: self.path.clone(), source };
+        attach(&self.connection, Path::new(&new), Access::Write).map_err(failed)?;
+        self.leave()?;
+        // Where another process was quicker its file stays; where the file system knows no links it is made in place.
+        let _ = std::fs::hard_link(&new, &self.path);
+        let _ = std::fs::remove_file(&new);
+        Ok(())
     }
 
     /// Takes the file, waiting up to `wait` while another process has it.
@@ -107,7 +126,7 @@ impl Db {
     /// # Errors
     /// The database cannot make its tables.
     pub fn scratch() -> Result<Self, Error> {
-        Self::open(Path::new(":memory:"), Access::Write, Duration::ZERO)
+        Self::open(Path::new(IN_MEMORY), Access::Write, Duration::ZERO)
     }
 
     /// Takes from this connection everything that reaches outside the store, for good: files, network, extensions,
@@ -175,7 +194,8 @@ fn engine(store: &Path) -> duckdb::Result<Connection> {
         .enable_autoload_extension(false)?
         .with("autoinstall_known_extensions", "false")?
         .with("preserve_insertion_order", "false")?
-        .with("temp_directory", spill(store))?
+        // Made when it is needed, gone with the engine; each has its own, for two would write over each other's files.
+        .with("temp_directory", beside(store))?
         // What a commit brings goes into the file at once, not into a log before that.
         .with("checkpoint_threshold", "1MB")?;
     let connection = Connection::open_in_memory_with_flags(config)?;
@@ -183,24 +203,27 @@ fn engine(store: &Path) -> duckdb::Result<Connection> {
     Ok(connection)
 }
 
-/// The folder for what does not fit into memory: beside the store, where there is room for it, and each engine's own, for
-/// two would write over each other's files. It is made when it is needed, and is gone with the engine.
-fn spill(store: &Path) -> String {
-    let engine = ENGINES.fetch_add(1, Ordering::Relaxed);
-    format!("{}{SPILL}{}-{engine}", store.to_string_lossy(), *PROCESS)
+/// A name for what is there for a while only: beside the store, where there is room for it, and never given twice.
+fn beside(store: &Path) -> String {
+    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    format!("{}{BESIDE}{}-{number}", store.to_string_lossy(), *PROCESS)
 }
 
 /// Clears away what killed processes have left. Whoever may write is alone with the store: nobody is using it.
-fn clear_spills(store: &Path) {
+fn clear_away(store: &Path) {
     let (Some(folder), Some(name)) = (store.parent(), store.file_name()) else { return };
-    let begins = format!("{}{SPILL}", name.to_string_lossy());
+    let begins = format!("{}{BESIDE}", name.to_string_lossy());
     let own = format!("{begins}{}-", *PROCESS);
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with(&begins) && !name.starts_with(&own) {
             // What cannot be removed is in nobody's way.
-            let _ = std::fs::remove_dir_all(entry.path());
+            let _ = if entry.path().is_dir() {
+                std::fs::remove_dir_all(entry.path())
+            } else {
+                std::fs::remove_file(entry.path())
+            };
         }
     }
 }
@@ -257,7 +280,7 @@ mod tests {
         let sorted = "select count(*), sum(n)::bigint from (select n, row_number() over (order by h) from big)";
         let (_, rows) = db.rows(sorted, &[]).expect("an order that does not fit");
         assert_eq!(rows, [[Value::Int(700_000), Value::Int(244_999_650_000)]]);
-        let spilled = |name: &String| name.starts_with("s.duckdb.spill-");
+        let spilled = |name: &String| name.starts_with("s.duckdb.passing-");
         assert!(names(folder.path()).iter().any(spilled), "{:?}", names(folder.path()));
         drop(db);
         assert!(!names(folder.path()).iter().any(spilled), "{:?}", names(folder.path()));
@@ -266,16 +289,17 @@ mod tests {
     #[test]
     fn what_a_killed_process_spilled_is_cleared_away_by_the_next_writer() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (store, left) = (folder.path().join("s.duckdb"), folder.path().join("s.duckdb.spill-0-0"));
+        let (store, left) = (folder.path().join("s.duckdb"), folder.path().join("s.duckdb.passing-0-0"));
         drop(Db::open(&store, Access::Write, Duration::ZERO).expect("a store"));
-        for name in [&left, &folder.path().join("other.duckdb.spill-0-0")] {
+        for name in [&left, &folder.path().join("other.duckdb.passing-0-0")] {
             std::fs::create_dir(name).expect("a folder");
             std::fs::write(name.join("duckdb_temp_storage_DEFAULT-0.tmp"), "spilled").expect("a file");
         }
+        std::fs::write(folder.path().join("s.duckdb.passing-0-new"), "half a store").expect("a file");
         drop(Db::open(&store, Access::Read, Duration::ZERO).expect("a reader"));
         assert!(left.exists(), "another reader may be using it");
         drop(Db::open(&store, Access::Write, Duration::ZERO).expect("a writer"));
-        assert_eq!(names(folder.path()), ["other.duckdb.spill-0-0", "s.duckdb"]);
+        assert_eq!(names(folder.path()), ["other.duckdb.passing-0-0", "s.duckdb"]);
     }
 
     #[test]
