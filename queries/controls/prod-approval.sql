@@ -85,8 +85,8 @@ select
     changed_at
 from eligible
 union all
--- what is defined has no live stage that could ask anybody
-select 'pipeline', pipeline, service, 'live', 'fail', 'no-live-stage', max(changed_at)
+-- no live stage is defined: nothing shows that somebody is asked, and nothing that nobody is
+select 'pipeline', pipeline, service, 'live', 'no-evidence', 'no-live-stage', max(changed_at)
 from pipeline_stage
 where current
 group by pipeline, service
