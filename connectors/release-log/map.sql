@@ -104,7 +104,12 @@ select
     t.keys.items as items,
     t.keys.tickets as tickets,
     t.authors,
-    t.url
+    t.url,
+    -- without its time a release that ran would explain nothing, and one that ended would go on explaining
+    case
+        when text_of(t.started_at) is not null and make_utc(t.started_at) is null then 'started_at is no time: ' || t.started_at
+        when text_of(t.finished_at) is not null and make_utc(t.finished_at) is null then 'finished_at is no time: ' || t.finished_at
+    end as problem
 from r
 cross join place
 left join first on first.id = r.t.id and first.pipeline = r.t.pipeline

@@ -22,7 +22,7 @@ from (
         null::struct(phase varchar, decision varchar, approver varchar, decided_at timestamp, automated boolean, gated boolean, comment varchar)[] as approvals,
         null::varchar[] as run_ids, null::varchar[] as session_names, null::varchar[] as correlation_ids, null::varchar[] as app_ids,
         null::varchar[] as roles, null::varchar[] as subjects, null::varchar[] as items, null::varchar as url,
-        null::varchar[] as tickets, null::varchar[] as authors
+        null::varchar[] as tickets, null::varchar[] as authors, null::varchar as problem
     where false
     union all by name
     (
@@ -30,5 +30,5 @@ from (
     )
 ) m
 join raw using (record_id)
-where m.deployment_id is not null and m.pipeline is not null and m.stage is not null
+where m.deployment_id is not null and m.pipeline is not null and m.stage is not null and m.problem is null
   and m.outcome in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');

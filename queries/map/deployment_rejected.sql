@@ -4,12 +4,17 @@ select $source, raw.unit, raw.position::varchar, 'map',
            when m.deployment_id is null then 'the record has no id'
            when m.pipeline is null then 'the record names no pipeline'
            when m.stage is null then 'the record names no stage'
+           when m.problem is not null then m.problem
            else 'unknown outcome ' || coalesce(m.outcome, '(none)') || '; one of succeeded, partial, failed, cancelled, rejected, running'
        end,
        raw.raw_hash, coalesce(raw.occurred_at, $now)::date, 0, raw.record
 from (
+    select null::varchar as problem where false
+    union all by name
+    (
 {mapping}
+    )
 ) m
 join raw using (record_id)
-where m.deployment_id is null or m.pipeline is null or m.stage is null
+where m.deployment_id is null or m.pipeline is null or m.stage is null or m.problem is not null
    or m.outcome is null or m.outcome not in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');
