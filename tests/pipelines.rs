@@ -486,7 +486,7 @@ mod separation_of_duties {
 
     #[test]
     fn an_approval_with_suggestions_in_azure_devops_counts_with_its_time() {
-        let audited = Audited::new(&AZURE_DEVOPS, &released_by("register-release"), change("ado-rel-812-Prod", None));
+        let audited = Audited::new(&AZURE_DEVOPS, "", change("ado-rel-812-Prod", None));
         let review = audited.says("select approver_actor, decided_at::varchar, valid, stale from approval where deployment_id = 'ado:register-release:812:Prod:1' and phase = 'review'");
         assert_eq!(review, [["bob@example.org", "2026-11-02 16:00:00", "true", "false"]]);
     }
