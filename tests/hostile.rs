@@ -26,7 +26,7 @@ fn place() -> Place {
             json!({
                 "eventTime": format!("2026-11-03T10:00:{number:02}Z"), "eventID": format!("e{number}"),
                 "eventSource": "s3.amazonaws.com", "eventName": format!("Put{attack}"), "readOnly": false,
-                "userAgent": attack, "errorMessage": attack, "awsRegion": attack,
+                "userAgent": attack, "awsRegion": attack,
                 "userIdentity": {"type": "IAMUser", "arn": attack, "userName": attack, "accessKeyId": attack},
                 "resources": [{"ARN": attack}], "requestParameters": {"name": attack, (*attack): attack},
                 "recipientAccountId": attack,
@@ -38,6 +38,7 @@ fn place() -> Place {
     let mut failed = records[0].clone();
     failed["eventID"] = json!("failed");
     failed["errorCode"] = json!(ESCAPES);
+    failed["errorMessage"] = json!(QUOTES);
     let rest = format!("{{\"Records\":[{failed},\"{}\"]}}", "\\u001b[31mnot a record");
     place.write("trail/b \u{1b}[1m.json", rest);
     place.run(&["audit"]);

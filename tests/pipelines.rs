@@ -204,7 +204,9 @@ fn answer(system: &System, poll: u32, url: &str, asked: &Asked, edit: &dyn Fn(&s
         })
     };
     let numbered = || token("continuationToken").or_else(|| token("page")).or_else(|| token("page[number]"));
-    let page = numbered().or_else(in_body).or_else(attempt).unwrap_or(1);
+    // What one page has is behind the next one's beginning.
+    let behind = || token("sysparm_offset").filter(|&first| first > 0).map(|_| 2);
+    let page = numbered().or_else(in_body).or_else(attempt).or_else(behind).unwrap_or(1);
     let text = std::fs::read_to_string(folder.join(format!("{page}.json")));
     // Polls in which nothing is new.
     let Ok(text) = text else {
