@@ -20,7 +20,7 @@ base as not materialized (
     select
         e.*, t.service, t.environment,
         -- of several pipelines that deploy with one identity it is the one whose run this was
-        case when shared.pipeline is not null then lower(shared.pipeline) else t.actor end as actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
+        case when t.actor_kind = 'pipeline' and list_contains(shared.pipelines, d.pipeline) then lower(d.pipeline) else t.actor end as actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
         x.actor_name, x.actor_role, x.console, x.pipeline_valid, x.named_by_release, x.automation, x.person_id, x.pipeline, x.root_key,
         l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
         st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
@@ -46,8 +46,8 @@ base as not materialized (
     left join refused_content r using (change_id)
     left join link l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
-    left join (select distinct appearance_id, pipeline from appearance_pipeline where valid) shared
-      on shared.appearance_id = t.appearance_id and shared.pipeline = d.pipeline and t.actor_kind = 'pipeline'
+    left join (select appearance_id, list(distinct pipeline) as pipelines from appearance_pipeline where valid group by appearance_id) shared
+      on shared.appearance_id = t.appearance_id
     left join deployment_standing st on st.deployment_id = l.deployment_id
     left join config_automation au on au.position = x.automation
     where e.outcome = 'succeeded'
