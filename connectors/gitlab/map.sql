@@ -64,13 +64,22 @@ environment as (
 ),
 used as (
     select regexp_extract(record->>'$.deployable.pipeline.web_url', '^https?://[^/]+/(.+)/-/pipelines', 1) as pipeline, record->>'$.environment.name' as stage,
-           arg_max(record_id, record->>'$.updated_at') as record_id, arg_max(record->>'$.deployable.pipeline.source', record->>'$.updated_at') as source
-    from raw where stream = 'deployments' group by all
+           arg_max(record_id, record->>'$.updated_at') filter (where stream = 'deployments') as record_id,
+           arg_max(record->>'$.deployable.pipeline.source', record->>'$.updated_at') as source,
+           -- a group's protection is not told to the project; that somebody was asked is
+           coalesce(bool_or(
+               json_array_length(record, '$.approvals') > 0 or json_array_length(record, '$.approval_summary.rules') > 0
+               or try_cast(json_extract_string(record, '$.pending_approval_count') as bigint) > 0
+           ), false) as is_asked
+    from raw where stream in ('deployments', 'details') group by all
 )
 select
     coalesce(e.record_id, u.record_id) as record_id, u.pipeline, u.stage,
     case u.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
-    coalesce(nullif(list_sum([r.required_approvals for r in e.t.approval_rules]), 0), e.t.required_approval_count, 0)::bigint as approvals_required,
+    coalesce(
+        nullif(list_sum([r.required_approvals for r in e.t.approval_rules]), 0), e.t.required_approval_count,
+        case when e.record_id is not null or not u.is_asked then 0 end
+    )::bigint as approvals_required,
     coalesce(list_distinct([r.access_level_description for r in e.t.approval_rules]), []) as approvers
 from used u
 left join environment e on e.t.name = u.stage
