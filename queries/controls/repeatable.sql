@@ -15,7 +15,7 @@ compared as (
         end as key,
         case
             when l.artifact_digest is not null or p.artifact_digest is not null then lower(l.artifact_digest) = lower(p.artifact_digest)
-            when l.commit_sha is not null or p.commit_sha is not null then lower(l.commit_sha) = lower(p.commit_sha)
+            when l.commit_sha is not null or p.commit_sha is not null then same_commit(l.commit_sha, p.commit_sha)
             else l.version = p.version
         end as same,
         l.steps_digest is not null or p.steps_digest is not null as steps_known,

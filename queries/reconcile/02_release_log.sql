@@ -178,8 +178,8 @@ decided as (
         coalesce(person.person_id = d.requester_id, lower(t.approver) = lower(d.requested_by), false) as by_requester,
         list_contains(d.authors, lower(t.approver))
             or exists (from config_identity i where i.person_id = person.person_id and list_contains(d.authors, i.identity)) as by_author,
-        -- given for another commit than the one deployed; either may be written in short
-        coalesce(not starts_with(lower(t.for_commit), lower(d.commit_sha)) and not starts_with(lower(d.commit_sha), lower(t.for_commit)), false) as stale
+        -- given for another commit than the one deployed
+        coalesce(not same_commit(t.for_commit, d.commit_sha), false) as stale
     from told t
     join deployment d using (deployment_id)
     left join config_source s on s.name = t.source

@@ -16,6 +16,13 @@ create or replace temporary macro texts_of(x) as list_filter(list_transform(x, l
 -- At or before the start; some systems tell of parts of a second and some do not, and an equal second counts.
 create or replace temporary macro in_time(decided_at, started_at) as date_trunc('second', decided_at) <= started_at;
 
+-- Commits may be written in short: seven digits or more are the same as the number that begins with them.
+create or replace temporary macro same_commit(a, b) as
+    case
+        when least(length(a), length(b)) >= 7 then starts_with(lower(a), lower(b)) or starts_with(lower(b), lower(a))
+        else lower(a) = lower(b)
+    end;
+
 -- Role names are unique in an account whatever their path: account/name, in lower case, of a role or session ARN.
 create or replace temporary macro role_key(arn) as
     case
