@@ -27,6 +27,20 @@ impl From<ExitStatus> for ExitCode {
     }
 }
 
+/// An error with its causes, in one line; a cause that is quoted already is not said twice.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 /// What to do about an error.
 pub trait Hint {
     /// One or two sentences, or nothing where the message says it all.

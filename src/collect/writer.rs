@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use super::{Error, Message, Outcome, SourceOutcome};
+use crate::error::with_causes;
 use crate::progress::Progress;
 use crate::store::{Access, Committed, Incoming, Poll, Visits, WRITER_PATIENCE};
 
@@ -131,7 +132,7 @@ impl<'a> Writer<'a> {
                     Some(Ok(())) => {}
                     Some(Err(error)) => {
                         outcome.hint = error.hint();
-                        outcome.error = Some(chain(&error));
+                        outcome.error = Some(with_causes(&error));
                     }
                     None => outcome.error = Some("the reader ended without saying why".to_owned()),
                 }
@@ -153,19 +154,4 @@ fn add(outcome: &mut SourceOutcome, committed: Committed) {
     outcome.duplicates += committed.duplicates;
     outcome.quarantined += committed.quarantined;
     outcome.incomplete.extend(committed.incomplete.into_iter().map(|(unit, why)| format!("{unit}: {why}")));
-}
-
-/// The message of an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -6,6 +6,7 @@ use super::Report;
 use super::scenarios::{Stage, time_of};
 use super::system::Mishap;
 use crate::config::Config;
+use crate::error::with_causes;
 use crate::output::inert;
 use crate::progress::Silent;
 use crate::store::{Access, Db, Value};
@@ -45,7 +46,7 @@ impl Stage<'_> {
                 now: time_of(number),
                 wait: WAIT,
             };
-            let outcome = collect::run(&config, &store, &options, &Silent).map_err(|error| chain(&error))?;
+            let outcome = collect::run(&config, &store, &options, &Silent).map_err(|error| with_causes(&error))?;
             let failed =
                 outcome.sources.iter().filter_map(|source| source.error.clone()).collect::<Vec<_>>().join("; ");
             if !failed.is_empty() {
@@ -54,14 +55,14 @@ impl Stage<'_> {
         }
         let now = time_of(self.fixtures.polls.len());
         let options = reconcile::Options { now, rebuild: false, complete: false, wait: WAIT, instead: None };
-        let outcome = reconcile::run(&config, &store, &options, &Silent).map_err(|error| chain(&error))?;
+        let outcome = reconcile::run(&config, &store, &options, &Silent).map_err(|error| with_causes(&error))?;
         if let Some(unmapped) = outcome.unmapped.into_iter().next() {
             return Err(unmapped.error);
         }
-        let db = Db::open(&store, Access::Read, WAIT).map_err(|error| chain(&error))?;
+        let db = Db::open(&store, Access::Read, WAIT).map_err(|error| with_causes(&error))?;
         let (_, set_aside) = db
             .rows("select error || ': ' || left(record, 200) from quarantine order by all", &[])
-            .map_err(|error| chain(&error))?;
+            .map_err(|error| with_causes(&error))?;
         let first = set_aside.first().and_then(|row| row.first()).map(cell);
         report.check("every record can be mapped", first);
         let catalog = config.connectors();
@@ -95,7 +96,7 @@ impl Stage<'_> {
         for record in reader.records() {
             expected.push(record.map_err(|error| error.to_string())?.iter().map(str::to_owned).collect::<Vec<_>>());
         }
-        let rows = reconcile::rows(db, "test", connector, relation, &columns).map_err(|error| chain(&error))?;
+        let rows = reconcile::rows(db, "test", connector, relation, &columns).map_err(|error| with_causes(&error))?;
         let url = self.server_url();
         let origin = self.copy.origins.first().map(String::as_str).unwrap_or_default();
         let mut said: Vec<Vec<String>> = rows
@@ -134,14 +135,4 @@ fn cell(value: &Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Time(time) => time.to_string(),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -12,6 +12,7 @@ use super::fixtures::{Fixtures, Poll};
 use super::memory::Memory;
 use super::server::Server;
 use super::system::{self, Mishap, System};
+use crate::error::with_causes;
 
 /// Places at which a collection is killed.
 const KILLS: usize = 12;
@@ -92,7 +93,7 @@ impl Stage<'_> {
             let (units, result) = self.ask(&whole, collector, poll, Mishap::Nothing, time_of(number));
             let killed = self.killed(&whole, collector, poll, number, &units);
             whole.apply(&units);
-            let problem = result.err().map(|error| told(&error)).or_else(|| self.leaked(&units));
+            let problem = result.err().map(|error| with_causes(&error)).or_else(|| self.leaked(&units));
             report.check(&format!("collection {} is read to its end", number + 1), problem);
             report.check(&format!("collection {} may be killed at any moment", number + 1), killed);
         }
@@ -149,7 +150,7 @@ impl Stage<'_> {
         let mut memory = Memory::default();
         let (units, result) = self.ask(&memory, collector, poll, mishap, time_of(0));
         memory.apply(&units);
-        result.map(|()| memory).map_err(|error| told(&error))
+        result.map(|()| memory).map_err(|error| with_causes(&error))
     }
 
     /// Killed after each unit and begun again, a collection leaves what one that went through leaves.
@@ -170,7 +171,7 @@ impl Stage<'_> {
             let (rest, result) = self.ask(&memory, collector, poll, Mishap::Nothing, time_of(number));
             memory.apply(&rest);
             if let Err(error) = result {
-                return Some(format!("killed after {kill} of {} units: {}", units.len(), told(&error)));
+                return Some(format!("killed after {kill} of {} units: {}", units.len(), with_causes(&error)));
             }
             if memory.content() != expected.content() {
                 let lost = expected.content().into_iter().find(|key| !memory.content().contains(key));
@@ -187,7 +188,7 @@ impl Stage<'_> {
         let (units, result) = self.ask(&memory, collector, poll, Mishap::Nothing, time_of(0));
         memory.apply(&units);
         if let Err(error) = result {
-            return Some(told(&error));
+            return Some(with_causes(&error));
         }
         let new = memory.records.get(before.len());
         new.map(|(id, ..)| format!("{id} was stored again"))
@@ -212,7 +213,7 @@ impl Stage<'_> {
             self.ask(&memory, collector, poll, Mishap::Nothing, time_of(0) + SignedDuration::from_hours(1));
         memory.apply(&units);
         if let Err(error) = result {
-            return Some(told(&error));
+            return Some(with_causes(&error));
         }
         // By name: a page that was changed on the way has another order of keys.
         let found = |id: &String| memory.records.iter().any(|(known, ..)| known == id);
@@ -235,15 +236,4 @@ impl Stage<'_> {
         let mut texts = units.iter().map(|unit| unit.key.as_str()).chain(records());
         texts.any(leaks).then(|| "a secret stands in a unit or a record".to_owned())
     }
-}
-
-/// An error with its causes.
-fn told(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -22,7 +22,7 @@ pub use approved::{Baseline, add_baseline, exemption_refused};
 pub use what_if::{Proposal, Trial, what_if};
 
 use crate::config::Config;
-use crate::error::Hint as _;
+use crate::error::{Hint as _, with_causes};
 use crate::progress::Progress;
 use crate::record;
 use crate::standard::{self, Control};
@@ -206,7 +206,7 @@ fn judge(
             if !mapping::can_wait(&*connector) {
                 return Err(error.into());
             }
-            return Err(Stopped::Source(Unmapped { source, hint: error.hint(), error: chain(&error) }));
+            return Err(Stopped::Source(Unmapped { source, hint: error.hint(), error: with_causes(&error) }));
         }
     }
     mapping::load_relations(db, &catalog)?;
@@ -234,17 +234,6 @@ fn judge(
         db.run("audit", "insert into audit values ($now)", &[now])?;
     }
     Ok(outcome)
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 /// Tells the rules what this run knows; they say whether everything has to be judged.

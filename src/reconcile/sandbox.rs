@@ -7,7 +7,8 @@
 use changetrail_connectors::{Connector, nearest};
 use serde_json::Value as Json;
 
-use super::{Error, chain};
+use super::Error;
+use crate::error::with_causes;
 use crate::store::{Db, Value};
 
 /// Functions that make rows of what a record holds.
@@ -82,7 +83,7 @@ fn parse(db: &Db, select: &str) -> Result<Json, String> {
         "select json_serialize_sql($statement::varchar)::varchar",
         &[("statement", Value::Text(select.to_owned()))],
     );
-    let (_, rows) = asked.map_err(|error| chain(&error))?;
+    let (_, rows) = asked.map_err(|error| with_causes(&error))?;
     let Some([Value::Text(text)]) = rows.first().map(Vec::as_slice) else { return Err("it cannot be parsed".into()) };
     let tree: Json = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if tree["error"] == Json::Bool(true) {
@@ -192,7 +193,7 @@ impl Search {
 /// Holds the columns that come out against those of the relation.
 fn columns(db: &Db, statement: &Statement<'_>, columns: &str) -> Result<(), String> {
     let described = |select: &str| -> Result<Vec<(String, String)>, String> {
-        let (_, rows) = db.rows(&format!("describe {select}"), &[]).map_err(|error| chain(&error))?;
+        let (_, rows) = db.rows(&format!("describe {select}"), &[]).map_err(|error| with_causes(&error))?;
         let pair = |row: &Vec<Value>| match row.as_slice() {
             [Value::Text(name), Value::Text(kind), ..] => Some((name.to_lowercase(), kind.clone())),
             _ => None,
