@@ -1,4 +1,4 @@
--- They are set aside: a mapping may sort, but not lose.
+-- The records in `untold` are set aside: a mapping may sort, but not lose.
 insert into quarantine
 select $source, r.unit, r.position::varchar, 'map', 'the mapping makes nothing of it', r.raw_hash, coalesce(r.occurred_at, $now)::date, 0, r.record
 from raw r
