@@ -357,8 +357,11 @@ where not coalesce(
 );
 
 -- emits: session
-with r as (
-    select record_id, occurred_at, from_json(record, '{
+with
+-- The list of one keeps filters further on from being asked of the record itself, which would be parsed once for each member
+-- that they look at.
+r as (
+    select record_id, occurred_at, unnest([from_json(record, '{
         "eventSource": "VARCHAR", "eventName": "VARCHAR", "userAgent": "VARCHAR", "errorCode": "VARCHAR", "errorMessage": "VARCHAR",
         "sharedEventID": "VARCHAR",
         "recipientAccountId": "VARCHAR",
@@ -383,7 +386,7 @@ with r as (
             "subjectFromWebIdentityToken": "VARCHAR", "subjectArn": "VARCHAR", "provider": "VARCHAR", "issuer": "VARCHAR",
             "sourceIdentity": "VARCHAR"
         }
-    }') as t
+    }')]) as t
     from raw
     where contains(record, 'sts.amazonaws.com') or contains(record, 'rolesanywhere.amazonaws.com')
 ),

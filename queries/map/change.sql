@@ -17,7 +17,8 @@ select
     m.account, m.region, m.subscription, m.resource_group, m.object,
     m.run_ids, m.correlation_ids, m.starts_operation, m.operation_plan, m.operation_role, m.part_of, m.on_behalf_of, m.diffs, m.classed_by,
     m.available_at, m.version,
-    case when coalesce(m.category, if(raw.first, 'evidence', 'change')) = 'change' then change_id(coalesce(m.system, $system), coalesce(m.change_key, $source || ':' || m.record_id)) end
+    case when coalesce(m.category, if(raw.first, 'evidence', 'change')) = 'change' then change_id(coalesce(m.system, $system), coalesce(m.change_key, $source || ':' || m.record_id)) end,
+    raw.batch_id
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,

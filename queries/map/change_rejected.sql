@@ -4,5 +4,5 @@ select $source, raw.unit, raw.position::varchar, 'map',
        raw.raw_hash, coalesce(case when isfinite(e.occurred_at) then e.occurred_at end, raw.occurred_at, $now)::date, 0, raw.record
 from event e
 join raw using (record_id)
-where e.source = $source and (not isfinite(e.occurred_at) or e.action = '');
-delete from event where source = $source and (not isfinite(occurred_at) or action = '');
+where e.source = $source and e.batch_id > $after_batch and (not isfinite(e.occurred_at) or e.action = '');
+delete from event where source = $source and batch_id > $after_batch and (not isfinite(occurred_at) or action = '');

@@ -1,7 +1,11 @@
--- Changes of which these records tell: asked before what they meant is forgotten, and again when they are mapped. Where
--- everything is judged, nobody asks.
+-- What the records tell of that are mapped in this run: asked when that is done, and of a source that is mapped from the
+-- beginning also before what they meant is forgotten. Where everything is judged, nobody asks.
 insert into touched
-select e.change_id
-from event e
-semi join (select record_id from raw where (select not everything from run)) r using (record_id)
-where e.source = $source and e.change_id is not null;
+select change_id
+from event
+where source = $source and batch_id > $after_batch and change_id is not null and (select not everything from run);
+
+insert into session_touched
+select system, issued_key, shared_key, credential
+from session
+where source = $source and batch_id > $after_batch and (select not everything from run);

@@ -1,9 +1,9 @@
 -- Records of which the mapping made nothing, in no relation. By their ids alone: the records are many and wide.
 create or replace temporary table untold as
 with told as (
-    select record_id from event where source = $source
+    select record_id from event where source = $source and batch_id > $after_batch
     union all
-    select record_id from session where source = $source
+    select record_id from session where source = $source and batch_id > $after_batch
     union all
     select record_id from deployment_version where source = $source
     union all

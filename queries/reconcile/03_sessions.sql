@@ -1,19 +1,24 @@
 -- Who is behind a credential: every session followed, hop by hop, to where it began.
+--
+-- Most sign-ins lead to no change, and there are many: which of them may be behind one is asked of their keys alone, and only
+-- these are read whole. What was found of a key at the last judgement stands where no sign-in with that key, or that completes
+-- one with it, was mapped or forgotten since.
 
 -- Of the copies of one token issue not each may have the answer: what one says of the key that was issued holds for all.
+create or replace temporary table session_silent as
+select rowid as place, * from session where issued_key is null and shared_key is not null;
+
+create or replace temporary table session_answered as
+select system, shared_key, max(issued_key) as issued_key, max(issued_name) as issued_name
+from session semi join session_silent using (system, shared_key)
+where issued_key is not null
+group by all;
+
 create or replace temporary view issued as
-with
-silent as (from session where issued_key is null and shared_key is not null),
-answered as (
-    select system, shared_key, max(issued_key) as issued_key, max(issued_name) as issued_name
-    from session semi join silent using (system, shared_key)
-    where issued_key is not null
-    group by all
-)
-from session where issued_key is not null or shared_key is null
+select rowid as place, * from session where issued_key is not null or shared_key is null
 union all
 select s.* replace (coalesce(s.issued_key, a.issued_key) as issued_key, coalesce(s.issued_name, a.issued_name) as issued_name)
-from silent s left join answered a using (system, shared_key);
+from session_silent s left join session_answered a using (system, shared_key);
 
 -- Who used a credential: for a change, or for another sign-in. Others lead nowhere.
 create or replace temporary table session_caller as
@@ -25,29 +30,57 @@ where caller_key is not null or (caller_type = 'role' and caller_started is not 
 
 -- Sign-ins that may be behind a change: those that issued such a credential.
 create or replace temporary table session_used as
-select s.* from issued s semi join session_caller c on c.system = s.system and c.key = s.issued_key;
+select i.place, i.system, i.issued_key from issued i semi join session_caller c on c.system = i.system and c.key = i.issued_key;
 
 -- And for those of whose credential no sign-in tells, those that issued an identity in the seconds in which it began.
+create or replace temporary table session_began as
+select distinct c.system, c.name, unnest(seconds_around(c.started)) as second
+from session_caller c
+anti join session_used u on u.system = c.system and u.issued_key = c.key
+where c.started is not null;
+
 create or replace temporary table session_by_time as
-with began as (
-    select distinct c.system, c.name, unnest(seconds_around(c.started)) as second
-    from session_caller c
-    anti join session_used u on u.system = c.system and u.issued_key = c.key
-    where c.started is not null
-)
-select s.system, s.issued_key, s.source, s.record_id, s.raw_hash, s.credential
-from issued s
-join began b on b.system = s.system and b.name = lower(s.issued_name) and b.second = epoch_second(s.occurred_at);
+select i.place, i.system, i.issued_key, i.credential
+from issued i
+join session_began b on b.system = i.system and b.name = lower(i.issued_name) and b.second = epoch_second(i.occurred_at);
+
+create or replace temporary table session_by_time_key as
+select distinct system, issued_key from session_by_time anti join session_used using (system, issued_key) where issued_key is not null;
 
 insert into session_used
-select s.*
-from issued s
-semi join (from session_by_time anti join session_used using (system, issued_key)) t on t.system = s.system and t.issued_key = s.issued_key
+select i.place, i.system, i.issued_key from issued i semi join session_by_time_key using (system, issued_key)
 union all
-select s.* from issued s semi join session_by_time t using (source, record_id, raw_hash) where s.issued_key is null and s.credential is null;
+select place, system, null from session_by_time where issued_key is null and credential is null;
+
+-- Keys of which something else is known than at the last judgement.
+create or replace temporary table session_key_again as
+select system, issued_key from session_touched where issued_key is not null
+union
+select s.system, s.issued_key from session s semi join (from session_touched where shared_key is not null) using (system, shared_key) where s.issued_key is not null;
+
+-- What stands: all that is known of a key which still leads to a change. Whom a standing credential vouches for is told by
+-- other sign-ins, and may be another for any key.
+create table if not exists session_hop as
+select * exclude (place), null::varchar as session_id from issued limit 0;
+
+create or replace temporary table session_stands as
+select h.session_id
+from session_hop h
+semi join session_used using (system, issued_key)
+anti join session_by_time_key using (system, issued_key)
+anti join session_key_again using (system, issued_key)
+where not (select everything from run)
+  and not exists (from session_touched where issued_key is null and credential is not null);
+
+delete from session_hop where session_id not in (from session_stands);
+
+create or replace temporary table session_to_follow as
+select place from session_used where issued_key is null
+union all
+select place from session_used anti join session_hop using (system, issued_key) where issued_key is not null;
 
 -- Of the copies of one token issue the one that names the caller counts; every issued key once.
-create or replace table session_hop as
+insert into session_hop by name
 with
 -- whom a standing credential vouched for when it was used: its version then, else the first that was seen
 held as (
@@ -59,7 +92,7 @@ held as (
 ),
 signed_in as (
     select u.* replace (coalesce(u.provider, h.provider) as provider, coalesce(u.subject, h.subject) as subject)
-    from session_used u
+    from (select * exclude (place) from issued semi join session_to_follow using (place)) u
     asof left join held h on h.system = u.system and h.credential = u.credential and u.occurred_at >= h.held_from
 ),
 ranked as (
@@ -105,7 +138,7 @@ with recursive chain as (
     select session_id, session_id as hop_id, 1 as hops,
            [role_key(role)] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,
            [source_identity] as source_identities, [record_id] as records
-    from session_hop
+    from session_hop semi join session_parent using (session_id)
     union all
     select c.session_id, p.parent_id, c.hops + 1,
            list_append(c.roles, role_key(h.role)), list_append(c.session_names, h.session_name), list_append(c.run_ids, h.run_id),
@@ -116,7 +149,11 @@ with recursive chain as (
     where c.hops < 20
 ),
 whole as (
-    select * from chain qualify row_number() over (partition by session_id order by hops desc) = 1
+    (select * from chain qualify row_number() over (partition by session_id order by hops desc) = 1)
+    union all
+    -- most were begun by nobody's session
+    select session_id, session_id, 1, [role_key(role)], [session_name], [run_id], [tag_run_id], [source_identity], [record_id]
+    from session_hop anti join session_parent using (session_id)
 )
 select
     w.session_id, own.system, own.issued_key, lower(own.issued_name) as issued_name, own.occurred_at, w.hops,

@@ -107,10 +107,8 @@ pub(super) fn run(
         Some(Value::Int(records)) => records.unsigned_abs(),
         _ => 0,
     };
-    if records > 0 {
-        db.run("touched", sql!("map/touched.sql"), &params)?;
-    }
     if through == 0 {
+        each(db, "touched", sql!("map/touched.sql"), &params)?;
         // A script takes no parameters.
         let quoted = source.replace('\'', "''");
         db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
@@ -125,18 +123,20 @@ pub(super) fn run(
         load_settings(db, settings)?;
         let statements = statements(connector)?;
         let joined = statements.iter().any(|statement| is_joined(statement.relation));
+        let checked = statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?)));
+        let checked = checked.collect::<Result<Vec<_>, Error>>()?;
         let mut after = through;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
             raw_view(db, source, after, last)?;
-            for statement in &statements {
-                take_in(db, connector, statement, &params)?;
+            for (statement, relation) in &checked {
+                take_in(db, connector, statement, relation, &params)?;
             }
             after = last;
         }
         raw_view(db, source, through, i64::MAX)?;
         db.run("unmapped", sql!("map/untold.sql"), &params)?;
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
-        db.run("touched", sql!("map/touched.sql"), &params)?;
+        each(db, "touched", sql!("map/touched.sql"), &params)?;
     }
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
@@ -207,10 +207,17 @@ pub(super) fn rows(
     Ok(db.rows(&format!("select {} from (\n{select}\n) order by all", columns.join(", ")), &[])?.1)
 }
 
-/// What these records meant before is forgotten, relation by relation.
+/// What records that came in again meant before is forgotten, relation by relation.
 fn forget(db: &Db, params: &[(&str, Value)]) -> Result<(), Error> {
-    for statement in sql!("map/forget.sql").split_inclusive(';').filter(|statement| statement.contains("delete")) {
-        db.run("forget", statement, params)?;
+    db.run("told again", sql!("map/retold.sql"), params)?;
+    each(db, "touched", sql!("map/touched_again.sql"), params)?;
+    each(db, "forget", sql!("map/forget.sql"), params)
+}
+
+/// Runs the statements of a script that takes parameters, one after the other.
+fn each(db: &Db, step: &str, script: &str, params: &[(&str, Value)]) -> Result<(), Error> {
+    for statement in script.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty()) {
+        db.run(step, statement, params)?;
     }
     Ok(())
 }
@@ -219,10 +226,10 @@ fn take_in(
     db: &Db,
     connector: &dyn Connector,
     statement: &Statement<'_>,
+    relation: &Relation,
     params: &[(&str, Value)],
 ) -> Result<(), Error> {
     let name = &connector.spec().name;
-    let relation = checked(db, connector, statement)?;
     let step = format!("mapping {name}/{}", relation.name);
     let started = std::time::Instant::now();
     let mut mapping = statement.select;
