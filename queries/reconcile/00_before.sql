@@ -1,6 +1,4 @@
 -- What was known at the last judgement, to be held against what is known now.
-alter table actor rename to actor_before;
-alter table appearance_pipeline rename to appearance_pipeline_before;
 alter table initiated rename to initiated_before;
 alter table put_together rename to put_together_before;
 alter table part_of_another rename to part_of_another_before;

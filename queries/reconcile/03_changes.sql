@@ -74,16 +74,19 @@ from merged;
 create or replace table part_of_another as
 select distinct own_id as change_id from told join told_again using (change_id) where own_id is not null;
 
--- Each change once. Most are told by one record, and stay where they are.
-create or replace view told_change as
+-- Each change once. Most are told by one record, and stay where they are: `place` says where.
+create or replace view told_change_placed as
 select
     change_id, system, change_key, occurred_at, null::timestamp as ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
     action, operation, resource, account, region, subscription, resource_group, object, version, run_ids, correlation_ids,
-    starts_operation, operation_plan, operation_role, part_of, on_behalf_of
+    starts_operation, operation_plan, operation_role, part_of, on_behalf_of, rowid as place
 from event anti join part_of_another using (change_id)
 where category = 'change'
 union all
-from put_together;
+select *, null from put_together;
+
+create or replace view told_change as
+select * exclude (place) from told_change_placed;
 
 create or replace view change_event as
 select * from told_change where outcome in ('succeeded', 'failed');

@@ -61,7 +61,7 @@ select s.system, s.issued_key from session s semi join (from session_touched whe
 -- What stands: all that is known of a key which still leads to a change. Whom a standing credential vouches for is told by
 -- other sign-ins, and may be another for any key.
 create table if not exists session_hop as
-select * exclude (place), null::varchar as session_id from issued limit 0;
+select * exclude (place), null::varchar as role_key, null::varchar as caller_role_key, null::varchar as session_id from issued limit 0;
 
 create or replace temporary table session_stands as
 select h.session_id
@@ -97,7 +97,7 @@ signed_in as (
 ),
 ranked as (
     select
-        *,
+        *, role_key(role) as role_key, role_key(caller_role) as caller_role_key,
         sha256(concat_ws(chr(31), system, coalesce(issued_key, issued_name || '@' || occurred_at::varchar, record_id))) as session_id
     from signed_in
 )
@@ -136,12 +136,12 @@ group by child.session_id;
 create or replace temporary table session_chain as
 with recursive chain as (
     select session_id, session_id as hop_id, 1 as hops,
-           [role_key(role)] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,
+           [role_key] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,
            [source_identity] as source_identities, [record_id] as records
     from session_hop semi join session_parent using (session_id)
     union all
     select c.session_id, p.parent_id, c.hops + 1,
-           list_append(c.roles, role_key(h.role)), list_append(c.session_names, h.session_name), list_append(c.run_ids, h.run_id),
+           list_append(c.roles, h.role_key), list_append(c.session_names, h.session_name), list_append(c.run_ids, h.run_id),
            list_append(c.tag_run_ids, h.tag_run_id), list_append(c.source_identities, h.source_identity), list_append(c.records, h.record_id)
     from chain c
     join session_parent p on p.session_id = c.hop_id
@@ -152,7 +152,7 @@ whole as (
     (select * from chain qualify row_number() over (partition by session_id order by hops desc) = 1)
     union all
     -- most were begun by nobody's session
-    select session_id, session_id, 1, [role_key(role)], [session_name], [run_id], [tag_run_id], [source_identity], [record_id]
+    select session_id, session_id, 1, [role_key], [session_name], [run_id], [tag_run_id], [source_identity], [record_id]
     from session_hop anti join session_parent using (session_id)
 )
 select
@@ -161,7 +161,7 @@ select
     root.caller_type, root.caller_name, root.caller_role, root.caller_session, root.provider, root.subject,
     -- a key of the caller's own session holds together what was done with it; a user's own key is no session's
     coalesce(case when root.caller_type not in ('user', 'root') or root.caller_started is not null then root.caller_key end, root.issued_key, root.session_id) as root_key,
-    list_filter(list_append(w.roles, role_key(root.caller_role)), lambda x: x is not null) as roles,
+    list_filter(list_append(w.roles, root.caller_role_key), lambda x: x is not null) as roles,
     list_filter(w.session_names, lambda x: x is not null) as session_names,
     list_filter(list_concat(w.run_ids, w.tag_run_ids), lambda x: x is not null) as run_ids,
     list_filter(w.source_identities, lambda x: x is not null) as source_identities,
@@ -170,3 +170,7 @@ from whole w
 join session_hop own on own.session_id = w.session_id
 join session_hop root on root.session_id = w.hop_id
 left join session_parent further on further.session_id = w.hop_id;
+
+-- Sign-ins that were followed anew.
+create or replace temporary table session_again as
+select record_id from session_hop where session_id not in (from session_stands);

@@ -1,126 +1,6 @@
 -- Who is really behind each change and attempt. The order is the design's: proven (sign-in evidence followed to its
 -- root; an SSO role's session), then claimed (source identity; a session name that the roster knows), then declared.
 
-create or replace temporary table appearance_session as
-with
-by_key as (
-    select a.appearance_id, c.session_id
-    from appearance a join session_chain c on c.system = a.system and c.issued_key = a.session_key
-),
-keyless as (
-    select appearance_id, system, lower(actor_name) as name, session_started, unnest(seconds_around(session_started)) as second
-    from appearance
-    where actor_type = 'role' and session_started is not null and appearance_id not in (select appearance_id from by_key)
-),
-keyed_by_time as (
-    -- of the sign-ins in these seconds the nearest; where the nearest are several people's, nothing tells which it was
-    select k.appearance_id, c.session_id, c.caller_type, c.caller_name, c.subject,
-           rank() over (partition by k.appearance_id order by abs(epoch_us(c.occurred_at) - epoch_us(k.session_started))) as nearness
-    from keyless k
-    join session_chain c on c.system = k.system and c.issued_name = k.name and epoch_second(c.occurred_at) = k.second
-)
-select appearance_id, session_id, false as several from by_key
-union all
-select appearance_id, min(session_id), count(distinct (caller_type, caller_name, subject)) > 1
-from keyed_by_time
-where nearness = 1
-group by appearance_id;
-
--- What evidence says of each appearance, side by side.
-create or replace temporary table appearance_facts as
-with
-facts as (
-    select
-        a.*,
-        c.session_id,
-        coalesce(s.several, false) as several,
-        -- without sign-in evidence the appearance is its own root
-        coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
-        case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
-        c.provider, c.subject, c.root_key, coalesce(c.cut, false) as cut,
-        -- roles that the actor went through, its own first
-        case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
-        coalesce(c.session_names, []) as chain_session_names,
-        coalesce(c.run_ids, []) as proven_run_ids,
-        list_filter(list_prepend(a.source_identity, coalesce(c.source_identities, [])), lambda x: x is not null) as source_identities,
-        coalesce(c.records, []) as session_records,
-        -- the role that the chain begins with where its own sign-in was never seen
-        case when c.session_id is null then a.actor_role when c.caller_type = 'role' then c.caller_role end as first_role,
-        case when c.session_id is null then a.session_name when c.caller_type = 'role' then c.caller_session end as first_session_name,
-        c.root_id
-    from appearance a
-    left join appearance_session s using (appearance_id)
-    left join session_chain c on c.session_id = s.session_id
-),
-named as (
-    select
-        f.*,
-        coalesce(contains(first_role, ':role/aws-reserved/sso.amazonaws.com/') or regexp_matches(first_role, ':assumed-role/AWSReservedSSO_'), false) as sso_role,
-        coalesce(contains(first_role, ':role/aws-service-role/'), false) as provider_role,
-        (select list(h.session_name) from session_hop h where h.session_id = f.root_id) as root_session_names
-    from facts f
-)
-select
-    n.*,
-    -- a person whom a provider vouches for
-    case
-        when root_type in ('person', 'root') then root_type
-        when sso_role and root_type in ('undocumented', 'role') then 'person'
-    end as proven_person_type,
-    case
-        when root_type = 'root' then root_name
-        when root_type = 'person' then coalesce(last_name(root_name), root_session_names[1])
-        when sso_role and root_type in ('undocumented', 'role') then first_session_name
-    end as proven_name,
-    -- all spellings under which the roster may know that person
-    case
-        -- an identity provider names the session after the person; a user who takes a role chooses its name
-        when root_type = 'user' then [lower(root_name), lower(last_name(root_name))]
-        when root_type = 'person' then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
-        when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
-        else []
-    end as proven_spellings,
-    -- names that the caller chose, from here to the first session that is known of
-    case
-        when root_type in ('undocumented', 'role', 'account', 'unknown') or n.session_id is null
-        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names, [first_session_name])], lambda x: x is not null)
-        else []
-    end as claimed_names
-from named n;
-
--- Which declared pipeline each appearance may be. A federated session must match a declared subject where there are any.
-create or replace table appearance_pipeline as
-with
-keys as (
-    select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
-    union all
-    select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
-    union all
-    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
-    union all
-    select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
-),
-matched as (
-    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind
-    from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
-    union all
-    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject'
-    from (select appearance_id, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
-    join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
-),
-entries as (
-    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user
-    from matched group by all
-)
-select
-    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user,
-    not (
-        f.root_type = 'federated' and not e.by_subject
-        and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')
-    ) as valid
-from entries e
-join appearance_facts f using (appearance_id);
-
 create or replace temporary table appearance_automation as
 with keys as (
     -- also where it went on from its own role to another
@@ -155,7 +35,7 @@ from (
 join named using (kind, value);
 
 -- The judgement: who, of what kind, on what basis; and the reason where that decides the verdict.
-create or replace table actor as
+create or replace temporary view actor_now as
 with
 known as (
     select
@@ -189,7 +69,7 @@ known as (
     ) claimed using (appearance_id)
     left join (
         select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user
-        from appearance_pipeline group by appearance_id
+        from appearance_pipeline_to_judge group by appearance_id
     ) p using (appearance_id)
     left join (select appearance_id, min(position) as position, bool_or(kind = 'user') as by_user from appearance_automation group by appearance_id) a using (appearance_id)
     left join appearance_named n using (appearance_id)

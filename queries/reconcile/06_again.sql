@@ -6,13 +6,13 @@
 
 -- Actors of whom something else is known: by sign-ins, or because a release names their role.
 create or replace temporary table other_actor as
-select appearance_id from (from actor except from actor_before)
+select appearance_id from (from actor_to_judge except from actor_before)
 union
-select appearance_id from (from actor_before except from actor)
+select appearance_id from (from actor_before except from actor_to_judge)
 union
-select appearance_id from (from appearance_pipeline except from appearance_pipeline_before)
+select appearance_id from (from appearance_pipeline_to_judge except from appearance_pipeline_before)
 union
-select appearance_id from (from appearance_pipeline_before except from appearance_pipeline);
+select appearance_id from (from appearance_pipeline_before except from appearance_pipeline_to_judge);
 
 -- Deployments that are new, or of which something else is known: their record, or a decision on them.
 create or replace temporary table other_deployment as
@@ -33,7 +33,7 @@ before as (select distinct unnest(run_ids) as run_id from deployment_before)
 union
 (from before except from now);
 
-create or replace temporary table judge_again as
+create or replace temporary table change_again as
 -- a record tells of it that was mapped now, or told of it before
 select change_id from touched
 union
@@ -85,14 +85,19 @@ join settled s using (system, source)
 cross join config_standard
 where c.state = 'provisional' or c.occurred_at + settle > s.through;
 
-create or replace temporary table to_judge as from told_change semi join judge_again using (change_id);
+create or replace temporary table to_judge as
+with place as (
+    -- by their ids alone, for the records are wide, and most are not judged
+    select e.rowid as place from event e semi join change_again using (change_id) where e.category = 'change'
+)
+select * exclude (place) from told_change_placed semi join place using (place)
+union all
+from put_together semi join change_again using (change_id);
 
 create table change_before (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
 
 drop table config_identity_before;
 drop table config_role_before;
-drop table actor_before;
-drop table appearance_pipeline_before;
 drop table initiated_before;
 drop table put_together_before;
 drop table part_of_another_before;

@@ -61,7 +61,3 @@ select
     case when len(t.run_ids) > 0 then list_concat(a.proven_run_ids, [lower(x) for x in t.run_ids]) else a.proven_run_ids end as proven_run_ids
 from shown t
 join actor a on a.appearance_id = t.appearance_id;
-
-create table if not exists attributed as from attributed_now limit 0;
-delete from attributed where change_id in (select change_id from judge_again);
-insert into attributed from attributed_now;

@@ -8,7 +8,7 @@ with
 published as (
     select e.change_id, e.occurred_at, t.held_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
     from to_judge e
-    join attributed t using (change_id)
+    join attributed_to_judge t using (change_id)
     join actor a on a.appearance_id = e.appearance_id
     where e.channel = 'content-editor' and e.outcome = 'succeeded' and t.service <> '' and a.actor_kind <> 'platform'
 ),

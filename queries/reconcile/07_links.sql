@@ -1,100 +1,17 @@
 -- Which deployment explains which change.
 
--- The changes that a pipeline's release may explain: a machine's, inside a release's window. A person's change never is,
--- but for content (see 07_content.sql).
-create or replace temporary table inside_window as
-with
-hour_of_window as (
-    select deployment_id, service, environment, window_start, window_end,
-           unnest(generate_series(date_trunc('hour', window_start), date_trunc('hour', window_end), interval 1 hour)) as hour
-    from deployment
-    where ran
-),
-machine as (
-    select
-        t.change_id, t.held_at, t.service, t.environment, t.appearance_id,
-        case when t.proven_run_ids <> a.proven_run_ids then t.proven_run_ids end as proven_run_ids,
-        case when len(e.correlation_ids) > 0 then [lower(x) for x in e.correlation_ids] end as correlation_ids
-    from to_judge e
-    join attributed t using (change_id)
-    join actor a on a.appearance_id = t.appearance_id
-    where t.outcome = 'succeeded' and t.service <> '' and (t.actor_kind = 'pipeline' or (t.actor_kind = 'workload' and a.named_by_release))
-)
-select m.change_id, m.appearance_id, w.deployment_id, m.proven_run_ids, m.correlation_ids
-from machine m
-join hour_of_window w
-  on w.service = m.service and w.environment = m.environment and w.hour = date_trunc('hour', m.held_at)
- and m.held_at between w.window_start and w.window_end;
-
--- How an actor fits a deployment in whose window it made changes: asked once for all of these.
-create or replace temporary table actor_in_window as
-select
-    i.appearance_id, i.deployment_id, d.started_at, d.pipeline as deployment_pipeline, d.run_ids, d.correlation_ids,
-    a.pipeline, a.pipeline_valid, a.console, a.proven_run_ids,
-    list_intersect(a.proven_run_ids, d.run_ids)[1] as run_id,
-    list_intersect(a.session_names, list_concat(d.run_ids, d.session_names))[1] as session_name,
-    case
-        when list_has_any(a.roles, d.roles) then 'role named by the record'
-        when a.actor_type = 'application' and list_contains(d.app_ids, lower(a.actor_role)) then 'application named by the record'
-        when a.root_type = 'federated' and list_has_any(d.subjects, subject_spellings(a.subject)) then 'subject named by the record'
-    end as named_key,
-    exists (
-        from appearance_pipeline p
-        where p.appearance_id = i.appearance_id and p.valid and p.pipeline = d.pipeline
-          and (p.environment is null or p.environment = d.environment)
-    ) as declared
-from (select distinct appearance_id, deployment_id from inside_window) i
-join deployment d using (deployment_id)
-join actor a using (appearance_id);
-
-create or replace temporary table candidate_now as
-with keyed as (
-    -- the key that matches, strongest first; a run id that the provider vouches for before a name that can only confirm
-    select
-        i.change_id, f.*,
-        len(coalesce(i.proven_run_ids, f.proven_run_ids)) > 0 as has_run,
-        coalesce(
-            'run id ' || case when i.proven_run_ids is null then f.run_id else list_intersect(i.proven_run_ids, f.run_ids)[1] end,
-            'correlation id ' || list_intersect(i.correlation_ids, f.correlation_ids)[1],
-            'session name ' || f.session_name
-        ) as exact_key
-    from inside_window i
-    join actor_in_window f using (appearance_id, deployment_id)
-)
-select
-    change_id, deployment_id, started_at,
-    case when exact_key is not null then 'exact' else 'identity' end as link_tier,
-    coalesce(exact_key, named_key, 'identity of pipeline ' || deployment_pipeline) as link_key,
-    case
-        when console then 'console-flag'
-        when has_run and (exact_key is null or exact_key like 'session name%') then 'run-contradicts'
-        when not declared and named_key is null and not pipeline_valid and pipeline is not null then 'subject-undeclared'
-        when not declared and named_key is null then 'other-identity'
-    end as denied
-from keyed
-union all by name
-from content_candidate;
-
-create table if not exists candidate as from candidate_now limit 0;
-delete from candidate where change_id in (select change_id from judge_again);
-insert into candidate from candidate_now;
-
 -- The link: an exact candidate settles what identity leaves open; of several at one tier the earliest is taken.
 create or replace temporary view link_now as
 with
-several as (select change_id from candidate_now where denied is null group by change_id having count(*) > 1),
+several as (select change_id from candidate_to_judge where denied is null group by change_id having count(*) > 1),
 ranked as (
     select
         *,
         count(*) over (partition by change_id, link_tier) as rivals,
         row_number() over (partition by change_id order by link_tier = 'exact' desc, started_at, deployment_id) as place
-    from candidate_now semi join several using (change_id)
+    from candidate_to_judge semi join several using (change_id)
     where denied is null
 )
-select change_id, deployment_id, link_tier, link_key, false as ambiguous from candidate_now anti join several using (change_id) where denied is null
+select change_id, deployment_id, link_tier, link_key, false as ambiguous from candidate_to_judge anti join several using (change_id) where denied is null
 union all
 select change_id, deployment_id, link_tier, link_key, rivals > 1 from ranked where place = 1;
-
-create table if not exists link as from link_now limit 0;
-delete from link where change_id in (select change_id from judge_again);
-insert into link from link_now;

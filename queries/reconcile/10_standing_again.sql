@@ -7,10 +7,17 @@ semi join (
     union
     select deployment_id from (from deployment_standing_before except from deployment_standing)
 ) using (deployment_id)
-anti join judge_again using (change_id);
+anti join change_again using (change_id);
 
-insert into judge_again from judge_too;
+insert into change_again from judge_too;
 insert into to_judge from told_change semi join judge_too using (change_id);
+insert into attributed_to_judge from attributed semi join judge_too using (change_id);
+insert into candidate_to_judge from candidate semi join judge_too using (change_id);
+insert into link_to_judge from link semi join judge_too using (change_id);
+
+-- The verdicts as they were: what becomes of them is history.
+insert into change_before by name
+select change_id, verdict, reason, actor, deployment_id, exemption_id from change where change_id in (from change_again);
 
 -- Where a control is excused that was not, or the other way round, its results on all changes are made anew.
 update run set everything = true

@@ -5,14 +5,14 @@ with
 known_run as (
     -- changes whose proven run id the release log knows at all
     select distinct change_id
-    from (select change_id, unnest(proven_run_ids) as run_id from attributed)
+    from (select change_id, unnest(proven_run_ids) as run_id from attributed_to_judge)
     join (select unnest(run_ids) as run_id from deployment) using (run_id)
 ),
 refused_content as (
     -- why the releases that name a piece of content do not explain its change: the one that came nearest
     select change_id, case min(case denied when 'own-release' then 1 when 'not-approved-by-another' then 2 else 3 end)
         when 1 then 'content-release-of-own' when 2 then 'content-ticket-unapproved' else 'content-other-version' end as reason
-    from candidate
+    from candidate_to_judge
     where denied in ('own-release', 'not-approved-by-another', 'other-version')
     group by change_id
 ),
@@ -40,11 +40,11 @@ base as not materialized (
         k.change_id is not null as run_known,
         r.reason as content_reason
     from to_judge e
-    join attributed t using (change_id)
+    join attributed_to_judge t using (change_id)
     join actor x on x.appearance_id = t.appearance_id
     left join known_run k using (change_id)
     left join refused_content r using (change_id)
-    left join link l using (change_id)
+    left join link_to_judge l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
     left join (select appearance_id, list(distinct pipeline) as pipelines from appearance_pipeline where valid group by appearance_id) shared
       on shared.appearance_id = t.appearance_id
@@ -146,25 +146,3 @@ select
 from judged j
 cross join config_standard c
 join settled s on s.system = j.system and s.source = j.source;
-
-create table if not exists change as from change_now limit 0;
-
--- The verdicts as they were: what becomes of them is history.
-insert into change_before by name
-select change_id, verdict, reason, actor, deployment_id, exemption_id from change where change_id in (select change_id from judge_again);
-
-delete from change where change_id in (select change_id from judge_again);
-insert into change from change_now;
-
-create or replace temporary view attempt_now as
-select
-    e.change_id, e.occurred_at, e.source, e.system, a.service, a.environment, a.actor, a.actor_kind,
-    case when a.actor_kind = 'pipeline' then 'pipeline' when a.actor_kind = 'platform' then 'service' else e.channel end as channel,
-    e.action, e.resource, coalesce(e.error, '') as error, e.record_id
-from to_judge e
-join attributed a using (change_id)
-where e.outcome = 'failed';
-
-create table if not exists attempt as from attempt_now limit 0;
-delete from attempt where change_id in (select change_id from judge_again);
-insert into attempt from attempt_now;

@@ -14,4 +14,4 @@ from (
     )
 ) r
 left join excused x on x.service = r.service and x.control = $control and x.subject_kind = r.subject_kind
-where $own or (select everything from run) or r.subject_kind <> 'change' or r.subject_id in (select change_id from judge_again);
+where $own or (select everything from run) or r.subject_kind <> 'change' or r.subject_id in (select change_id from change_again);

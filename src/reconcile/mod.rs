@@ -216,7 +216,7 @@ fn judge(
     controls(db, &of_releases, step)?;
     scripts(db, CHANGES, &rules, when, step)?;
     if when == When::Again {
-        let (_, rows) = db.rows("select count(*) from judge_again", &[])?;
+        let (_, rows) = db.rows("select count(*) from change_again", &[])?;
         if let Some(Value::Int(changes)) = rows.first().and_then(|row| row.first()) {
             tracing::info!(changes, "judged again");
         }
@@ -294,6 +294,9 @@ fn scripts(db: &Db, steps: &[Step], rules: &Rules, when: When, tell: &dyn Fn(&st
         tell(step.name);
         let started = std::time::Instant::now();
         db.batch(step.name, &rules.text(step))?;
+        if let Some(kept) = step.keeps {
+            db.batch(step.name, &kept.statements(when))?;
+        }
         tracing::debug!(step = step.name, elapsed = ?started.elapsed(), "reconciled");
     }
     Ok(())

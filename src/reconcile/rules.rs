@@ -19,6 +19,15 @@ pub(super) struct Step {
     pub(super) file: &'static str,
     built_in: &'static str,
     pub(super) when: When,
+    /// What the file says of all that is judged, in a view `RELATION_now`, is kept in a table of that name.
+    pub(super) keeps: Option<Kept>,
+}
+
+/// A table of what the rules say of each change, or of each way in which an actor shows itself.
+#[derive(Clone, Copy)]
+pub(super) struct Kept {
+    relation: &'static str,
+    of: &'static str,
 }
 
 /// In which runs a file has its place.
@@ -32,16 +41,25 @@ pub(super) enum When {
 }
 
 macro_rules! steps {
-    ($($name:literal: $file:literal $(if $when:ident)?,)*) => {
-        &[$(Step { name: $name, file: $file, built_in: sql!($file), when: steps!(@ $($when)?) }),*]
+    ($($name:literal: $file:literal $(if $when:ident)? $(keeps $relation:literal of $of:literal)?,)*) => {
+        &[$(Step {
+            name: $name,
+            file: $file,
+            built_in: sql!($file),
+            when: steps!(@when $($when)?),
+            keeps: steps!(@keeps $($relation of $of)?),
+        }),*]
     };
-    (@) => { When::Always };
-    (@ $when:ident) => { When::$when };
+    (@when) => { When::Always };
+    (@when $when:ident) => { When::$when };
+    (@keeps) => { None };
+    (@keeps $relation:literal of $of:literal) => { Some(Kept { relation: $relation, of: $of }) };
 }
 
 /// Before anything is mapped.
 pub(super) const FIRST: &[Step] = steps! {
     "what is touched": "reconcile/00_touched.sql",
+    "what is put away": "reconcile/00_everything.sql" if Everything,
     "what was known": "reconcile/00_before.sql" if Again,
 };
 
@@ -52,14 +70,18 @@ pub(super) const RELEASES: &[Step] = steps! {
     "release log": "reconcile/02_release_log.sql",
     "changes": "reconcile/03_changes.sql",
     "sessions": "reconcile/03_sessions.sql",
-    "actors": "reconcile/04_actors.sql",
+    "appearances": "reconcile/04_appearances.sql",
+    "whom to make out again": "reconcile/04_appearances_again.sql" if Again,
+    "actors' pipelines": "reconcile/04_pipelines.sql" keeps "appearance_pipeline" of "appearance",
+    "actors": "reconcile/04_actors.sql" keeps "actor" of "appearance",
     "operations": "reconcile/05_operations.sql",
     "what is settled": "reconcile/05_settled.sql",
     "what to judge": "reconcile/06_everything.sql" if Everything,
     "what to judge again": "reconcile/06_again.sql" if Again,
-    "scopes": "reconcile/06_scopes.sql",
+    "scopes": "reconcile/06_scopes.sql" keeps "attributed" of "change",
     "content": "reconcile/07_content.sql",
-    "links": "reconcile/07_links.sql",
+    "candidates": "reconcile/07_candidates.sql" keeps "candidate" of "change",
+    "links": "reconcile/07_links.sql" keeps "link" of "change",
     "controls": "reconcile/08_controls.sql",
 };
 
@@ -68,7 +90,8 @@ pub(super) const CHANGES: &[Step] = steps! {
     "exemptions": "reconcile/09_exemptions.sql",
     "standing of releases": "reconcile/10_standing.sql",
     "what else to judge again": "reconcile/10_standing_again.sql" if Again,
-    "verdicts": "reconcile/10_verdicts.sql",
+    "verdicts": "reconcile/10_verdicts.sql" keeps "change" of "change",
+    "attempts": "reconcile/10_attempts.sql" keeps "attempt" of "change",
 };
 
 pub(super) const FINDINGS: &[Step] = steps! {
@@ -134,9 +157,25 @@ impl Rules {
         }
         hash.update(sql!("schema/macros.sql"));
         hash.update(sql!("reconcile/control.sql"));
+        hash.update(keeping(When::Everything));
+        hash.update(keeping(When::Again));
         // What records mean is also a matter of what hands them to the mappings.
         hash.update(env!("CARGO_PKG_VERSION"));
         hex(&hash.finalize())
+    }
+}
+
+impl Kept {
+    /// The statements that keep it.
+    pub(super) fn statements(self, when: When) -> String {
+        keeping(when).replace("{relation}", self.relation).replace("{of}", self.of)
+    }
+}
+
+fn keeping(when: When) -> &'static str {
+    match when {
+        When::Again => sql!("reconcile/keep_again.sql"),
+        When::Always | When::Everything => sql!("reconcile/keep_everything.sql"),
     }
 }
 

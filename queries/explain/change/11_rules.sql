@@ -13,9 +13,10 @@ decided(place, decides, file) as (
         (3, 'who is behind it', 'queries/reconcile/04_actors.sql'),
         (4, 'on whose behalf it was done', 'queries/reconcile/05_operations.sql'),
         (5, 'where it belongs', 'queries/reconcile/06_scopes.sql'),
-        (6, 'which release explains it', 'queries/reconcile/07_links.sql'),
-        (7, 'which exemption counts', 'queries/reconcile/09_exemptions.sql'),
-        (8, 'the verdict', 'queries/reconcile/10_verdicts.sql')
+        (6, 'which releases may explain it', 'queries/reconcile/07_candidates.sql'),
+        (7, 'which of them does', 'queries/reconcile/07_links.sql'),
+        (8, 'which exemption counts', 'queries/reconcile/09_exemptions.sql'),
+        (9, 'the verdict', 'queries/reconcile/10_verdicts.sql')
 )
 select
     d.decides, coalesce(d.file, 'connectors/' || s.connector || '/map.sql') as file,

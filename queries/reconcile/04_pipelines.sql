@@ -1,0 +1,97 @@
+-- What evidence says of each appearance that is made out, and which pipelines it may be.
+
+-- What evidence says of each appearance, side by side.
+create or replace temporary table appearance_facts as
+with
+facts as (
+    select
+        a.*,
+        c.session_id,
+        coalesce(s.several, false) as several,
+        -- without sign-in evidence the appearance is its own root
+        coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
+        case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
+        c.provider, c.subject, c.root_key, coalesce(c.cut, false) as cut,
+        -- roles that the actor went through, its own first
+        case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
+        coalesce(c.session_names, []) as chain_session_names,
+        coalesce(c.run_ids, []) as proven_run_ids,
+        list_filter(list_prepend(a.source_identity, coalesce(c.source_identities, [])), lambda x: x is not null) as source_identities,
+        coalesce(c.records, []) as session_records,
+        -- the role that the chain begins with where its own sign-in was never seen
+        case when c.session_id is null then a.actor_role when c.caller_type = 'role' then c.caller_role end as first_role,
+        case when c.session_id is null then a.session_name when c.caller_type = 'role' then c.caller_session end as first_session_name,
+        c.root_id
+    from appearance a
+    semi join appearance_again using (appearance_id)
+    left join appearance_session s using (appearance_id)
+    left join session_chain c on c.session_id = s.session_id
+),
+named as (
+    select
+        f.*,
+        coalesce(contains(first_role, ':role/aws-reserved/sso.amazonaws.com/') or regexp_matches(first_role, ':assumed-role/AWSReservedSSO_'), false) as sso_role,
+        coalesce(contains(first_role, ':role/aws-service-role/'), false) as provider_role,
+        (select list(h.session_name) from session_hop h where h.session_id = f.root_id) as root_session_names
+    from facts f
+)
+select
+    n.*,
+    -- a person whom a provider vouches for
+    case
+        when root_type in ('person', 'root') then root_type
+        when sso_role and root_type in ('undocumented', 'role') then 'person'
+    end as proven_person_type,
+    case
+        when root_type = 'root' then root_name
+        when root_type = 'person' then coalesce(last_name(root_name), root_session_names[1])
+        when sso_role and root_type in ('undocumented', 'role') then first_session_name
+    end as proven_name,
+    -- all spellings under which the roster may know that person
+    case
+        -- an identity provider names the session after the person; a user who takes a role chooses its name
+        when root_type = 'user' then [lower(root_name), lower(last_name(root_name))]
+        when root_type = 'person' then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
+        when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
+        else []
+    end as proven_spellings,
+    -- names that the caller chose, from here to the first session that is known of
+    case
+        when root_type in ('undocumented', 'role', 'account', 'unknown') or n.session_id is null
+        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names, [first_session_name])], lambda x: x is not null)
+        else []
+    end as claimed_names
+from named n;
+
+-- Which declared pipeline each appearance may be. A federated session must match a declared subject where there are any.
+create or replace temporary view appearance_pipeline_now as
+with
+keys as (
+    select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
+    union all
+    select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
+    union all
+    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    union all
+    select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
+),
+matched as (
+    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind
+    from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
+    union all
+    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject'
+    from (select appearance_id, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
+    join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
+),
+entries as (
+    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user
+    from matched group by all
+)
+select
+    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user,
+    not (
+        f.root_type = 'federated' and not e.by_subject
+        and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')
+    ) as valid
+from entries e
+join appearance_facts f using (appearance_id);

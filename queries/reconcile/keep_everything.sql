@@ -1,0 +1,3 @@
+-- Keeps what the rules say of all that is judged; what comes later goes by the same.
+create table {relation} as from {relation}_now;
+create or replace temporary view {relation}_to_judge as from {relation};
