@@ -163,16 +163,28 @@ fn modified(metadata: &Metadata) -> Option<Date> {
     Some(time.to_zoned(TimeZone::UTC).date())
 }
 
+/// Whether the system did not give the bytes of a file: permissions, a disk, a network. That says nothing of the file,
+/// which will have the same size and time when it can be read.
+pub(crate) fn is_failure(error: &io::Error) -> bool {
+    error.raw_os_error().is_some() && error.kind() != io::ErrorKind::Interrupted
+}
+
 /// A reader that hashes and counts what passes.
 pub(crate) struct Hashing<R> {
     input: R,
     hash: Sha256,
     size: u64,
+    failed: bool,
 }
 
 impl<R: Read> Hashing<R> {
     pub(crate) fn new(input: R) -> Self {
-        Self { input, hash: Sha256::new(), size: 0 }
+        Self { input, hash: Sha256::new(), size: 0, failed: false }
+    }
+
+    /// Whether the system did not give the bytes: see [`is_failure`].
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
     }
 
     /// Reads what is left; gives size and SHA-256 (hex) of all, and the error that stopped it.
@@ -184,7 +196,7 @@ impl<R: Read> Hashing<R> {
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buffer)?;
+        let count = self.input.read(buffer).inspect_err(|error| self.failed |= is_failure(error))?;
         self.hash.update(&buffer[..count]);
         self.size += count as u64;
         Ok(count)

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::Outcome;
 use super::scan::{Item, Scanner};
-use crate::files::Content;
+use crate::files::{Content, is_failure};
 use crate::{Error, Redactor, Rejected, Unit};
 
 /// Bytes of kept records after which a part is handed over.
@@ -109,6 +109,11 @@ impl<'a> Parts<'a> {
         (self.emit)(std::mem::replace(&mut self.unit, next))
     }
 
+    /// Sees to it that the file is read again, though it does not change.
+    pub(crate) fn again(&mut self) {
+        self.unit.etag.clear();
+    }
+
     /// Hands the last part over.
     pub(crate) fn finish(mut self, size: u64, sha256: String, incomplete: Option<String>) -> Result<(), Error> {
         self.unit.last = true;
@@ -135,10 +140,18 @@ pub(crate) fn read(
     let mut parts = Parts::new(unit, emit);
     let content = match Content::new(input, limits.inflated) {
         Ok(content) => content,
-        Err(error) => return parts.finish(0, String::new(), Some(format!("cannot read the file: {error}"))),
+        Err(error) => {
+            if is_failure(&error) {
+                parts.again();
+            }
+            return parts.finish(0, String::new(), Some(format!("cannot read the file: {error}")));
+        }
     };
     if !is_log {
         let (size, hash, error) = content.into_stored().finish();
+        if error.as_ref().is_some_and(is_failure) {
+            parts.again();
+        }
         return parts.finish(size, hash, error.map(|error| format!("cannot read the file: {error}")));
     }
     // A file of no bytes has nothing to set aside.
@@ -167,16 +180,21 @@ pub(crate) fn read(
             }
         }
     }
-    let (size, hash, error) = scanner.into_input().into_stored().finish();
+    let stored = scanner.into_input().into_stored();
+    let failed = stored.failed();
+    let (size, hash, error) = stored.finish();
+    if failed || error.as_ref().is_some_and(is_failure) {
+        parts.again();
+    }
     if let Some(error) = error {
         incomplete.get_or_insert_with(|| format!("cannot read the file: {error}"));
     }
     parts.finish(size, hash, incomplete)
 }
 
-/// A file that cannot be opened or listed is a unit too.
+/// A file that cannot be opened or listed is a unit too; without an etag it is tried again.
 pub(crate) fn unreadable(unit: Unit, problem: String) -> Unit {
-    Unit { last: true, incomplete: Some(problem), ..unit }
+    Unit { etag: String::new(), last: true, incomplete: Some(problem), ..unit }
 }
 
 /// Day of the path, else of the file.

@@ -16,7 +16,8 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
-use crate::files::{Content, Found, Walk, day_in};
+use crate::files::{Content, Found, Walk, day_in, is_failure};
+use crate::log::unreadable;
 use crate::objects::Objects;
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Error, Record, Redactor, Rejected, Run, Sink, Source, Spec, Unit};
@@ -154,7 +155,7 @@ fn read_file(found: Found, layout: &Layout, redactor: &Redactor, sink: &Sink) ->
     };
     let content = match opened {
         Ok(content) => content,
-        Err(problem) => return sink.send_blocking(Unit { last: true, incomplete: Some(problem), ..unit }),
+        Err(problem) => return sink.send_blocking(unreadable(unit, problem)),
     };
     let input = BufReader::new(content);
     let mut lines = if is_sheet {
@@ -183,7 +184,12 @@ fn read_file(found: Found, layout: &Layout, redactor: &Redactor, sink: &Sink) ->
         }
     }
     let failure = lines.failure();
-    let (size, sha256, rest) = lines.into_input().into_inner().into_stored().finish();
+    let stored = lines.into_input().into_inner().into_stored();
+    let failed = stored.failed();
+    let (size, sha256, rest) = stored.finish();
+    if failed || rest.as_ref().is_some_and(is_failure) {
+        unit.etag.clear();
+    }
     let incomplete = failure.or(rest).map(|error| format!("cannot read the file to its end: {error}"));
     sink.send_blocking(Unit { last: true, size, sha256, incomplete, ..unit })
 }

@@ -160,3 +160,14 @@ async fn what_pipelines_drop_into_a_container_is_read_once_and_only_for_themselv
     let (changed, _) = collect(collector.as_ref(), &run).await;
     assert_eq!(changed[0].records.len(), 2);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_system_does_not_give_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // It opens, and its first byte cannot be had.
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("refused.jsonl")).expect("a link");
+    let units = units(folder.path(), ".", &run_at("2026-10-03T00:00:00Z")).await;
+    assert_eq!(units.len(), 1);
+    assert!(units[0].incomplete.is_some() && units[0].etag.is_empty(), "{units:?}");
+}

@@ -16,7 +16,8 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::files::{Content, Found, Walk};
+use crate::files::{Content, Found, Walk, is_failure};
+use crate::log::unreadable;
 use crate::objects::Objects;
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Error, Record, Rejected, Run, Sink, Source, Spec, Unit, canonical};
@@ -105,11 +106,16 @@ fn read(found: Found) -> Unit {
     };
     let (modified, content) = match opened {
         Ok(opened) => opened,
-        Err(problem) => return Unit { incomplete: Some(problem), ..unit },
+        Err(problem) => return unreadable(unit, problem),
     };
     let mut input = BufReader::new(content);
     take(&mut unit, &mut input, Timestamp::try_from(modified).ok());
-    let (size, sha256, rest) = input.into_inner().into_stored().finish();
+    let stored = input.into_inner().into_stored();
+    let failed = stored.failed();
+    let (size, sha256, rest) = stored.finish();
+    if failed || rest.as_ref().is_some_and(is_failure) {
+        unit.etag.clear();
+    }
     let incomplete = rest.map(|error| format!("cannot read the file to its end: {error}"));
     Unit { size, sha256, incomplete, ..unit }
 }

@@ -71,3 +71,14 @@ async fn states_in_a_container_are_read_once_and_again_when_they_have_changed() 
     azurite.put("tfstate/live/register.tfstate", "", &block, STATE.replace("\"serial\":12", "\"serial\":13")).await;
     assert_eq!(fetched().await, 1);
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_system_does_not_give_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // It opens, and its first byte cannot be had.
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("refused.tfstate")).expect("a link");
+    let units = units(folder.path()).await;
+    assert_eq!(units.len(), 1);
+    assert!(units[0].incomplete.is_some() && units[0].etag.is_empty(), "{units:?}");
+}

@@ -200,3 +200,15 @@ async fn real_records_are_all_readable() {
         assert!(units.iter().flat_map(|unit| unit.reads.values()).sum::<u64>() >= reads);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_system_does_not_give_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // It opens, and its first byte cannot be had.
+    std::os::unix::fs::symlink("/proc/self/mem", folder.path().join("refused.json")).expect("a link");
+    write(folder.path(), "cut.json", br#"{"Records":[{"eventID":"c1","#);
+    let units = units(folder.path(), &run_at("2026-10-03T00:00:00Z")).await;
+    let told: Vec<_> = units.iter().map(|unit| (&*unit.key, unit.incomplete.is_some(), unit.etag.is_empty())).collect();
+    assert_eq!(told, [("cut.json", true, false), ("refused.json", true, true)], "damage stays, a refusal may pass");
+}
