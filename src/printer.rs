@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use owo_colors::{OwoColorize, Style};
 use serde_json::json;
 
-use crate::output::{TableOptions, inert};
+use crate::output::{TableOptions, inert, inert_json};
 use crate::progress::Progress;
 
 /// How messages are written.
@@ -85,8 +85,9 @@ impl Printer {
     /// How a table on stdout has to look.
     #[must_use]
     pub fn table_options(&self) -> TableOptions {
-        let width = io::stdout().is_terminal().then(terminal_width).flatten();
-        TableOptions { width, color: self.color_stdout, columns: Vec::new() }
+        let terminal = io::stdout().is_terminal();
+        let width = terminal.then(terminal_width).flatten();
+        TableOptions { terminal, width, color: self.color_stdout, columns: Vec::new() }
     }
 
     /// The style of a heading on stdout.
@@ -131,7 +132,7 @@ impl Printer {
                 if let Some(hint) = hint {
                     object["hint"] = json!(hint);
                 }
-                object.to_string()
+                inert_json(&object.to_string()).into_owned()
             }
             LogFormat::Text => {
                 let style = if self.color_stderr { style } else { Style::new() };

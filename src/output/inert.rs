@@ -22,6 +22,28 @@ pub fn inert(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The JSON with everything in its texts that a terminal would act on as an escape: it means the same. What comes before
+/// the space JSON has escaped already, or it is white space between texts.
+#[must_use]
+pub fn inert_json(json: &str) -> Cow<'_, str> {
+    let acts = |character: char| character > ' ' && acts(character);
+    if !json.chars().any(acts) {
+        return Cow::Borrowed(json);
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if acts(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Whether a terminal acts on the character instead of showing it.
 fn acts(character: char) -> bool {
     character.is_control()
@@ -49,5 +71,14 @@ mod tests {
         check("two\nlines\tand\r", "two\\nlines\\tand\\r");
         check("\u{9b}31m", "\\u{9b}31m");
         check("user\u{202e}nimda", "user\\u{202e}nimda");
+    }
+
+    #[test]
+    fn json_means_the_same() {
+        let text = "\u{7f}\u{9b}31m\u{202e}\u{e0041} plain, 日本\u{1b}";
+        let shown = inert_json(&serde_json::to_string(text).unwrap()).into_owned();
+        assert_eq!(shown, r#""\u007f\u009b31m\u202e\udb40\udc41 plain, 日本\u001b""#);
+        assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), text);
+        assert_eq!(inert_json("{\n  \"a\": 1\n}"), "{\n  \"a\": 1\n}");
     }
 }

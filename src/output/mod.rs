@@ -11,13 +11,16 @@ mod parquet;
 mod table;
 
 use std::io::Write;
+use std::path::Path;
+
+use clap::ValueEnum;
 
 use crate::store::{Column, Kind, RowSink, Value};
-pub use inert::inert;
+pub use inert::{inert, inert_json};
 pub use table::TableOptions;
 
 /// How a result is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     // For people: as wide as the terminal.
     Table,
@@ -32,6 +35,13 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format that a file's ending stands for.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        Self::value_variants().iter().copied().find(|format| format.extension() == ending)
+    }
+
     /// The usual ending of a file of this format.
     #[must_use]
     pub fn extension(self) -> &'static str {
@@ -49,7 +59,7 @@ impl Format {
 pub fn sink<'a>(format: Format, writer: impl Write + 'a, options: TableOptions) -> Box<dyn RowSink + 'a> {
     match format {
         Format::Table => Box::new(table::Table::new(writer, options)),
-        Format::Csv => Box::new(csv::Csv::new(writer)),
+        Format::Csv => Box::new(csv::Csv::new(writer, options.terminal)),
         Format::Json => Box::new(json::Json::new(writer)),
         Format::Ndjson => Box::new(ndjson::Ndjson::new(writer)),
         Format::Parquet => Box::new(parquet::Parquet::new(writer)),
@@ -90,7 +100,7 @@ fn write_object(writer: &mut impl Write, keys: &[String], kinds: &[Kind], cells:
         if index > 0 {
             writer.write_all(b",")?;
         }
-        serde_json::to_writer(&mut *writer, key)?;
+        write_text(&mut *writer, key)?;
         writer.write_all(b":")?;
         write_json(writer, *kind, cell)?;
     }
@@ -104,14 +114,20 @@ fn write_json(writer: &mut impl Write, kind: Kind, cell: &Value) -> std::io::Res
         Value::Int(value) => serde_json::to_writer(writer, value)?,
         // Not-a-number and infinity become null.
         Value::Float(value) => serde_json::to_writer(writer, value)?,
-        Value::Time(value) => serde_json::to_writer(writer, &value.to_string())?,
+        Value::Time(value) => write_text(writer, &value.to_string())?,
         Value::Text(value) => match (kind, serde_json::from_str::<&serde_json::value::RawValue>(value)) {
             // Lists and structs; numbers too large for 64 bits.
-            (Kind::Json | Kind::Number | Kind::Integer, Ok(raw)) => serde_json::to_writer(writer, raw)?,
-            _ => serde_json::to_writer(writer, value)?,
+            (Kind::Json | Kind::Number | Kind::Integer, Ok(raw)) => {
+                writer.write_all(inert_json(raw.get()).as_bytes())?;
+            }
+            _ => write_text(writer, value)?,
         },
     }
     Ok(())
+}
+
+fn write_text(writer: &mut impl Write, text: &str) -> std::io::Result<()> {
+    writer.write_all(inert_json(&serde_json::to_string(text)?).as_bytes())
 }
 
 #[cfg(test)]

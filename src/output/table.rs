@@ -27,6 +27,8 @@ const GAP: u16 = 2;
 /// What a table adapts to.
 #[derive(Debug, Clone, Default)]
 pub struct TableOptions {
+    /// Whether somebody watches: then nothing may act on the terminal, in CSV either.
+    pub terminal: bool,
     /// The width of the terminal; `None` does not limit the width.
     pub width: Option<u16>,
     pub color: bool,
@@ -197,7 +199,7 @@ mod tests {
     use super::*;
 
     fn draw(width: Option<u16>, color: bool, columns: &[(&str, Kind)], rows: &[Vec<Value>]) -> String {
-        let options = TableOptions { width, color, columns: Vec::new() };
+        let options = TableOptions { width, color, ..Default::default() };
         render(Format::Table, options, columns, rows)
     }
 
