@@ -244,3 +244,33 @@ fn parquet(path: &Path) -> (Vec<String>, usize) {
     let rows = statement.query_map([], |_| Ok(())).expect("rows").count();
     (statement.column_names(), rows)
 }
+
+#[test]
+fn a_service_that_does_not_exist_is_no_empty_report() {
+    let place = full();
+    place.ran(1, &["audit"]);
+    for args in [&["report", "changes"][..], &["report", "--out", "reports"]] {
+        place
+            .ran(2, &[args, &["--service", "registre"]].concat())
+            .says(&["no service `registre`", "did you mean `register`?"]);
+    }
+    assert!(!place.path("reports").exists());
+    place.ran(0, &["report", "changes", "--service", "register"]);
+}
+
+#[test]
+fn the_ending_of_a_file_says_the_format() {
+    let place = full();
+    place.ran(1, &["audit"]);
+    let read = |name: &str| std::fs::read(place.path(name)).expect(name);
+    place.ran(0, &["report", "changes", "--out", "changes.CSV"]);
+    assert!(read("changes.CSV").starts_with(b"change_id,occurred_at,"));
+    place.ran(0, &["report", "changes", "--out", "changes.json"]);
+    assert!(read("changes.json").starts_with(b"["));
+    place.ran(0, &["report", "changes", "--out", "changes.parquet"]);
+    assert!(read("changes.parquet").starts_with(b"PAR1"));
+    place.ran(0, &["report", "changes", "--out", "changes.json", "-o", "csv"]);
+    assert!(read("changes.json").starts_with(b"change_id,"));
+    place.ran(0, &["report", "changes", "--out", "changes"]);
+    assert!(String::from_utf8_lossy(&read("changes")).contains('─'), "else a table");
+}

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 
-use crate::error::ExitStatus;
+use crate::error::{ExitStatus, nearest};
 use crate::output::{Format, TableOptions, sink};
 use crate::report::{self, Catalog, Filters, Report};
-use crate::store::{Column, Db, Kind, RowSink, Value};
+use crate::store::{Column, Db, Kind, RowSink, Value, sql};
 use crate::time::parse_moment;
 
 use super::audit::FailOn;
@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Which report; without it the reports are listed, or with --out DIR all written
     name: Option<String>,
 
-    /// How it is written [default: table; csv for a folder]
+    /// How it is written [default: table; for a file by its ending, csv for a folder]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     output: Option<Format>,
 
@@ -94,9 +94,13 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     let report = catalog.get(name)?;
-    let format =
-        args.output.unwrap_or(if args.out.as_deref().is_some_and(is_folder) { Format::Csv } else { Format::Table });
+    let format = args.output.unwrap_or(match &args.out {
+        Some(out) if is_folder(out) => Format::Csv,
+        Some(out) => Format::of_file(out).unwrap_or(Format::Table),
+        None => Format::Table,
+    });
     db.sandbox()?;
+    known_service(&db, &filters)?;
     match &args.out {
         Some(out) => {
             to_file(&db, report, &filters, format, &file_for(out, report, format))?;
@@ -105,6 +109,27 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     tell_head(&db, context)?;
     status(&db, report, &filters, args.fail_on)
+}
+
+/// A service that nobody knows would give empty reports: nothing to see, it seems.
+fn known_service(db: &Db, filters: &Filters) -> anyhow::Result<()> {
+    let Some(service) = &filters.service else {
+        return Ok(());
+    };
+    // A store that was never judged knows no service; the report itself says what to do then.
+    let Ok((_, rows)) = db.rows(sql!("audit/services.sql"), &[]) else {
+        return Ok(());
+    };
+    let known: Vec<&str> =
+        rows.iter().filter_map(|row| if let [Value::Text(name)] = &row[..] { Some(&**name) } else { None }).collect();
+    if known.contains(&service.as_str()) {
+        return Ok(());
+    }
+    let hint = match nearest(service, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
+    };
+    Err(Usage::error(format!("there is no service `{service}`"), hint))
 }
 
 /// Whether a row is as bad as asked for.
@@ -191,6 +216,7 @@ fn all(
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     db.sandbox()?;
+    known_service(&db, filters)?;
     let status = write_all(&db, &catalog, folder, format, filters, fail_on)?;
     let count = catalog.iter().count();
     context.printer.note(&format!("{count} reports in {}, with their hashes in {}", folder.display(), manifest::NAME));
