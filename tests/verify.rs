@@ -110,3 +110,25 @@ fn a_store_with_nothing_in_it_is_whole() {
     place.ran(0, &["collect"]);
     assert!(place.ran(0, &["verify"]).stdout.contains("nothing is stored yet"));
 }
+
+#[test]
+fn a_head_that_is_none_is_a_slip_and_no_edit() {
+    let place = place();
+    let head = head(&place);
+    for slip in ["3f2a", &head[..63], &format!("{head}0"), &"g".repeat(64)] {
+        place.ran(2, &["verify", "--head", slip]).says(&["64 hexadecimal digits"]);
+    }
+    // As it may come out of a mail, or another program.
+    place.ran(0, &["verify", "--head", &format!(" {} ", head.to_uppercase())]);
+    assert!(place.ran(1, &["verify", "--head", &"0".repeat(64)]).stdout.contains("not in the chain"));
+}
+
+#[test]
+fn an_audit_says_that_the_clock_went_back() {
+    let place = place();
+    place.ran(1, &["audit"]);
+    let db = Db::open(&place.store(), Access::Write, WRITER_PATIENCE).expect("the store");
+    db.rows("update poll set polled_at = timestamp '2100-01-01 00:00:00'", &[]).expect("an edit");
+    drop(db);
+    place.ran(0, &["audit"]).says(&["clock", "the store was written at 2100-01-01T00:00:00Z"]);
+}

@@ -61,6 +61,7 @@ impl FailOn {
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
     let store = context.store(&config);
+    super::check::tell_clock(&store, context);
     let (complete, outcome) = judge(&config, &store, context)?;
     sum_up(&config, &store, context)?;
     context.printer.note(

@@ -201,6 +201,16 @@ fn seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
+/// Says that the clock is wrong, where the store shows it: what is judged by it is judged wrongly.
+pub(super) fn tell_clock(store: &Path, context: &Context) {
+    // A store that is not there yet, or cannot be read, is told by whoever needs it.
+    let Ok(db) = Db::open(store, Access::Read, context.reader_wait()) else { return };
+    let item = check_clock(&db, context.now);
+    if item.level == Level::Fail {
+        context.printer.warning(&format!("{}: {}", item.what, item.finding));
+    }
+}
+
 /// The store was last written in the past, and not before this program was made.
 fn check_clock(db: &Db, now: Timestamp) -> Item {
     let fail = |finding: String| {

@@ -24,8 +24,17 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// A head that was printed before: it must still be in the chain
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", value_parser = hash)]
     head: Option<String>,
+}
+
+/// A head as it was printed: one that was cut off on its way proves nothing, and is no sign of an edit.
+fn hash(text: &str) -> Result<String, String> {
+    let hash = text.trim().to_ascii_lowercase();
+    if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(hash);
+    }
+    Err("a head has 64 hexadecimal digits, as `changetrail verify` prints it".to_owned())
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
