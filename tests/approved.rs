@@ -80,7 +80,9 @@ fn what_the_rules_would_ignore_is_refused() {
     assert_eq!(std::fs::read_to_string(place.path("changetrail.toml")).expect("the configuration"), before);
 
     place.ran(0, &exempt(&[]));
-    place.ran(2, &exempt(&[])).says(&["`BG-1` is there twice"]);
+    let again = place.ran(2, &exempt(&[]));
+    again.says(&["`BG-1` is there twice"]);
+    assert!(!again.stderr.contains("line"), "the command line has no lines: {again}");
 }
 
 #[test]

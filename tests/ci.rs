@@ -77,6 +77,14 @@ fn outside_a_job_it_says_what_to_do() {
     assert!(output.stderr.contains("GitHub Actions") && output.stderr.contains("hint"), "{output}");
 }
 
+#[test]
+fn what_a_file_says_is_not_told_beside_it() {
+    let place = place();
+    place.write("one.jsonl", "");
+    place.ran(2, &["record", "one.jsonl", "--stage", "prod"]).says(&["cannot be used with"]);
+    place.ran(2, &["record", "one.jsonl", "--service", "register"]).says(&["cannot be used with"]);
+}
+
 type Variables = Vec<(&'static str, &'static str)>;
 
 /// What a job of each system has in its environment, as far as it tells of the run, and much that does not; before it the

@@ -70,7 +70,7 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
     for source in &outcome.sources {
         context.printer.note(&summary(source));
         for unit in &source.incomplete {
-            context.printer.warning(&format!("{}: {unit} could not be read to its end", source.source));
+            context.printer.warning(&format!("{}: a part could not be read to its end: {unit}", source.source));
         }
         if let Some(error) = &source.error {
             let failure = Failure { name: source.source.clone(), error: error.clone() };

@@ -47,27 +47,27 @@ pub(super) struct Args {
 #[command(next_help_heading = "With --from-ci")]
 struct Told {
     /// The stage that the job deploys
-    #[arg(long, value_name = "STAGE", requires = "from_ci")]
+    #[arg(long, value_name = "STAGE", requires = "from_ci", conflicts_with = "file")]
     stage: Option<String>,
 
     /// How it went, in the system's own words; running where the job starts
-    #[arg(long, value_name = "WORD", requires = "from_ci")]
+    #[arg(long, value_name = "WORD", requires = "from_ci", conflicts_with = "file")]
     outcome: Option<String>,
 
     /// dev, preprod or live, where the stage's name does not say it
-    #[arg(long, value_name = "KIND", requires = "from_ci")]
+    #[arg(long, value_name = "KIND", requires = "from_ci", conflicts_with = "file")]
     environment: Option<String>,
 
     /// The service that is released
-    #[arg(long, value_name = "NAME", requires = "from_ci")]
+    #[arg(long, value_name = "NAME", requires = "from_ci", conflicts_with = "file")]
     service: Option<String>,
 
     /// The pipeline's name, where it is called otherwise in the configuration
-    #[arg(long, value_name = "NAME", requires = "from_ci")]
+    #[arg(long, value_name = "NAME", requires = "from_ci", conflicts_with = "file")]
     pipeline: Option<String>,
 
     /// What holds the stages of one release together, where that is not the run
-    #[arg(long, value_name = "ID", requires = "from_ci")]
+    #[arg(long, value_name = "ID", requires = "from_ci", conflicts_with = "file")]
     release: Option<String>,
 }
 

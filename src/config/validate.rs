@@ -59,16 +59,18 @@ pub(super) fn validate(config: &Config, lines: &Lines) -> Findings {
 }
 
 fn unique<'a>(names: impl Iterator<Item = &'a str>, lines: &[usize], table: &str, found: &mut Findings) {
-    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut first: HashMap<&str, Option<usize>> = HashMap::new();
     for (index, name) in names.enumerate() {
         let line = lines.get(index);
         if name.trim().is_empty() {
             found.problem(line, format!("a [[{table}]] without a name"));
         } else if let Some(earlier) = first.get(name) {
-            let text = format!("[[{table}]] `{name}` is there twice, first on line {earlier}");
+            // What comes from another file, or the command line, has no line here.
+            let place = earlier.map(|earlier| format!(", first on line {earlier}")).unwrap_or_default();
+            let text = format!("[[{table}]] `{name}` is there twice{place}");
             found.problem(line, text);
         } else {
-            first.insert(name, line.copied().unwrap_or_default());
+            first.insert(name, line.copied());
         }
     }
 }
