@@ -84,28 +84,28 @@ select unnest(from_json((select configuration from run)->'$.pipeline_identity', 
 
 -- One row for each key of an entry; keys compare without case, roles by account and name.
 create or replace table config_pipeline_key as
-select position, pipeline, environment, 'role' as kind, role_key(unnest(aws_roles)) as value from config_pipeline_identity
+select position, pipeline, environment, 'role' as kind, role_key(trimmed(unnest(aws_roles))) as value from config_pipeline_identity
 union all
-select position, pipeline, environment, 'user', lower(unnest(aws_users)) from config_pipeline_identity
+select position, pipeline, environment, 'user', lower(trimmed(unnest(aws_users))) from config_pipeline_identity
 union all
-select position, pipeline, environment, 'application', lower(unnest(azure_app_ids)) from config_pipeline_identity
+select position, pipeline, environment, 'application', lower(trimmed(unnest(azure_app_ids))) from config_pipeline_identity
 union all
-select position, pipeline, environment, 'subject', lower(unnest(oidc_subjects)) from config_pipeline_identity
+select position, pipeline, environment, 'subject', lower(trimmed(unnest(oidc_subjects))) from config_pipeline_identity
 union all
-select position, pipeline, environment, 'actor', lower(unnest(actors)) from config_pipeline_identity;
+select position, pipeline, environment, 'actor', lower(trimmed(unnest(actors))) from config_pipeline_identity;
 
 create or replace table config_automation as
 select unnest(from_json((select configuration from run)->'$.automation', '[{"position": "BIGINT", "aws_roles": ["VARCHAR"], "aws_users": ["VARCHAR"],
     "azure_app_ids": ["VARCHAR"], "actors": ["VARCHAR"], "actions": ["VARCHAR"], "reason": "VARCHAR", "approved_by": "VARCHAR",
     "from": "VARCHAR", "to": "VARCHAR"}]'), recursive := true);
 create or replace table config_automation_key as
-select position, 'role' as kind, role_key(unnest(aws_roles)) as value from config_automation
+select position, 'role' as kind, role_key(trimmed(unnest(aws_roles))) as value from config_automation
 union all
-select position, 'user', lower(unnest(aws_users)) from config_automation
+select position, 'user', lower(trimmed(unnest(aws_users))) from config_automation
 union all
-select position, 'application', lower(unnest(azure_app_ids)) from config_automation
+select position, 'application', lower(trimmed(unnest(azure_app_ids))) from config_automation
 union all
-select position, 'actor', lower(unnest(actors)) from config_automation;
+select position, 'actor', lower(trimmed(unnest(actors))) from config_automation;
 
 -- --------------------------------------------------------------------------------------------------------- people --
 create or replace table config_person as

@@ -138,6 +138,19 @@ fn what_can_be_worked_with_is_a_warning() {
         "did you mean `dev-auto`?",
     );
     warned("[[pipeline_identity]]\npipeline = \"p\"\n", "declares no identity");
+    for role in ["deploy", "arn:aws:iam::*:role/deploy", "arn:aws:iam::111122223333:user/deploy"] {
+        let declared = format!("[[pipeline_identity]]\npipeline = \"p\"\naws_roles = [\"{role}\"]\n");
+        warned(&declared, &format!("`{role}` is not the ARN of one role, so it matches nothing"));
+    }
+    warned("[[automation]]\nreason = \"r\"\naws_users = [\"backup\"]\n", "`backup` is not the ARN of one user");
+    let person = "[[person]]\nname = \"A\"\nidentities = [\"agreen\", \"Ci \"]\n";
+    warned(
+        &format!(
+            "{person}[[pipeline_identity]]\npipeline = \"p\"\naws_users = [\"arn:aws:iam::111122223333:user/x/ci\"]\n"
+        ),
+        "is an identity of the person `A` too",
+    );
+    warned(&format!("{person}[[person]]\nname = \"B\"\nidentities = [\" AGreen\"]\n"), "belongs to `A` and to `B`");
     warned("[[pipeline_identity]]\npipeline = \"p\"\nactors = [\"a\"]\n", "no [[service]] lists the pipeline `p`");
     warned(
         "[[person]]\nname = \"A\"\nidentities = [\"x\"]\n[[person]]\nname = \"B\"\nidentities = [\"X\"]\n",

@@ -157,6 +157,32 @@ fn pipeline_identities(config: &Config, lines: &Lines, found: &mut Findings) {
             let text = format!("[[pipeline_identity]]: no [[service]] lists the pipeline `{pipeline}`");
             found.warning(line, text);
         }
+        let what = format!("[[pipeline_identity]] of `{pipeline}`");
+        arns(&what, &identity.aws_roles, &identity.aws_users, line, found);
+        for user in &identity.aws_users {
+            let name = user.rsplit('/').next().unwrap_or_default().trim().to_lowercase();
+            let is_name = |identity: &String| identity.trim().to_lowercase() == name;
+            if let Some(person) = config.people.iter().find(|person| person.identities.iter().any(is_name)) {
+                let text = format!(
+                    "{what}: the user `{user}` is an identity of the person `{}` too, so what it does is that person's",
+                    person.name
+                );
+                found.warning(line, text);
+            }
+        }
+    }
+}
+
+/// Roles and users are compared whole: what is no ARN of one, or a pattern, would silently match nothing.
+fn arns(what: &str, roles: &[String], users: &[String], line: Option<&usize>, found: &mut Findings) {
+    for (kind, values, parts) in [("role", roles, &[":role/", ":assumed-role/"][..]), ("user", users, &[":user/"])] {
+        for value in values {
+            let is_arn = value.trim().starts_with("arn:") && parts.iter().any(|part| value.contains(part));
+            if !is_arn || value.contains(['*', '?']) {
+                let text = format!("{what}: `{value}` is not the ARN of one {kind}, so it matches nothing");
+                found.warning(line, text);
+            }
+        }
     }
 }
 
@@ -210,6 +236,7 @@ fn automations(config: &Config, lines: &Lines, found: &mut Findings) {
         if automation.reason.trim().is_empty() {
             found.problem(line, "[[automation]] without a reason: say why it may change things without a release");
         }
+        arns("[[automation]]", &automation.aws_roles, &automation.aws_users, line, found);
         in_order(automation.from, automation.to, "[[automation]]", line, found);
     }
 }
@@ -229,7 +256,7 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
             found.warning(line, text);
         }
         for identity in &person.identities {
-            let owner = owners.insert(identity.to_lowercase(), name);
+            let owner = owners.insert(identity.trim().to_lowercase(), name);
             if let Some(owner) = owner.filter(|owner| *owner != name) {
                 let text = format!("the identity `{identity}` belongs to `{owner}` and to `{name}`");
                 found.warning(line, text);
