@@ -18,13 +18,22 @@ r as (
         "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "VARCHAR", "steps_digest": "VARCHAR",
         "stage": "VARCHAR", "environment": "VARCHAR", "trigger": "VARCHAR", "requested_by": "VARCHAR",
         "started_at": "VARCHAR", "finished_at": "VARCHAR", "outcome": "VARCHAR", "bypassed": "BOOLEAN",
-        "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": ["VARCHAR"],
-        "approvals": [{"phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"}],
-        "keys": {"run_ids": ["VARCHAR"], "aws_session_names": ["VARCHAR"], "azure_correlation_ids": ["VARCHAR"],
-                 "azure_app_ids": ["VARCHAR"], "aws_roles": ["VARCHAR"], "oidc_subjects": ["VARCHAR"], "tickets": ["VARCHAR"], "items": ["VARCHAR"]}
+        "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": "JSON", "approvals": "JSON",
+        "keys": {"run_ids": "JSON", "aws_session_names": "JSON", "azure_correlation_ids": "JSON",
+                 "azure_app_ids": "JSON", "aws_roles": "JSON", "oidc_subjects": "JSON", "tickets": "JSON", "items": "JSON"}
     }') as t
     from raw
     where (record->>'$.schema') like 'changetrail.deployment/%'
+),
+listed as (
+    -- one value may stand where a list is meant
+    select
+        record_id, t,
+        from_json(case when json_type(t.approvals) = 'OBJECT' then '[' || t.approvals::varchar || ']' else t.approvals end, '[{
+            "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"
+        }]') as approvals,
+        json_texts(t.keys.run_ids) as run_ids
+    from r
 ),
 first as (
     select t.pipeline as pipeline, t.id as id, min(make_utc(t.started_at)) as started_at from r group by t.pipeline, t.id
@@ -83,36 +92,36 @@ told as (
 select
     record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
     case when not dropped then t.service end as service, t.version, t.commit as commit_sha,
-    t.artifact_digest, t.steps_digest, t.stage, t.environment, t.trigger, t.requested_by,
+    t.artifact_digest, t.steps_digest, coalesce(text_of(t.stage), t.environment) as stage, t.environment, t.trigger, t.requested_by,
     coalesce(make_utc(t.started_at), first.started_at) as started_at,
     make_utc(t.finished_at) as finished_at,
     coalesce(o.outcome, t.outcome) as outcome,
     t.bypassed,
-    list_transform(t.approvals, lambda a: {
+    list_transform(approvals, lambda a: {
         'phase': a.phase, 'decision': a.decision, 'approver': a.approver, 'decided_at': make_utc(a.decided_at),
         'automated': a.automated, 'gated': a.gated, 'comment': a.comment
     }) as approvals,
-    t.keys.run_ids as run_ids,
+    run_ids,
     -- CodeBuild calls a run project:uuid, and names the session of the run after the uuid
-    list_concat(coalesce(t.keys.aws_session_names, []), [
-        'AWSCodeBuild-' || split_part(x, ':', 2) for x in t.keys.run_ids if regexp_matches(x, '^[^:]+:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')
+    list_concat(coalesce(json_texts(t.keys.aws_session_names), []), [
+        'AWSCodeBuild-' || split_part(x, ':', 2) for x in run_ids if regexp_matches(x, '^[^:]+:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')
     ]) as session_names,
-    t.keys.azure_correlation_ids as correlation_ids,
-    t.keys.azure_app_ids as app_ids,
-    t.keys.aws_roles as roles,
-    t.keys.oidc_subjects as subjects,
-    t.keys.items as items,
-    t.keys.tickets as tickets,
-    t.authors,
+    json_texts(t.keys.azure_correlation_ids) as correlation_ids,
+    json_texts(t.keys.azure_app_ids) as app_ids,
+    json_texts(t.keys.aws_roles) as roles,
+    json_texts(t.keys.oidc_subjects) as subjects,
+    json_texts(t.keys.items) as items,
+    json_texts(t.keys.tickets) as tickets,
+    json_texts(t.authors) as authors,
     t.url,
     -- without its time a release that ran would explain nothing, and one that ended would go on explaining
     case
         when text_of(t.started_at) is not null and make_utc(t.started_at) is null then 'started_at is no time: ' || t.started_at
         when text_of(t.finished_at) is not null and make_utc(t.finished_at) is null then 'finished_at is no time: ' || t.finished_at
     end as problem
-from r
+from listed l
 cross join place
-left join first on first.id = r.t.id and first.pipeline = r.t.pipeline
+left join first on first.id = l.t.id and first.pipeline = l.t.pipeline
 left join outcomes o on o.said = lower(replace(replace(t.outcome, ' ', ''), '_', ''))
 union all by name
 from told;

@@ -13,6 +13,14 @@ create or replace temporary macro trimmed(x) as trim(x, ' ' || chr(9) || chr(10)
 create or replace temporary macro text_of(x) as nullif(trimmed(x), '');
 create or replace temporary macro texts_of(x) as list_filter(list_transform(x, lambda v: trimmed(v)), lambda v: v <> '');
 
+-- The texts of a JSON list, or of the one value that stands where a list may.
+create or replace temporary macro json_texts(x) as
+    case
+        when x is null or json_type(x) = 'NULL' then null
+        when json_type(x) = 'ARRAY' then from_json(x, '["VARCHAR"]')
+        else [x->>'$']
+    end;
+
 -- At or before the start; some systems tell of parts of a second and some do not, and an equal second counts.
 create or replace temporary macro in_time(decided_at, started_at) as date_trunc('second', decided_at) <= started_at;
 
