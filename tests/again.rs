@@ -202,7 +202,7 @@ fn judge(place: &Place, now: Timestamp, rebuild: bool) {
         let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait: WAIT };
         collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
     }
-    let options = reconcile::Options { now, rebuild, complete: false, wait: WAIT, instead: None };
+    let options = reconcile::Options { now, rebuild, wait: WAIT, instead: None };
     reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
 }
 

@@ -310,7 +310,7 @@ fn audit(place: &Place, now: &str) -> Db {
     let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
     let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
     assert!(outcome.complete(), "{outcome:?}");
-    let options = reconcile::Options { now, rebuild: false, complete: true, wait, instead: None };
+    let options = reconcile::Options { now, rebuild: false, wait, instead: None };
     reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
     Db::open(&place.store(), Access::Read, wait).expect("a store")
 }

@@ -115,4 +115,26 @@ fn what_other_rules_would_judge() {
     place.write("wrong/reconcile/07_link.sql", "select 1");
     place.ran(2, &["reconcile", "--what-if", "wrong"]).says(&["07_link.sql", "stands in for no rule"]);
     place.ran(2, &["reconcile", "--what-if", "absent"]).says(&["absent"]);
+    // Whoever misplaces a file is not told that it changes nothing.
+    place.write("misplaced/07_links.sql", "select 1");
+    place.ran(2, &["reconcile", "--what-if", "misplaced"]).says(&[
+        "07_links.sql",
+        "stands in for no rule",
+        "reconcile/",
+    ]);
+    place.write("empty/notes/read.me", "");
+    place.ran(2, &["reconcile", "--what-if", "empty"]).says(&["empty", "stands in for no rule"]);
+}
+
+#[test]
+fn a_release_log_under_another_name_says_the_same() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "released");
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    place.write("changetrail.toml", world.replace("name = \"release-log\"", "name = \"central-log\""));
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "released");
 }

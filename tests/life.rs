@@ -153,3 +153,50 @@ fn a_source_of_sign_ins_of_which_nothing_came_yet_keeps_the_verdict_open() {
     assert_eq!(place.report("changes").column("state"), ["final"]);
     assert_eq!(findings(&place).rows, [["recorded", "high", "open"]]);
 }
+
+#[test]
+fn a_clock_that_was_ahead_hides_no_finding() {
+    use changetrail::store::{Access, Db, WRITER_PATIENCE};
+    let place = place();
+    log(
+        &place,
+        "1",
+        json!([{"id": "a", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]),
+    );
+    place.ran(1, &["audit"]);
+    let db = Db::open(&place.store(), Access::Write, WRITER_PATIENCE).expect("the store");
+    db.rows("update audit set audited_at = timestamp '2100-01-01 00:00:00'", &[]).expect("an edit");
+    drop(db);
+    log(
+        &place,
+        "2",
+        json!([{"id": "b", "time": "12:05", "action": "s3:PutBucketPolicy", "who": "sso:carol@example.org", "key": "ASIA2"}]),
+    );
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_audit_that_nobody_was_told_of_is_not_the_last_complete_one() {
+    let place = place();
+    log(&place, "1", deploy());
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full disk");
+    let status = place.command(&["audit"]).stdout(full).status().expect("a run");
+    assert_eq!(status.code(), Some(2));
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_release_log_that_the_system_does_not_give_accuses_nobody() {
+    let place = place();
+    log(&place, "1", deploy());
+    // It opens, and its first byte cannot be had.
+    std::os::unix::fs::symlink("/proc/self/mem", place.path("releases/1.jsonl")).expect("a link");
+    place.ran(2, &["audit"]);
+    let changes = place.report("changes");
+    assert_eq!(changes.cell(changes.row("record_id", "c"), "state"), "provisional");
+    place.ran(0, &["audit"]);
+}

@@ -296,7 +296,7 @@ impl Audited {
         let options = collect::Options { sources: Vec::new(), since, validate: false, now, wait: WAIT };
         let outcome = collect::run(&config, &self.store(), &options, &Silent).expect("it can be collected");
         assert!(outcome.complete(), "{}: {outcome:?}", self.system.folder);
-        let options = reconcile::Options { now, rebuild: false, complete: true, wait: WAIT, instead: None };
+        let options = reconcile::Options { now, rebuild: false, wait: WAIT, instead: None };
         reconcile::run(&config, &self.store(), &options, &Silent).expect("it can be reconciled");
     }
 

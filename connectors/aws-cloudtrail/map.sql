@@ -64,7 +64,7 @@ targeted as (
 ),
 known as (
     select
-        t.* exclude (class_operation, target_operation, about),
+        t.* exclude (class_operation, target_operation, about), o.patterns,
         '$.' || f.failed as failed_path, split_part(f.done, '.', 1) as done_place, '$.' || split_part(f.done, '.', 2) as done_path,
         l.category as level,
         regexp_matches(t.name, '^(Get|List|Describe|Head|BatchGet|Search|Lookup)([^a-z]|$)') as reads,
@@ -84,6 +84,7 @@ known as (
         -- of `Subscribe` nothing is left, and nothing makes no path
         case when t.about <> '' then lower(left(t.about, 1)) || substr(t.about, 2) end as noun
     from targeted t
+    cross join opted o
     left join access_level l on lower(l.action) = lower(t.service || ':' || t.name)
     left join (select * exclude (event_name), unnest(string_split(event_name, ' ')) as event_name from failed_answer) f
       on f.event_source = t.event_source and f.event_name = t.name
@@ -102,13 +103,12 @@ named as (
             when starts_with(r.t.awsRegion, 'eusc-') then 'aws-eusc' else 'aws' end as partition,
         coalesce(r.t.requestParameters::varchar, '') as request,
         coalesce(r.t.responseElements::varchar, '') as response,
-        case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(o.patterns) > 0 then
-            len(list_filter(r.t.resources, lambda x: len(list_filter(o.patterns, lambda p: x.ARN glob p)) > 0)) > 0
+        case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(k.patterns) > 0 then
+            len(list_filter(r.t.resources, lambda x: len(list_filter(k.patterns, lambda p: x.ARN glob p)) > 0)) > 0
         end as is_opted,
         k.*
     from r
     join known k on k.event_source = coalesce(r.t.eventSource, '') and k.event_name = coalesce(r.t.eventName, '')
-    cross join opted o
 ),
 decided as (
     select
@@ -299,9 +299,9 @@ select
     case when category = 'change' then coalesce(
         nullif(case
             when starts_with(first_value, 'arn:') then first_value
-            when first_value <> '' and left(first_value, 1) not in ('{', '[') then replace(replace(replace(of_target, '{last}', last_name(first_value)), '/{}', '/' || ltrim(first_value, '/')), '{}', first_value)
+            when first_value <> '' and (left(first_value, 1) not in ('{', '[') or not json_valid(first_value)) then replace(replace(replace(of_target, '{last}', last_name(first_value)), '/{}', '/' || ltrim(first_value, '/')), '{}', first_value)
             when starts_with(second_value, 'arn:') then second_value
-            when second_value <> '' and left(second_value, 1) not in ('{', '[') then replace(replace(replace(of_else_target, '{last}', last_name(second_value)), '/{}', '/' || ltrim(second_value, '/')), '{}', second_value)
+            when second_value <> '' and (left(second_value, 1) not in ('{', '[') or not json_valid(second_value)) then replace(replace(replace(of_else_target, '{last}', last_name(second_value)), '/{}', '/' || ltrim(second_value, '/')), '{}', second_value)
             when target is not null and not contains(else_target, '{}') and not contains(else_target, '{last}') then of_else_target
         end, ''),
         listed,

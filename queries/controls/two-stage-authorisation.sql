@@ -15,7 +15,7 @@ requester as (
 signed as (
     select deployment_id, approver_id, bool_or(valid) as independent
     from approval
-    where decision = 'approved' and not automated and in_time and counts and not stale and approver_role is not null
+    where decision = 'approved' and not automated and in_time and counts and not stale and not taken_back and approver_role is not null
     group by all
 ),
 counted as (
@@ -38,6 +38,7 @@ seen as (
         bool_or(decision = 'approved' and not counts) as claimed,
         bool_or(decision = 'approved' and automated) as automated,
         bool_or(decision = 'skipped') as skipped,
+        bool_or(decision = 'approved' and not automated and taken_back) as taken_back,
         bool_or(decision = 'approved' and not automated and in_time and stale) as stale,
         bool_or(decision = 'approved' and not automated and in_time and by_author and not by_requester) as by_author,
         bool_or(decision = 'approved' and not automated and decided_at is null and not gated) as untimed,
@@ -72,6 +73,7 @@ select
         when given = 0 and skipped then 'approval-skipped'
         when given = 0 then 'approval-missing'
         when valid and not requester_has_role then 'second-signature-missing'
+        when taken_back then 'approval-taken-back'
         when stale then 'approval-stale'
         when own then 'self-approval'
         when by_author then 'approved-by-author'

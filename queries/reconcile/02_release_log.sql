@@ -35,10 +35,12 @@ select lower(service) as spelling, min(service) as service from config_service g
 create or replace table deployment as
 with
 latest as (
-    select *
-    from deployment_version
+    -- a source that the configuration still names knows its approvals' worth: it comes before one that has another name now
+    select v.*
+    from deployment_version v
+    left join config_source c on c.name = v.source
     qualify row_number() over (
-        partition by deployment_id order by recorded_at desc nulls last, unit desc, position desc, record_id desc
+        partition by v.deployment_id order by v.recorded_at desc nulls last, c.name is not null desc, v.unit desc, v.position desc, v.record_id desc
     ) = 1
 ),
 owned as (
@@ -179,15 +181,28 @@ decided as (
         list_contains(d.authors, lower(t.approver))
             or exists (from config_identity i where i.person_id = person.person_id and list_contains(d.authors, i.identity)) as by_author,
         -- given for another commit than the one deployed
-        coalesce(not same_commit(t.for_commit, d.commit_sha), false) as stale
+        coalesce(not same_commit(t.for_commit, d.commit_sha), false) as stale,
+        -- who says no after having said yes, before the start, has not signed off
+        coalesce('person ' || person.person_id, lower(t.approver)) as decider
     from told t
     join deployment d using (deployment_id)
     left join config_source s on s.name = t.source
     left join config_identity person on person.identity = lower(t.approver)
 ),
+refused as (
+    select deployment_id, decider, coalesce(phase, 'pre') as phase, position, decided_at
+    from decided where decision = 'rejected' and in_time
+),
+taken_back as (
+    select distinct d.deployment_id, d.position
+    from decided d
+    join refused r on r.deployment_id = d.deployment_id and r.decider = d.decider and r.phase = coalesce(d.phase, 'pre')
+    where d.decision = 'approved' and coalesce(r.decided_at > d.decided_at, r.position > d.position)
+),
 ranked as (
     select
         d.*,
+        (d.deployment_id, d.position) in (from taken_back) as taken_back,
         (
             select min(r.role) from config_role r
             where r.person_id = d.approver_id
@@ -198,9 +213,10 @@ ranked as (
 )
 select
     deployment_id, position, source, phase, decision, approver, approver_actor, approver_id, decided_at, automated, gated, comment, for_commit,
-    counts, in_time, by_requester, by_author, stale, approver_role,
-    -- a human decision for what is deployed, given before the start by a role holder who neither asked for it nor wrote it
-    decision = 'approved' and not automated and counts and in_time and not stale and approver_role is not null and not by_requester and not by_author as valid
+    counts, in_time, by_requester, by_author, stale, taken_back, approver_role,
+    -- a human decision for what is deployed, given before the start by a role holder who neither asked for it nor wrote it, and
+    -- not taken back
+    decision = 'approved' and not automated and counts and in_time and not stale and not taken_back and approver_role is not null and not by_requester and not by_author as valid
 from ranked;
 
 -- Authorisation facts that a later version of a record tells otherwise, after the start: who asked, who approved, whether

@@ -16,6 +16,10 @@ refused_content as (
     where denied in ('own-release', 'not-approved-by-another', 'other-version')
     group by change_id
 ),
+identity_of_another as (
+    -- their run was going on, but not with this identity
+    select distinct change_id from candidate_to_judge where denied = 'other-identity' and link_tier = 'exact'
+),
 base as not materialized (
     select
         e.*, t.service, t.environment,
@@ -38,11 +42,13 @@ base as not materialized (
             else [t.actor, lower(x.actor_name), lower(x.actor_role)]
         end as exempted_as,
         k.change_id is not null as run_known,
+        o.change_id is not null as of_another,
         r.reason as content_reason
     from to_judge e
     join attributed_to_judge t using (change_id)
     join actor x on x.appearance_id = t.appearance_id
     left join known_run k using (change_id)
+    left join identity_of_another o using (change_id)
     left join refused_content r using (change_id)
     left join link_to_judge l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
@@ -69,6 +75,7 @@ unlinked as not materialized (
             when actor_kind = 'platform' then 'automation-other-action'
             when len(proven_run_ids) > 0 and not run_known then 'run-unknown'
             when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
+            when len(proven_run_ids) > 0 and of_another then 'identity-of-another'
             when len(proven_run_ids) > 0 then 'run-ended'
             when actor_kind = 'pipeline' then 'pipeline-identity-no-run'
             when named_by_release then 'workload-no-run'

@@ -174,6 +174,10 @@ left join control_severity v on v.control = e.control and v.subject_kind = case 
     and e.subject_kind <> 'deployment'
 left join lower_severity l on l.severity = coalesce(v.severity, e.severity);
 
+-- What is opened now is new to whoever was told of the last audit, though the clock may have been set back since.
+create or replace temporary table opening as
+select greatest(run.now, (select max(audited_at) from audit) + interval 1 microsecond) as opened_at from run;
+
 update finding set status = 'resolved', last_seen = finding.last_seen
 where status <> 'resolved' and finding_id not in (select finding_id from found);
 
@@ -184,18 +188,19 @@ set severity = f.severity, service = f.service, environment = f.environment, act
     opened_at = case
         when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open')
           or (finding.severity <> f.severity and f.severity = 'high')
-          or (f.subject_kind = 'case' and f.happened_at > finding.happened_at) then run.now
+          or (f.subject_kind = 'case' and f.happened_at > finding.happened_at) then opening.opened_at
         else finding.opened_at
     end,
     happened_at = f.happened_at,
     status = f.status,
     exemption_id = f.exemption_id
-from found f, run
+from found f, run, opening
 where finding.finding_id = f.finding_id;
 
 insert into finding
 select f.finding_id, f.control, f.severity, f.subject_kind, f.subject_id, f.service, f.environment, f.actor, f.summary,
-       run.now, run.now, f.status, f.exemption_id, run.now, f.happened_at
+       run.now, run.now, f.status, f.exemption_id, opening.opened_at, f.happened_at
 from found f
 cross join run
+cross join opening
 where f.finding_id not in (select finding_id from finding);

@@ -8,7 +8,7 @@ use crate::error::ExitStatus;
 use crate::output::{Format, sink};
 use crate::reconcile::Outcome;
 use crate::report::{Catalog, Filters, Severity};
-use crate::store::{Access, Db};
+use crate::store::{Access, Db, Visits};
 use crate::{collect, reconcile, report};
 
 use super::context::Context;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let store = context.store(&config);
     super::check::tell_clock(&store, context);
     let (complete, outcome) = judge(&config, &store, context)?;
-    sum_up(&config, &store, context)?;
+    tell(&config, &store, complete, context)?;
     context.printer.note(
         "details: `changetrail report manual-changes`, `report unapproved-changes`, `report unrecorded-changes`; \
          one change: `changetrail explain CHANGE_ID`",
@@ -82,28 +82,38 @@ pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow:
     let collected = collect::run(config, store, &options, &context.printer)?;
     super::collect::tell(&collected, context);
     let complete = collected.complete();
-    let options = reconcile::Options { now: context.now, rebuild: false, complete, wait, instead: None };
+    let options = reconcile::Options { now: context.now, rebuild: false, wait, instead: None };
     let outcome = reconcile::run(config, store, &options, &context.printer)?;
     super::reconcile::tell(&outcome, context);
     Ok((complete && outcome.unmapped.is_empty(), outcome))
 }
 
+/// Sums up; a complete audit is the one that the next is held against, once it has been told.
+pub(super) fn tell(config: &Config, store: &Path, complete: bool, context: &Context) -> anyhow::Result<()> {
+    let mut visits = Visits::new(store);
+    visits.visit(Access::Read, context.reader_wait(), |db| sum_up(config, db, context))?;
+    if complete {
+        let noted = |db: &Db| reconcile::audited(db, context.now).map_err(anyhow::Error::from);
+        visits.visit(Access::Write, context.writer_wait(), noted)?;
+    }
+    Ok(())
+}
+
 /// Prints the summary and how many changes have each verdict.
-pub(super) fn sum_up(config: &Config, store: &Path, context: &Context) -> anyhow::Result<()> {
+fn sum_up(config: &Config, db: &Db, context: &Context) -> anyhow::Result<()> {
     let catalog = Catalog::load(&config.extend_queries)?;
-    let db = Db::open(store, Access::Read, context.reader_wait())?;
     let mut out = context.printer.stdout();
     let options = context.printer.table_options();
     writeln!(out, "{}", context.printer.heading("Summary"))?;
     let mut table = sink(Format::Table, &mut out, options.clone());
-    report::run(&db, catalog.get("summary")?, &Filters::default(), table.as_mut())?;
+    report::run(db, catalog.get("summary")?, &Filters::default(), table.as_mut())?;
     drop(table);
     writeln!(out, "\n{}", context.printer.heading("Verdicts"))?;
     let mut table = sink(Format::Table, &mut out, options);
     db.stream(VERDICTS, &[], table.as_mut())?;
     drop(table);
     out.flush()?;
-    super::verify::tell_head(&db, context)
+    super::verify::tell_head(db, context)
 }
 
 fn flagged(findings: &[(String, u64)], fail_on: FailOn) -> bool {

@@ -39,8 +39,8 @@ pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
     let config_path = folder.join("changetrail.toml");
     let config = Config::load(Some(&config_path))?;
     let store = context.store(&config);
-    audit::judge(&config, &store, context)?;
-    audit::sum_up(&config, &store, context)?;
+    let (complete, _) = audit::judge(&config, &store, context)?;
+    audit::tell(&config, &store, complete, context)?;
     let reports = folder.join("reports");
     let catalog = Catalog::load(&config.extend_queries)?;
     let db = Db::open(&store, Access::Read, context.reader_wait())?;

@@ -43,7 +43,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
     let wait = context.writer_wait();
-    let options = Options { now: context.now, rebuild: args.rebuild, complete: false, wait, instead: None };
+    let options = Options { now: context.now, rebuild: args.rebuild, wait, instead: None };
     if let Some(proposed) = &args.what_if {
         let proposal = if proposed.is_dir() {
             Proposal::Queries(proposed.clone())

@@ -54,7 +54,7 @@ impl Stage<'_> {
             }
         }
         let now = time_of(self.fixtures.polls.len());
-        let options = reconcile::Options { now, rebuild: false, complete: false, wait: WAIT, instead: None };
+        let options = reconcile::Options { now, rebuild: false, wait: WAIT, instead: None };
         let outcome = reconcile::run(&config, &store, &options, &Silent).map_err(|error| with_causes(&error))?;
         if let Some(unmapped) = outcome.unmapped.into_iter().next() {
             return Err(unmapped.error);

@@ -81,7 +81,7 @@ pub(super) fn left(db: &Db) -> Result<Option<(u64, u64)>, Error> {
 fn asked(config: &Config, now: Timestamp, baseline: Option<&Baseline>) -> Result<Db, Error> {
     let db = Db::scratch()?;
     db.sandbox()?;
-    let options = Options { now, rebuild: false, complete: false, wait: Duration::ZERO, instead: None };
+    let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
     begin(&db, config, &Rules::default(), &options)?;
     if let Some(baseline) = baseline {
         db.run("baseline", sql!("reconcile/add_baseline.sql"), &baseline.params(now))?;

@@ -35,8 +35,6 @@ pub struct Options {
     pub now: Timestamp,
     /// Map everything again, whatever was mapped before.
     pub rebuild: bool,
-    /// This run is a complete audit: what is new is measured against it next time.
-    pub complete: bool,
     /// How long to wait for a store that others read.
     pub wait: Duration,
     /// A folder whose files stand in for rules of the same name: to try them out.
@@ -110,9 +108,10 @@ impl Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::Standard(error) => error.hint(),
-            Self::NoRule { .. } => {
-                Some("a file has to be named like the one in queries/reconcile/ that it replaces".to_owned())
-            }
+            Self::NoRule { .. } => Some(
+                "a file has to lie and be named like the one in queries/ that it replaces: reconcile/07_links.sql"
+                    .to_owned(),
+            ),
             Self::Copy { .. } => {
                 Some("there has to be room for a copy in the temporary folder; TMPDIR names another".to_owned())
             }
@@ -185,7 +184,6 @@ fn judge(
     left_out: &[Unmapped],
     step: &dyn Fn(&str),
 ) -> Result<Outcome, Stopped> {
-    let now = ("now", Value::Time(options.now));
     let rules = Rules::load(options.instead.as_deref())?;
     let when = begin(db, config, &rules, options)?;
     scripts(db, FIRST, &rules, when, step)?;
@@ -223,17 +221,23 @@ fn judge(
     }
     controls(db, &of_changes, step)?;
     scripts(db, FINDINGS, &rules, when, step)?;
-    let outcome = Outcome {
+    Ok(Outcome {
         new_findings: counts(db, sql!("reconcile/new_findings.sql"))?,
         open_findings: counts(db, sql!("reconcile/open_findings.sql"))?,
         baseline: approved::left(db)?,
         warnings: warnings(db)?,
         unmapped: sources.unmapped,
-    };
-    if options.complete && outcome.unmapped.is_empty() {
-        db.run("audit", "insert into audit values ($now)", &[now])?;
-    }
-    Ok(outcome)
+    })
+}
+
+/// Notes that an audit went to its end: what is opened later is new. Said only when somebody was told what is new, or it would
+/// never be told.
+///
+/// # Errors
+/// The store cannot be written.
+pub fn audited(db: &Db, now: Timestamp) -> Result<(), Error> {
+    db.run("audit", sql!("reconcile/audited.sql"), &[("now", Value::Time(now))])?;
+    Ok(())
 }
 
 /// Tells the rules what this run knows; they say whether everything has to be judged.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use changetrail_connectors::hex;
 use sha2::{Digest, Sha256};
@@ -120,20 +120,24 @@ pub(super) struct Rules {
 
 impl Rules {
     /// # Errors
-    /// The folder cannot be read, or has a file under `reconcile/` that stands in for nothing.
+    /// The folder cannot be read, or has a file that stands in for nothing: whoever misplaced one would be told that it
+    /// changes nothing.
     pub(super) fn load(instead: Option<&Path>) -> Result<Self, Error> {
         let mut rules = Self::default();
-        let Some(folder) = instead.map(|folder| folder.join("reconcile")).filter(|folder| folder.is_dir()) else {
-            return Ok(rules);
-        };
-        let reading = |source| Error::Rules { folder: folder.clone(), source };
-        for entry in fs::read_dir(&folder).map_err(reading)? {
-            let path = entry.map_err(reading)?.path();
+        let Some(instead) = instead else { return Ok(rules) };
+        let inner = ["reconcile", "controls", "standards"].map(|name| instead.join(name));
+        if let Some(path) = files(instead)?.into_iter().find(|path| path.is_file()) {
+            return Err(Error::NoRule { path });
+        }
+        if !inner.iter().any(|folder| folder.is_dir()) {
+            return Err(Error::NoRule { path: instead.to_owned() });
+        }
+        let [folder, ..] = inner;
+        for path in if folder.is_dir() { files(&folder)? } else { Vec::new() } {
             let name = path.file_name().unwrap_or_default();
             let known = every().find(|step| Path::new(step.file).file_name() == Some(name));
-            let Some(step) = known else {
-                return Err(Error::NoRule { path: path.clone() });
-            };
+            let Some(step) = known else { return Err(Error::NoRule { path }) };
+            let reading = |source| Error::Rules { folder: folder.clone(), source };
             rules.instead.insert(step.file, fs::read_to_string(&path).map_err(reading)?);
         }
         Ok(rules)
@@ -163,6 +167,13 @@ impl Rules {
         hash.update(env!("CARGO_PKG_VERSION"));
         hex(&hash.finalize())
     }
+}
+
+/// What lies in a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let reading = |source| Error::Rules { folder: folder.to_owned(), source };
+    let entries = fs::read_dir(folder).map_err(reading)?;
+    entries.map(|entry| Ok(entry.map_err(reading)?.path())).collect()
 }
 
 impl Kept {
