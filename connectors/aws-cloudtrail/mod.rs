@@ -81,6 +81,10 @@ impl Format for Log {
     fn classify(&self, _key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
         classify::classify(element, place, redactor)
     }
+
+    fn classify_start(&self, _key: &str, text: &str, place: u64, redactor: &Redactor) -> Option<(Outcome, usize)> {
+        classify::classify_start(text, place, redactor)
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,12 @@ pub(crate) trait Format: Debug + Send + Sync {
 
     /// What becomes of an element of the file of this key: its bytes, and its place in the file.
     fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome;
+
+    /// The same for the element that a text begins with, and how long it is, where reading it tells both; `None` has it
+    /// measured first.
+    fn classify_start(&self, _key: &str, _text: &str, _place: u64, _redactor: &Redactor) -> Option<(Outcome, usize)> {
+        None
+    }
 }
 
 /// What one file may cost.
@@ -158,7 +164,12 @@ pub(crate) fn read(
     let is_empty = content.is_empty();
     let mut scanner = Scanner::new(content, limits.element);
     let mut incomplete = None;
-    while let Some(item) = scanner.next() {
+    loop {
+        scanner.known(
+            |text, place| format.classify_start(&key, text, place, redactor),
+            |outcome| parts.add(outcome, String::new, &[], redactor),
+        )?;
+        let Some(item) = scanner.next() else { break };
         let index = scanner.index();
         match item {
             Item::Element(range) => {

@@ -44,6 +44,13 @@ enum State {
     Done,
 }
 
+/// Whether an element has too few brackets to be nested too deep: most have, and then nobody need measure it.
+fn is_shallow(element: &str) -> bool {
+    // Counted in bytes, of which a processor adds many at once.
+    let opened = |part: &[u8]| part.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    element.as_bytes().chunks(usize::from(u8::MAX)).map(|part| u32::from(opened(part))).sum::<u32>() <= MAX_DEPTH
+}
+
 /// A stream of elements.
 pub(crate) struct Scanner<R> {
     input: R,
@@ -121,6 +128,34 @@ impl<R: Read> Scanner<R> {
                 return item;
             }
         }
+    }
+
+    /// Elements of an array that `look` knows from the text that follows, and their place: what each is, and how long.
+    /// Where it knows none, [`Scanner::next`] measures it first.
+    pub(crate) fn known<T, E>(
+        &mut self,
+        look: impl Fn(&str, u64) -> Option<(T, usize)>,
+        mut take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if !matches!(self.state, State::Elements(_)) || self.seek(b",") != Some(b'{') {
+            return Ok(());
+        }
+        let bytes = &self.buffer[self.at..self.filled];
+        let text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+        };
+        let mut rest = text;
+        while let Some((known, length)) = look(rest, self.count).filter(|(_, length)| is_shallow(&rest[..*length])) {
+            if self.start.is_none() {
+                self.start = start_of(rest[..length].as_bytes());
+            }
+            self.count += 1;
+            rest = rest[length..].trim_start_matches([',', ' ', '\t', '\r', '\n']);
+            take(known)?;
+        }
+        self.at += text.len() - rest.len();
+        Ok(())
     }
 
     fn top(&mut self) -> Option<Item> {
