@@ -18,7 +18,7 @@ pub(crate) mod trail;
 
 use std::sync::LazyLock;
 
-use crate::log::{Format, Outcome};
+use crate::log::{Format, Outcome, Starts};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Redactor, Source, Spec};
 
@@ -82,8 +82,8 @@ impl Format for Log {
         classify::classify(element, place, redactor)
     }
 
-    fn classify_start(&self, _key: &str, text: &str, place: u64, redactor: &Redactor) -> Option<(Outcome, usize)> {
-        classify::classify_start(text, place, redactor)
+    fn starts(&self) -> Option<Starts> {
+        Some(classify::classify_start)
     }
 }
 

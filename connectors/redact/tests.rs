@@ -62,7 +62,8 @@ fn every_name_and_trace_is_found_wherever_it_stands() {
         for between in BETWEEN {
             let trace = trace.replace(' ', between);
             assert!(trace.len() <= NEAR);
-            for text in [trace.clone(), trace.to_uppercase(), format!("é{trace}é"), format!("secretoken{trace}token")] {
+            for text in [trace.clone(), trace.to_uppercase(), format!("é{trace}é"), format!("secretoken{trace}token")]
+            {
                 let start = text.to_ascii_lowercase().find(&trace).expect("it is in there");
                 assert!(traces(&text).contains(&start), "{trace} in {text}: {:?}", traces(&text));
             }
