@@ -126,6 +126,9 @@ impl Db {
             ("batch_id", Value::Int(last + 1)),
             ("previous_hash", Value::Text(previous_hash)),
         ];
+        let times = || incoming.iter().flat_map(|incoming| &incoming.unit.records).filter_map(|r| r.occurred_at);
+        params.push(("first", times().min().map_or(Value::Null, Value::Time)));
+        params.push(("last", times().max().map_or(Value::Null, Value::Time)));
         self.run("known records", sql!("store/known.sql"), &params)?;
         self.run("repeated records", sql!("store/repeated.sql"), &params)?;
         committed.stored = self.store_new(source, last + 1, incoming)?;
