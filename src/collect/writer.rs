@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Error, Message, Outcome, SourceOutcome};
 use crate::error::with_causes;
 use crate::progress::Progress;
-use crate::store::{Access, Committed, Incoming, Poll, Visits, WRITER_PATIENCE};
+use crate::store::{Access, Committed, Db, Incoming, Poll, Visits, WRITER_PATIENCE};
 
 /// A commit is made at this many bytes…
 const FULL: usize = 32 << 20;
@@ -75,8 +75,8 @@ impl<'a> Writer<'a> {
                 Err(_) => self.commit()?,
             }
         }
-        self.commit()?;
-        self.finish()
+        self.finish()?;
+        Ok(Outcome { sources: self.outcomes })
     }
 
     fn take(&mut self, source: usize, incoming: Incoming) -> Result<(), Error> {
@@ -96,56 +96,61 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Commits what has come.
     fn commit(&mut self) -> Result<(), Error> {
-        if self.units == 0 {
-            return Ok(());
+        // The other processors read meanwhile.
+        self.write("set threads = 1", |_, _| Ok(()))
+    }
+
+    /// Commits what is left, and notes how each source ended.
+    fn finish(&mut self) -> Result<(), Error> {
+        for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
+            match end.take() {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    outcome.hint = error.hint();
+                    outcome.error = Some(with_causes(&error));
+                }
+                None => outcome.error = Some("the reader ended without saying why".to_owned()),
+            }
         }
+        let (now, is_poll) = (self.now, self.operator.is_none());
+        self.write("reset threads", |db, outcome| {
+            // Files that somebody brings say nothing of how far the source itself was read.
+            if is_poll {
+                db.note_poll(&Poll { source: &outcome.source, now, error: outcome.error.as_deref() })?;
+            }
+            Ok(())
+        })?;
+        self.outcomes.iter().for_each(|outcome| self.progress.end(&outcome.source));
+        Ok(())
+    }
+
+    /// Writes what has come, and what `more` has to say of each source, in one transaction: a store has to be put in order
+    /// after each.
+    fn write(&mut self, threads: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
         if let Some(before) = self.committed {
             std::thread::sleep(PAUSE.saturating_sub(before.elapsed()));
         }
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         store.visit(Access::Write, WRITER_PATIENCE, |db| {
-            // The other processors read meanwhile.
-            db.batch("threads", "set threads = 1")?;
-            for (outcome, units) in self.outcomes.iter_mut().zip(&mut self.waiting) {
-                if units.is_empty() {
-                    continue;
+            db.batch("threads", threads)?;
+            db.transaction(|db| {
+                for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
+                    if !units.is_empty() {
+                        add(outcome, db.take_in(&outcome.source, self.operator, self.now, units)?);
+                    }
+                    more(db, outcome)?;
                 }
-                let committed = db.commit(&outcome.source, self.operator, self.now, units)?;
-                units.drain(..).filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
-                add(outcome, committed);
-            }
-            Ok::<_, Error>(())
+                Ok::<_, Error>(())
+            })
         })?;
         drop(store);
+        let written = self.waiting.iter_mut().flat_map(|units| units.drain(..));
+        written.filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
         (self.weight, self.units) = (0, 0);
         self.committed = Some(Instant::now());
         Ok(())
-    }
-
-    /// Notes how each source ended.
-    fn finish(mut self) -> Result<Outcome, Error> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.visit(Access::Write, WRITER_PATIENCE, |db| {
-            for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
-                match end.take() {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => {
-                        outcome.hint = error.hint();
-                        outcome.error = Some(with_causes(&error));
-                    }
-                    None => outcome.error = Some("the reader ended without saying why".to_owned()),
-                }
-                // Files that somebody brings say nothing of how far the source itself was read.
-                if self.operator.is_none() {
-                    db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
-                }
-                self.progress.end(&outcome.source);
-            }
-            Ok::<_, Error>(())
-        })?;
-        drop(store);
-        Ok(Outcome { sources: self.outcomes })
     }
 }
 

@@ -70,16 +70,21 @@ impl Db {
         now: Timestamp,
         units: &[Incoming],
     ) -> Result<Committed, Error> {
+        self.transaction(|db| db.take_in(source, operator, now, units))
+    }
+
+    /// Commits all that `work` does, or nothing of it.
+    ///
+    /// # Errors
+    /// Those of the work, and the store could not be written.
+    pub fn transaction<T, E: From<Error>>(&self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
         self.batch("commit", "begin transaction")?;
-        let result = self.fill(source, operator, now, units);
-        match result {
-            Ok(committed) => self.batch("commit", "commit").map(|()| committed),
-            Err(error) => {
-                // The first error is the one to tell; a failed rollback leaves nothing that it could have kept.
-                let _ = self.batch("commit", "rollback");
-                Err(error)
-            }
+        let result = work(self).and_then(|done| Ok(self.batch("commit", "commit").map(|()| done)?));
+        if result.is_err() {
+            // The first error is the one to tell; a failed rollback leaves nothing that it could have kept.
+            let _ = self.batch("commit", "rollback");
         }
+        result
     }
 
     /// Notes that a source was polled, whether or not it could be read to its end.
@@ -108,7 +113,11 @@ impl Db {
         appender.flush().map_err(failed)
     }
 
-    fn fill(
+    /// Stores units of one source, within a [`Db::transaction`].
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub fn take_in(
         &self,
         source: &str,
         operator: Option<&str>,
