@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -58,8 +58,11 @@ const NO_SECRETS: &[&str] = &["subjectfromwebidentitytoken"];
 /// What tells tokens apart, where `token` is an object that describes one; the rest of it goes.
 const TOKEN_FACTS: &[&str] = &["id", "name", "kind", "type", "servicetoken"];
 
-/// Other traces of a secret. An escape (`\u`) may hide a name.
-const OTHER_TRACES: &[&str] = &["\"token", "x-amz-signature", "environment", "putparameter", "\\u"];
+/// An escape may hide a name.
+const ESCAPE: &str = "\\u";
+
+/// Other traces of a secret.
+const OTHER_TRACES: &[&str] = &["\"token", "x-amz-signature", "environment", "putparameter"];
 
 /// Texts that a provider puts where it has removed a secret itself.
 const ALREADY_REMOVED: &[&str] = &["", REPLACED, "HIDDEN_DUE_TO_SECURITY_REASONS", "<sensitiveDataRemoved>", "****"];
@@ -67,16 +70,50 @@ const ALREADY_REMOVED: &[&str] = &["", REPLACED, "HIDDEN_DUE_TO_SECURITY_REASONS
 /// How often JSON inside a text is looked into.
 const MAX_NESTING: usize = 6;
 
+/// Words that few texts without a secret have: a trace with one of them is looked for by it.
+const TELLING_WORDS: &[&str] = &["token", "secret", "passw", "phrase", "plain", "assertion"];
+
 /// The names without anything between their words.
 static FOLDED_NAMES: LazyLock<Vec<String>> = LazyLock::new(|| SECRET_NAMES.iter().map(|name| fold(name)).collect());
 
-/// Finds out quickly that a text has no secret.
-static TRACE_FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
-    let names = SECRET_NAMES.iter().flat_map(|name| ["", " ", "_", "-"].map(|between| name.replace(' ', between)));
-    let traces: Vec<String> = names.chain(OTHER_TRACES.iter().map(|&trace| trace.to_owned())).collect();
-    let finder = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(traces);
+/// What may stand between the words of a name.
+const BETWEEN: [&str; 5] = ["", " ", "_", "-", "."];
+
+/// A part of every trace, in lower case, too seldom found to cost much: few and long enough to be looked for many bytes
+/// at a time, which the automaton does only where the leftmost counts.
+static HINT_FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let all = SECRET_NAMES.iter().chain(OTHER_TRACES);
+    let hints = all.flat_map(|trace| match TELLING_WORDS.iter().find(|word| trace.contains(**word)) {
+        Some(word) => vec![(*word).to_owned()],
+        None => BETWEEN.map(|between| trace.replace(' ', between)).to_vec(),
+    });
+    let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(hints);
     finder.expect("a short list of short words")
 });
+
+/// Finds traces in text in lower case.
+static TRACE_FINDER: LazyLock<AhoCorasick> = LazyLock::new(|| {
+    let names = SECRET_NAMES.iter().flat_map(|name| BETWEEN.map(|between| name.replace(' ', between)));
+    let traces: Vec<String> = names.chain(OTHER_TRACES.iter().map(|&trace| trace.to_owned())).collect();
+    let finder = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(traces);
+    finder.expect("a short list of short words")
+});
+
+/// Bytes of the longest trace, and some more.
+const NEAR: usize = 24;
+
+/// Where names of secrets and other traces begin, in order.
+fn traces(text: &str) -> Vec<usize> {
+    let text = text.to_ascii_lowercase();
+    let mut traces: Vec<usize> = memchr::memmem::find_iter(text.as_bytes(), ESCAPE).collect();
+    for hint in HINT_FINDER.find_iter(&text) {
+        let near = hint.start().saturating_sub(NEAR)..text.len().min(hint.end() + NEAR);
+        let found = TRACE_FINDER.find_iter(&text.as_bytes()[near.clone()]);
+        traces.extend(found.map(|found| near.start + found.start()));
+    }
+    traces.sort_unstable();
+    traces
+}
 
 /// Replaces secrets, and keeps a keyed hash of what was received.
 #[derive(Clone)]
@@ -110,7 +147,7 @@ impl Redactor {
     #[must_use]
     pub fn scrub(&self, bytes: &[u8]) -> String {
         let text = String::from_utf8_lossy(bytes);
-        if !TRACE_FINDER.is_match(text.as_ref()) {
+        if traces(&text).is_empty() {
             return text.into_owned();
         }
         let text = replace(&text, 0).map_or(text, Cow::Owned);
@@ -127,7 +164,7 @@ impl Redactor {
 
 /// The text with its secrets replaced; `None` if it has none.
 fn replace(text: &str, nesting: usize) -> Option<String> {
-    let mut traces: Vec<usize> = TRACE_FINDER.find_iter(text).map(|found| found.start()).collect();
+    let mut traces = traces(text);
     if traces.is_empty() {
         return None;
     }

@@ -29,7 +29,7 @@
 //! | a command | [`cli`], one file each |
 //! | the configuration | [`config`] |
 //! | release records that a pipeline pushes | [`record`] |
-//! | the chain of evidence | [`verify`], `queries/verify/`; `queries/store/batch_hash.sql` makes it |
+//! | the chain of evidence | [`verify`], `queries/verify/`; `queries/store/batch_hash.sql` says what it is |
 //!
 //! # What always holds
 //!

@@ -1,6 +1,6 @@
 //! Checks the chain of evidence: every record against its hash, every batch against its records, every link.
 //!
-//! The hash of each batch is made again by the statement that made it when it was stored. The surprising fact: this
+//! The hash of each batch is made again from what is stored, by a statement that anybody can read. The surprising fact: this
 //! finds every edit but one, a chain that was cut off or made anew from somewhere on. That shows only in the head, so
 //! the head is printed by every report and belongs where whoever may edit the store may not.
 

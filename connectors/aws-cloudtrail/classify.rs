@@ -51,6 +51,18 @@ pub(crate) fn classify(element: &[u8], position: u64, redactor: &Redactor) -> Ou
     decide(element, position, redactor, false)
 }
 
+/// As [`classify`], for the element that a text begins with, and its length: read once instead of twice. `None` where it
+/// is not whole, or no record.
+pub(crate) fn classify_start(text: &str, position: u64, redactor: &Redactor) -> Option<(Outcome, usize)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Projection<'_>>();
+    let projection = values.next()?.ok()?;
+    let length = values.byte_offset();
+    match projection.decide(&text[..length], position, redactor, false) {
+        Outcome::Rejected(_) => None,
+        outcome => Some((outcome, length)),
+    }
+}
+
 /// `inside`: the element was found in what is around a record. A record inside a record inside a record is none.
 fn decide(element: &[u8], position: u64, redactor: &Redactor, inside: bool) -> Outcome {
     if element.first() != Some(&b'{') {
@@ -59,23 +71,27 @@ fn decide(element: &[u8], position: u64, redactor: &Redactor, inside: bool) -> O
     let Ok(text) = std::str::from_utf8(element) else {
         return Outcome::Rejected("the record is not UTF-8".into());
     };
-    let projection: Projection<'_> = match serde_json::from_str(text) {
-        Ok(projection) => projection,
-        Err(error) => return Outcome::Rejected(format!("not readable as JSON: {error}")),
-    };
-    if let (Some(inner), false) = (projection.wrapped(), inside) {
-        return decide(inner.as_bytes(), position, redactor, true);
+    match serde_json::from_str::<Projection<'_>>(text) {
+        Ok(projection) => projection.decide(text, position, redactor, inside),
+        Err(error) => Outcome::Rejected(format!("not readable as JSON: {error}")),
     }
-    if projection.is_no_event() {
-        return Outcome::Skipped;
-    }
-    if projection.is_only_read() {
-        return Outcome::Read(projection.event_time.0.as_deref().and_then(day_of));
-    }
-    projection.keep(text, position, redactor)
 }
 
 impl Projection<'_> {
+    /// See [`decide`].
+    fn decide(&self, text: &str, position: u64, redactor: &Redactor, inside: bool) -> Outcome {
+        if let (Some(inner), false) = (self.wrapped(), inside) {
+            return decide(inner.as_bytes(), position, redactor, true);
+        }
+        if self.is_no_event() {
+            return Outcome::Skipped;
+        }
+        if self.is_only_read() {
+            return Outcome::Read(self.event_time.0.as_deref().and_then(day_of));
+        }
+        self.keep(text, position, redactor)
+    }
+
     /// The record, where this is only what is around it.
     fn wrapped(&self) -> Option<&str> {
         if self.event_id.0.is_some() || self.event_name.0.is_some() {

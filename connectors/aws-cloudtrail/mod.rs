@@ -18,7 +18,7 @@ pub(crate) mod trail;
 
 use std::sync::LazyLock;
 
-use crate::log::{Format, Outcome};
+use crate::log::{Format, Outcome, Starts};
 use crate::params::Params;
 use crate::{Collector, ConfigError, Connector, Redactor, Source, Spec};
 
@@ -80,6 +80,10 @@ impl Format for Log {
 
     fn classify(&self, _key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
         classify::classify(element, place, redactor)
+    }
+
+    fn starts(&self) -> Option<Starts> {
+        Some(classify::classify_start)
     }
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod windows;
 
 pub(crate) use hours::Hours;
 pub(crate) use path::PathCollector;
-pub(crate) use reader::{Format, unreadable};
+pub(crate) use reader::{Format, Starts, unreadable};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};

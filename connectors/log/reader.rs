@@ -20,6 +20,10 @@ const PART_RECORDS: usize = 5_000;
 /// Bytes of a rejected element that are kept.
 const REJECTED_BYTES: usize = 64 * 1024;
 
+/// What becomes of the element that a text begins with, at this place in the file, and how long it is, where both can be
+/// told at once.
+pub(crate) type Starts = fn(&str, u64, &Redactor) -> Option<(Outcome, usize)>;
+
 /// What differs between the log files of one system and another.
 pub(crate) trait Format: Debug + Send + Sync {
     /// Whether a file of this name (in lower case) is looked at.
@@ -39,6 +43,11 @@ pub(crate) trait Format: Debug + Send + Sync {
 
     /// What becomes of an element of the file of this key: its bytes, and its place in the file.
     fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome;
+
+    /// What tells of an element by reading it, without its being measured first; not every format has it.
+    fn starts(&self) -> Option<Starts> {
+        None
+    }
 }
 
 /// What one file may cost.
@@ -158,7 +167,12 @@ pub(crate) fn read(
     let is_empty = content.is_empty();
     let mut scanner = Scanner::new(content, limits.element);
     let mut incomplete = None;
-    while let Some(item) = scanner.next() {
+    loop {
+        if let Some(starts) = format.starts() {
+            let look = |text: &str, place| starts(text, place, redactor);
+            scanner.known(look, |outcome| parts.add(outcome, String::new, &[], redactor))?;
+        }
+        let Some(item) = scanner.next() else { break };
         let index = scanner.index();
         match item {
             Item::Element(range) => {

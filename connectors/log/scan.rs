@@ -15,6 +15,8 @@ use value::{Broken, Nest, Progress, advance, start_of};
 
 /// Deeper elements are not handed out: what reads them later has limits of its own.
 const MAX_DEPTH: u32 = 100;
+/// Bytes looked at together: as many as stay near the processor, and as come from the allocator without new pages.
+const BUFFER: usize = 64 * 1024;
 /// Names under which the array of elements is found.
 const ARRAY_KEYS: [&[u8]; 5] = [b"\"Records\"", b"\"records\"", b"\"Events\"", b"\"events\"", b"\"value\""];
 
@@ -44,6 +46,18 @@ enum State {
     Done,
 }
 
+/// The text, where an object begins.
+fn object(text: &str) -> Option<&str> {
+    Some(text).filter(|text| text.starts_with('{'))
+}
+
+/// Whether an element has too few brackets to be nested too deep: most have, and then nobody need measure it.
+fn is_shallow(element: &str) -> bool {
+    // Counted in bytes, of which a processor adds many at once.
+    let opened = |part: &[u8]| part.iter().map(|byte| u8::from(byte | 0x20 == b'{')).sum::<u8>();
+    element.as_bytes().chunks(usize::from(u8::MAX)).map(|part| u32::from(opened(part))).sum::<u32>() <= MAX_DEPTH
+}
+
 /// A stream of elements.
 pub(crate) struct Scanner<R> {
     input: R,
@@ -70,7 +84,7 @@ pub(crate) struct Scanner<R> {
 impl<R: Read> Scanner<R> {
     /// An element may have `limit` bytes.
     pub(crate) fn new(input: R, limit: usize) -> Self {
-        let buffer = vec![0; limit.min(256 * 1024)];
+        let buffer = vec![0; limit.min(BUFFER)];
         Self {
             input,
             buffer,
@@ -121,6 +135,44 @@ impl<R: Read> Scanner<R> {
                 return item;
             }
         }
+    }
+
+    /// Elements of an array that `look` knows from the text that follows, and their place: what each is, and how long.
+    /// Where it knows none, [`Scanner::next`] measures it first.
+    pub(crate) fn known<T, E>(
+        &mut self,
+        look: impl Fn(&str, u64) -> Option<(T, usize)>,
+        mut take: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while matches!(self.state, State::Elements(_)) && self.seek(b",") == Some(b'{') {
+            let bytes = &self.buffer[self.at..self.filled];
+            let text = match std::str::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(error) => std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default(),
+            };
+            let mut rest = text;
+            while let Some((known, length)) = object(rest).and_then(|rest| look(rest, self.count)) {
+                if !is_shallow(&rest[..length]) {
+                    break;
+                }
+                if self.start.is_none() {
+                    self.start = start_of(&rest.as_bytes()[..length]);
+                }
+                self.count += 1;
+                rest = rest[length..].trim_start_matches([',', ' ', '\t', '\r', '\n']);
+                take(known)?;
+            }
+            let (known, is_cut) = (text.len() - rest.len(), object(rest).is_some());
+            let is_done = rest.is_empty();
+            self.at += known;
+            self.pin = self.at;
+            // What the end of the buffer has cut may be known with more of it; whatever else is left has to be measured.
+            let goes_on = is_done || (is_cut && known >= self.filled - self.at && self.fill());
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn top(&mut self) -> Option<Item> {

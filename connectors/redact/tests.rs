@@ -48,10 +48,26 @@ fn names_are_known_whatever_their_letters() {
         "secretKey",
         "plaintext",
         "token",
+        "spring.datasource.access.token",
         "pass\\u0077ord",
         "\\u0070assword",
     ] {
         check(&format!(r#"{{"a":{{"{name}":"hunter2"}}}}"#), &["hunter2"], &["\"a\""]);
+    }
+}
+
+#[test]
+fn every_name_and_trace_is_found_wherever_it_stands() {
+    for trace in SECRET_NAMES.iter().chain(OTHER_TRACES).chain([&ESCAPE]) {
+        for between in BETWEEN {
+            let trace = trace.replace(' ', between);
+            assert!(trace.len() <= NEAR);
+            for text in [trace.clone(), trace.to_uppercase(), format!("é{trace}é"), format!("secretoken{trace}token")]
+            {
+                let start = text.to_ascii_lowercase().find(&trace).expect("it is in there");
+                assert!(traces(&text).contains(&start), "{trace} in {text}: {:?}", traces(&text));
+            }
+        }
     }
 }
 

@@ -91,8 +91,11 @@ fn layout(source: &Source, params: &Params) -> Result<Layout, ConfigError> {
         }
         Some(_) => return Err(params.bad("columns", "a table of fields and headers is needed")),
     }
-    let name = params.string("time_zone")?.unwrap_or_else(|| "UTC".to_owned());
-    let zone = TimeZone::get(&name).map_err(|error| params.bad("time_zone", error.to_string()))?;
+    let zone = match params.string("time_zone")?.as_deref() {
+        // To look one up, all that the machine knows are listed.
+        None => TimeZone::UTC,
+        Some(name) => TimeZone::get(name).map_err(|error| params.bad("time_zone", error.to_string()))?,
+    };
     Ok(Layout { columns, zone })
 }
 

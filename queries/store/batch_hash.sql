@@ -1,4 +1,5 @@
 -- The hash of a batch: the batch before, who brought it and when, and what it stored, unit by unit in order.
+-- Whoever commits makes it of what it stores (src/store/chain.rs); this makes it again, from what is stored.
 with stored as (
     select 0 as kind, source, unit, position::varchar as place, position as sorted, record_id, hash, coalesce(received_hmac, '') as received,
            coalesce(epoch_us(occurred_at)::varchar, '') as occurred

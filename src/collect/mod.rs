@@ -29,8 +29,9 @@ use import::Prefixed;
 use known::Known;
 use writer::Writer;
 
-/// Kilobytes of units that wait for the writer, over all sources: what can be read while it commits.
-const WAITING: u32 = 32 << 10;
+/// Kilobytes of units that wait for the writer, over all sources: what can be read while it commits. Not so much that
+/// there is long to write when everything has been read.
+const WAITING: u32 = 24 << 10;
 
 /// What to collect.
 #[derive(Debug, Clone)]

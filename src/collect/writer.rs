@@ -7,17 +7,22 @@ use changetrail_connectors::Error as SourceError;
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
 use super::{Error, Message, Outcome, SourceOutcome};
 use crate::error::with_causes;
 use crate::progress::Progress;
-use crate::store::{Access, Committed, Incoming, Poll, Visits, WRITER_PATIENCE};
+use crate::store::{Access, Committed, Db, Incoming, Poll, Visits, WRITER_PATIENCE};
 
 /// A commit is made at this many bytes…
 const FULL: usize = 32 << 20;
 /// …or this many units…
 const MANY: usize = 2_000;
+/// …or at this many bytes when nothing more has come yet…
+const SOME: usize = 12 << 20;
+/// …but not less than this part of all before: what a commit costs whatever it brings stays small beside the rest…
+const PART: usize = 8;
 /// …or when nothing has come for this long.
 const IDLE: Duration = Duration::from_millis(300);
 /// Readers get in between two commits.
@@ -34,6 +39,8 @@ pub(super) struct Writer<'a> {
     ends: Vec<Option<Result<(), SourceError>>>,
     weight: usize,
     units: usize,
+    /// Bytes of all commits.
+    written: usize,
     committed: Option<Instant>,
 }
 
@@ -56,6 +63,7 @@ impl<'a> Writer<'a> {
             ends: (0..count).map(|_| None).collect(),
             weight: 0,
             units: 0,
+            written: 0,
             committed: None,
         }
     }
@@ -67,16 +75,37 @@ impl<'a> Writer<'a> {
         mut receiver: UnboundedReceiver<Message>,
     ) -> Result<Outcome, Error> {
         loop {
-            let idle = if self.units == 0 { Duration::from_hours(24) } else { IDLE };
-            match runtime.block_on(async { timeout(idle, receiver.recv()).await }) {
+            let message = match self.patience() {
+                Duration::ZERO => receiver.try_recv().map(Some).or_else(|error| match error {
+                    TryRecvError::Empty => Err(()),
+                    TryRecvError::Disconnected => Ok(None),
+                }),
+                patience => runtime.block_on(async { timeout(patience, receiver.recv()).await }).map_err(|_| ()),
+            };
+            match message {
                 Ok(Some(Message::Unit(source, unit, _room))) => self.take(source, *unit)?,
                 Ok(Some(Message::End(source, result))) => self.ends[source] = Some(result),
                 Ok(None) => break,
-                Err(_) => self.commit()?,
+                Err(()) => self.commit()?,
             }
         }
-        self.commit()?;
-        self.finish()
+        self.finish()?;
+        Ok(Outcome { sources: self.outcomes })
+    }
+
+    /// How long to wait for more before a commit.
+    fn patience(&self) -> Duration {
+        let enough = (self.written / PART).clamp(SOME, FULL);
+        match self.units {
+            0 => Duration::from_hours(24),
+            _ if self.weight >= enough => self.pause(),
+            _ => IDLE,
+        }
+    }
+
+    /// What is left of the time that readers have for themselves.
+    fn pause(&self) -> Duration {
+        self.committed.map_or(Duration::ZERO, |before| PAUSE.saturating_sub(before.elapsed()))
     }
 
     fn take(&mut self, source: usize, incoming: Incoming) -> Result<(), Error> {
@@ -96,56 +125,60 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Commits what has come.
     fn commit(&mut self) -> Result<(), Error> {
-        if self.units == 0 {
-            return Ok(());
-        }
-        if let Some(before) = self.committed {
-            std::thread::sleep(PAUSE.saturating_sub(before.elapsed()));
-        }
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.visit(Access::Write, WRITER_PATIENCE, |db| {
-            // The other processors read meanwhile.
-            db.batch("threads", "set threads = 1")?;
-            for (outcome, units) in self.outcomes.iter_mut().zip(&mut self.waiting) {
-                if units.is_empty() {
-                    continue;
+        // The other processors read meanwhile.
+        self.write("set threads = 1", |_, _| Ok(()))
+    }
+
+    /// Commits what is left, and notes how each source ended.
+    fn finish(&mut self) -> Result<(), Error> {
+        for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
+            match end.take() {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    outcome.hint = error.hint();
+                    outcome.error = Some(with_causes(&error));
                 }
-                let committed = db.commit(&outcome.source, self.operator, self.now, units)?;
-                units.drain(..).filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
-                add(outcome, committed);
+                None => outcome.error = Some("the reader ended without saying why".to_owned()),
             }
-            Ok::<_, Error>(())
+        }
+        let (now, is_poll) = (self.now, self.operator.is_none());
+        self.write("reset threads", |db, outcome| {
+            // Files that somebody brings say nothing of how far the source itself was read.
+            if is_poll {
+                db.note_poll(&Poll { source: &outcome.source, now, error: outcome.error.as_deref() })?;
+            }
+            Ok(())
         })?;
-        drop(store);
-        (self.weight, self.units) = (0, 0);
-        self.committed = Some(Instant::now());
+        self.outcomes.iter().for_each(|outcome| self.progress.end(&outcome.source));
         Ok(())
     }
 
-    /// Notes how each source ended.
-    fn finish(mut self) -> Result<Outcome, Error> {
+    /// Writes what has come, and what `more` has to say of each source, in one transaction: a store has to be put in order
+    /// after each.
+    fn write(&mut self, threads: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
+        std::thread::sleep(self.pause());
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         store.visit(Access::Write, WRITER_PATIENCE, |db| {
-            for (outcome, end) in self.outcomes.iter_mut().zip(&mut self.ends) {
-                match end.take() {
-                    Some(Ok(())) => {}
-                    Some(Err(error)) => {
-                        outcome.hint = error.hint();
-                        outcome.error = Some(with_causes(&error));
+            db.batch("threads", threads)?;
+            db.transaction(|db| {
+                for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
+                    if !units.is_empty() {
+                        add(outcome, db.take_in(&outcome.source, self.operator, self.now, units)?);
                     }
-                    None => outcome.error = Some("the reader ended without saying why".to_owned()),
+                    more(db, outcome)?;
                 }
-                // Files that somebody brings say nothing of how far the source itself was read.
-                if self.operator.is_none() {
-                    db.note_poll(&Poll { source: &outcome.source, now: self.now, error: outcome.error.as_deref() })?;
-                }
-                self.progress.end(&outcome.source);
-            }
-            Ok::<_, Error>(())
+                Ok::<_, Error>(())
+            })
         })?;
         drop(store);
-        Ok(Outcome { sources: self.outcomes })
+        let written = self.waiting.iter_mut().flat_map(|units| units.drain(..));
+        written.filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
+        self.written += self.weight;
+        (self.weight, self.units) = (0, 0);
+        self.committed = Some(Instant::now());
+        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
+use super::chain::{self, Batch, Line};
 use super::open::STORE;
 use super::query::to_cell;
 use super::{Db, Error, Value, sql};
@@ -70,16 +71,21 @@ impl Db {
         now: Timestamp,
         units: &[Incoming],
     ) -> Result<Committed, Error> {
+        self.transaction(|db| db.take_in(source, operator, now, units))
+    }
+
+    /// Commits all that `work` does, or nothing of it.
+    ///
+    /// # Errors
+    /// Those of the work, and the store could not be written.
+    pub fn transaction<T, E: From<Error>>(&self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
         self.batch("commit", "begin transaction")?;
-        let result = self.fill(source, operator, now, units);
-        match result {
-            Ok(committed) => self.batch("commit", "commit").map(|()| committed),
-            Err(error) => {
-                // The first error is the one to tell; a failed rollback leaves nothing that it could have kept.
-                let _ = self.batch("commit", "rollback");
-                Err(error)
-            }
+        let result = work(self).and_then(|done| Ok(self.batch("commit", "commit").map(|()| done)?));
+        if result.is_err() {
+            // The first error is the one to tell; a failed rollback leaves nothing that it could have kept.
+            let _ = self.batch("commit", "rollback");
         }
+        result
     }
 
     /// Notes that a source was polled, whether or not it could be read to its end.
@@ -108,7 +114,11 @@ impl Db {
         appender.flush().map_err(failed)
     }
 
-    fn fill(
+    /// Stores units of one source, within a [`Db::transaction`].
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub fn take_in(
         &self,
         source: &str,
         operator: Option<&str>,
@@ -118,18 +128,31 @@ impl Db {
         self.batch("incoming tables", sql!("store/incoming.sql"))?;
         let mut committed = self.announce(now, incoming)?;
         let (last, previous_hash) = self.last_batch()?;
+        let batch = Batch { id: last + 1, source, operator, now, previous_hash: &previous_hash };
         let text = |text: &str| Value::Text(text.to_owned());
+        let times = || incoming.iter().flat_map(|incoming| &incoming.unit.records).filter_map(|r| r.occurred_at);
         let mut params = vec![
             ("source", text(source)),
             ("operator", operator.map_or(Value::Null, text)),
             ("now", Value::Time(now)),
-            ("batch_id", Value::Int(last + 1)),
-            ("previous_hash", Value::Text(previous_hash)),
+            ("batch_id", Value::Int(batch.id)),
+            ("previous_hash", text(&previous_hash)),
+            ("first", times().min().map_or(Value::Null, Value::Time)),
+            ("last", times().max().map_or(Value::Null, Value::Time)),
         ];
         self.run("known records", sql!("store/known.sql"), &params)?;
         self.run("repeated records", sql!("store/repeated.sql"), &params)?;
-        committed.stored = self.store_new(source, last + 1, incoming)?;
-        self.run("quarantine", sql!("store/insert_quarantine.sql"), &params)?;
+        let mut lines = self.store_new(&batch, incoming)?;
+        committed.stored = lines.len() as u64;
+        let mut set_aside = Vec::new();
+        if committed.quarantined > 0 {
+            self.run("quarantine", sql!("store/insert_quarantine.sql"), &params)?;
+            set_aside = self.rows(sql!("store/quarantined.sql"), &params)?.1;
+        }
+        lines.extend(set_aside.iter().filter_map(|row| Line::set_aside(row)));
+        params.push(("hash", Value::Text(chain::hash(&batch, lines))));
+        params.push(("records", Value::Int(i64::try_from(committed.stored).unwrap_or(i64::MAX))));
+        self.run("batch", sql!("store/insert_batch.sql"), &params)?;
         let incomplete = self.rows(sql!("store/new_incomplete.sql"), &params)?.1;
         committed.incomplete = incomplete.into_iter().filter_map(|row| pair(&row)).collect();
         self.run("counts", sql!("store/count_units.sql"), &params)?;
@@ -151,12 +174,6 @@ impl Db {
                 self.run("digests", statement, &params)?;
             }
         }
-        let (_, rows) = self.rows(sql!("store/batch_hash.sql"), &params)?;
-        if let Some([hash, records]) = rows.first().map(Vec::as_slice) {
-            params.push(("hash", hash.clone()));
-            params.push(("records", records.clone()));
-        }
-        self.run("batch", sql!("store/insert_batch.sql"), &params)?;
         for (stream, value) in units().filter_map(|unit| unit.cursor.as_ref()) {
             let cursor = [params[0].clone(), params[2].clone(), ("stream", text(stream)), ("value", text(value))];
             self.run("cursor", sql!("store/set_cursor.sql"), &cursor)?;
@@ -176,8 +193,9 @@ impl Db {
         let mut place = 0_i64;
         for Incoming { unit, hashes } in incoming {
             let fallback = unit.day.unwrap_or(today);
+            let delivered = fallback.to_zoned(TimeZone::UTC).map_or(now, |zoned| zoned.timestamp());
             for (record, hash) in unit.records.iter().zip(hashes) {
-                let day = record.occurred_at.map_or(fallback, |time| time.to_zoned(TimeZone::UTC).date()).to_string();
+                let day = day(record.occurred_at.unwrap_or(delivered));
                 let position = i64::try_from(record.position).unwrap_or(i64::MAX);
                 let occurred = time(record);
                 let cells = duckdb::params![place, record.record_id, hash, occurred, day, unit.key, position];
@@ -204,7 +222,7 @@ impl Db {
 
     /// Appends the records that are neither known nor repeated: straight into their table, borrowed, the one place where
     /// many bytes pass.
-    fn store_new(&self, source: &str, batch: i64, incoming: &[Incoming]) -> Result<u64, Error> {
+    fn store_new<'a>(&self, batch: &Batch<'_>, incoming: &'a [Incoming]) -> Result<Vec<Line<'a>>, Error> {
         let (_, rows) = self.rows(sql!("store/left_out.sql"), &[])?;
         let left_out: HashSet<usize> = rows
             .iter()
@@ -217,7 +235,7 @@ impl Db {
         let records = incoming.iter().flat_map(|Incoming { unit, hashes }| {
             unit.records.iter().zip(hashes).map(move |(record, hash)| (unit, record, hash))
         });
-        let mut stored = 0;
+        let mut lines = Vec::new();
         for (index, (unit, record, hash)) in records.enumerate() {
             if left_out.contains(&index) {
                 continue;
@@ -227,21 +245,21 @@ impl Db {
             let occurred = time(record);
             appender
                 .append_row(duckdb::params![
-                    source,
+                    batch.source,
                     record.record_id,
                     hash,
                     received,
                     occurred,
                     unit.key,
                     position,
-                    batch,
+                    batch.id,
                     record.body
                 ])
                 .map_err(failed)?;
-            stored += 1;
+            lines.push(Line::record(unit, record, hash));
         }
         appender.flush().map_err(failed)?;
-        Ok(stored)
+        Ok(lines)
     }
 
     fn appender(&self, table: &str) -> Result<Appender<'_>, Error> {
@@ -278,6 +296,12 @@ fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
         unit.incomplete.as_deref().map_or(Value::Null, text),
     ];
     row(appender, &cells)
+}
+
+/// The UTC day of a time, as the engine counts days.
+fn day(time: Timestamp) -> Cell {
+    let days = time.as_second().div_euclid(24 * 60 * 60);
+    Cell::Date32(i32::try_from(days).unwrap_or_default())
 }
 
 fn time(record: &Record) -> Option<Cell> {

@@ -1,7 +1,5 @@
 //! Brings a store to the schema of this program: numbered files, each run once, in one transaction.
 
-use duckdb::OptionalExt;
-
 use super::{Access, Db, Error, sql};
 
 /// The schema, as steps. A step that was released is never changed, only followed by another.
@@ -43,25 +41,23 @@ pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
 
 /// The schema version of an open store, 0 for an empty one.
 fn version(db: &Db) -> Result<i64, Error> {
+    // Asked on every visit: the tables are looked through only where the answer is not in its place.
+    let asked = db.connection.query_row("select max(version) from schema_version", [], |row| row.get(0));
     let failed = |source| Error::Statement { step: "schema version".into(), source };
-    let tables: i64 = db
-        .connection
-        .query_row("select count(*) from duckdb_tables() where database_name = 'store'", [], |row| row.get(0))
-        .map_err(failed)?;
-    if tables == 0 {
-        return Ok(0);
-    }
-    let table: Option<String> = db
-        .connection
-        .query_row(
-            "select table_name from duckdb_tables() where database_name = 'store' and table_name = 'schema_version'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(failed)?;
-    if table.is_none() {
-        return Err(Error::Foreign { path: db.path().to_owned() });
-    }
-    db.connection.query_row("select max(version) from schema_version", [], |row| row.get(0)).map_err(failed)
+    asked.or_else(|source| {
+        let (tables, ours): (i64, i64) = db
+            .connection
+            .query_row(
+                "select count(*), count(*) filter (table_name = 'schema_version') from duckdb_tables() \
+                 where database_name = 'store'",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .map_err(failed)?;
+        match (tables, ours) {
+            (0, _) => Ok(0),
+            (_, 0) => Err(Error::Foreign { path: db.path().to_owned() }),
+            _ => Err(failed(source)),
+        }
+    })
 }

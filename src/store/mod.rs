@@ -5,6 +5,7 @@
 //! or many read, never both, so *closing* is what makes others work.
 
 mod append;
+mod chain;
 mod error;
 mod migrate;
 mod open;

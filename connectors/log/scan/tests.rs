@@ -23,9 +23,21 @@ enum Seen {
 
 /// Everything that is found; what is no JSON is rejected, as the reader does.
 fn scan_by(text: &[u8], step: usize, limit: usize) -> Vec<Seen> {
+    scan_knowing(text, step, limit, |_, _| None)
+}
+
+/// As [`scan_by`], asking `look` first.
+fn scan_knowing(text: &[u8], step: usize, limit: usize, look: fn(&str, u64) -> Option<(Seen, usize)>) -> Vec<Seen> {
     let mut scanner = Scanner::new(Drip(text, step), limit);
     let mut seen = Vec::new();
-    while let Some(item) = scanner.next() {
+    loop {
+        let take = |known| {
+            seen.push(known);
+            Ok::<_, std::convert::Infallible>(())
+        };
+        let Ok(()) = scanner.known(look, take);
+        assert!(seen.len() as u64 <= scanner.count);
+        let Some(item) = scanner.next() else { return seen };
         let text =
             |range: &Range<usize>, scanner: &Scanner<_>| String::from_utf8_lossy(scanner.bytes(range)).into_owned();
         seen.push(match item {
@@ -42,7 +54,15 @@ fn scan_by(text: &[u8], step: usize, limit: usize) -> Vec<Seen> {
             Item::Cut(range, _) => Seen::Cut(text(&range, &scanner)),
         });
     }
-    seen
+}
+
+/// Knows what is whole and JSON.
+fn whole(text: &str, _: u64) -> Option<(Seen, usize)> {
+    assert!(text.starts_with('{'), "{text} is no object");
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde_json::Value>();
+    values.next()?.ok()?;
+    let length = values.byte_offset();
+    Some((Seen::Element(text[..length].into()), length))
 }
 
 /// How much of the damage is shown depends on what has been read; what is found does not.
@@ -56,11 +76,13 @@ fn outline(seen: &[Seen]) -> Vec<Seen> {
 }
 
 fn scan(text: &str) -> Vec<Seen> {
-    let whole = scan_by(text.as_bytes(), usize::MAX, 1 << 20);
+    let all = scan_by(text.as_bytes(), usize::MAX, 1 << 20);
     for step in [1, 2, 3, 7] {
-        assert_eq!(outline(&scan_by(text.as_bytes(), step, 1 << 20)), outline(&whole), "in steps of {step}");
+        assert_eq!(outline(&scan_by(text.as_bytes(), step, 1 << 20)), outline(&all), "in steps of {step}");
+        assert_eq!(outline(&scan_knowing(text.as_bytes(), step, 1 << 20, whole)), outline(&all), "knowing, {step}");
     }
-    whole
+    assert_eq!(scan_knowing(text.as_bytes(), usize::MAX, 1 << 20, whole), all);
+    all
 }
 
 fn elements(texts: &[&str]) -> Vec<Seen> {
@@ -83,6 +105,7 @@ fn every_known_shape_gives_its_elements() {
     assert_eq!(scan(r#"{"Records":[]}"#), []);
     assert_eq!(scan(r#"{"Records":null}"#), elements(&[r#"{"Records":null}"#]));
     assert_eq!(scan(r#"{"Records":["text",5,null]}"#), elements(&["\"text\"", "5", "null"]));
+    assert_eq!(scan(&format!("[{A},[1],5,{B}]")), elements(&[A, "[1]", "5", B]));
 }
 
 #[test]
@@ -139,6 +162,20 @@ fn an_element_that_is_too_long_is_given_up_and_found_past() {
 }
 
 #[test]
+fn damage_does_not_make_the_buffer_grow() {
+    let text = format!("[{}]", [A, B, A, r#"{"eventVersion":}"#].repeat(5_000).join(","));
+    let mut scanner = Scanner::new(text.as_bytes(), 1 << 20);
+    loop {
+        let Ok(()) = scanner.known(whole, |_| Ok::<_, std::convert::Infallible>(()));
+        if scanner.next().is_none() {
+            break;
+        }
+    }
+    assert_eq!(scanner.count, 20_000);
+    assert_eq!(scanner.buffer.len(), BUFFER);
+}
+
+#[test]
 fn a_record_that_is_nested_too_deep_is_rejected() {
     let deep = format!("{{\"eventVersion\":{}1{}}}", "[".repeat(200), "]".repeat(200));
     for text in [format!("[{deep},{B}]"), format!("{deep}\n{B}")] {
@@ -191,5 +228,21 @@ proptest! {
     fn steps_do_not_matter(text in r#"(\{|\}|\[|\]|"|\\|:|,|\n|"Records":\[|\{"eventVersion":|1){0,40}"#, step in 1usize..9) {
         let (steps, whole) = (scan_by(text.as_bytes(), step, 1 << 20), scan_by(text.as_bytes(), usize::MAX, 1 << 20));
         prop_assert_eq!(outline(&steps), outline(&whole));
+    }
+
+    #[test]
+    fn what_is_known_beforehand_is_what_is_found(
+        text in r#"(\{|\}|\[|\]|"|,|\n|é|"Records":\[|\{"eventVersion":1\},?|\{"a":\["b"\]\},?|1){0,40}"#,
+        step in 1usize..99,
+    ) {
+        let array = format!("[{text}");
+        let (known, found) = (scan_knowing(array.as_bytes(), step, 1 << 20, whole), scan_by(array.as_bytes(), step, 1 << 20));
+        // In how many pieces the damage is told depends on what has been read, as the end of the file may have been met.
+        let outline = |seen: &[Seen]| {
+            let mut outline = outline(seen);
+            outline.dedup_by(|one, other| !matches!((&*one, &*other), (Seen::Element(_), _) | (_, Seen::Element(_))));
+            outline.into_iter().map(|seen| if let Seen::Element(text) = seen { text } else { String::new() }).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(outline(&known), outline(&found));
     }
 }
