@@ -54,4 +54,6 @@ fn what_cannot_be_imported_says_why() {
     place.ran(2, &["import", "--source", "asw", "nowhere"]).says(&["no source is called `asw`", "did you mean `aws`?"]);
     place.write("broken/a.json", "{\"Records\":[");
     place.ran(2, &["import", "--source", "aws", "broken"]).says(&["a.json", "could not be read to its end"]);
+    place.write("others/releases.csv", "id\n");
+    place.ran(0, &["import", "--source", "aws", "others"]).says(&["nothing was read", "no such files"]);
 }

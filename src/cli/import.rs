@@ -40,5 +40,11 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let outcome = collect::import(&config, &context.store(&config), &options, &import, &context.printer)?;
     super::collect::tell(&outcome, context);
     super::collect::tell_set_aside(&outcome, context);
+    if outcome.complete() && outcome.sources.iter().all(|source| source.units == 0) {
+        // Whoever names the wrong source or folder would take it for success.
+        context.printer.warning(
+            "nothing was read: what lies there was read before, or this source reads no such files (-v names them)",
+        );
+    }
     Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }

@@ -167,7 +167,11 @@ fn from_owned(cell: &Cell) -> Value {
         Cell::UBigInt(value) => i64::try_from(*value).map_or_else(|_| Value::Text(value.to_string()), Value::Int),
         Cell::HugeInt(value) => i64::try_from(*value).map_or_else(|_| Value::Text(value.to_string()), Value::Int),
         Cell::Decimal(value) => Value::Text(value.to_string()),
+        Cell::UHugeInt(value) => Value::Text(value.to_string()),
+        Cell::Enum(text) => Value::Text(text.clone()),
         Cell::Date32(days) => Value::Text(date(*days)),
+        Cell::Time64(unit, value) => Value::Text(time_of_day(unit.to_micros(*value))),
+        Cell::Interval { months, days, nanos } => Value::Text(interval(*months, *days, *nanos)),
         Cell::List(_) | Cell::Array(_) | Cell::Struct(_) | Cell::Map(_) => Value::Text(to_json(cell).to_string()),
         Cell::Blob(bytes) => Value::Text(hex(bytes)),
         other => Value::Text(format!("{other:?}")),
@@ -178,6 +182,28 @@ fn date(days: i32) -> String {
     jiff::civil::date(1970, 1, 1)
         .checked_add(jiff::Span::new().days(days))
         .map_or_else(|_| days.to_string(), |date| date.to_string())
+}
+
+/// `04:05:06`, with parts of a second where there are any.
+fn time_of_day(micros: i64) -> String {
+    let (sign, micros) = (if micros < 0 { "-" } else { "" }, micros.unsigned_abs());
+    let (seconds, parts) = (micros / 1_000_000, micros % 1_000_000);
+    let parts = if parts == 0 { String::new() } else { format!(".{parts:06}").trim_end_matches('0').to_owned() };
+    format!("{sign}{:02}:{:02}:{:02}{parts}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// `1 year 2 months 3 days 04:05:06`, as the engine writes it itself.
+fn interval(months: i32, days: i32, nanos: i64) -> String {
+    let named = [(months / 12, "year"), (months % 12, "month"), (days, "day")];
+    let mut parts: Vec<String> = named
+        .iter()
+        .filter(|(count, _)| *count != 0)
+        .map(|(count, name)| format!("{count} {name}{}", if count.abs() == 1 { "" } else { "s" }))
+        .collect();
+    if nanos != 0 || parts.is_empty() {
+        parts.push(time_of_day(nanos / 1000));
+    }
+    parts.join(" ")
 }
 
 fn to_json(cell: &Cell) -> serde_json::Value {
@@ -218,5 +244,29 @@ fn to_json(cell: &Cell) -> serde_json::Value {
 impl ToSql for Value {
     fn to_sql(&self) -> duckdb::Result<duckdb::types::ToSqlOutput<'_>> {
         Ok(duckdb::types::ToSqlOutput::Owned(to_cell(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Db, Value};
+
+    #[test]
+    fn what_is_no_text_is_written_as_the_engine_writes_it() {
+        let db = Db::scratch().expect("a store in memory");
+        for sql in [
+            "timestamp '2026-11-03 04:05:06.5' - timestamp '2026-11-01 00:00:00'",
+            "interval '14 months -1 day'",
+            "interval '-90 minutes'",
+            "interval '0 days'",
+            "time '04:05:06.25'",
+            "'high'::enum('low', 'high')",
+            "170141183460469231731687303715884105728::uhugeint",
+        ] {
+            let (_, rows) = db.rows(&format!("select {sql}, ({sql})::varchar"), &[]).expect(sql);
+            let [cell, text] = rows[0].as_slice() else { panic!("{sql}: {rows:?}") };
+            assert!(matches!(cell, Value::Text(_)), "{sql}: {cell:?}");
+            assert_eq!(cell, text, "{sql}");
+        }
     }
 }
