@@ -190,6 +190,8 @@ fn no_longer_enabled(account: &str, regions: &[String], run: &Run) -> Vec<Unit> 
         tracing::warn!(account, region, "the region is not enabled any more");
         Unit {
             key: format!("{account}/{region}/not-enabled"),
+            // Met again it is the same: told once.
+            etag: "not-enabled".into(),
             last: true,
             incomplete: Some("the region was read before and is not enabled any more".into()),
             ..Unit::default()

@@ -5,8 +5,10 @@ create or replace temporary table read_through as
 select
     s.name as source, s.connector,
     case
-        -- what the system did not give may be there tomorrow; what is damaged will not be
-        when s.path and exists (from unit u where u.source = s.name and u.incomplete is not null and u.etag = '') then timestamp '0001-01-01'
+        -- what the system did not give when it was last asked may be there tomorrow; what is damaged will not be, and what has
+        -- gone since is asked for no more
+        when s.path and exists (from unit u where u.source = s.name and u.incomplete is not null and u.etag = '' and u.read_at >= p.polled_at)
+        then timestamp '0001-01-01'
         when s.path and p.complete_at is not null then timestamp '9999-01-01'
         else coalesce(p.read_through, timestamp '0001-01-01')
     end as through
