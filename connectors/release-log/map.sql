@@ -1,11 +1,26 @@
 -- What release records mean (design: release records), and what CDEvents do. Sees raw(source, record_id, occurred_at, unit,
--- position, record), all of the source's records at once.
+-- position, record), of each run all records at once.
 --
 -- A job records itself when it starts and again when it is done: an end that names no start began when the first record of
 -- the same id says. CDEvents tell of a run and of what it deployed in events of their own, held together by `chainId`.
 
 -- What was dropped into a bucket is believed of its own pipeline only: its ids are that pipeline's, whatever they are, and
 -- which service it releases the catalogue says.
+
+-- together
+select
+    record_id,
+    case
+        when t.schema is not null then t.pipeline || ':' || t.id
+        else coalesce(t.data.context.chainId, t.context.chainId)
+    end as key
+from (
+    select record_id, unnest([from_json(record, '{
+        "schema": "VARCHAR", "id": "VARCHAR", "pipeline": "VARCHAR",
+        "context": {"chainId": "VARCHAR"}, "data": {"context": {"chainId": "VARCHAR"}}
+    }')]) as t
+    from raw
+);
 
 -- emits: deployment
 with

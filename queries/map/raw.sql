@@ -10,7 +10,7 @@ select
     p.record as previous,
     is_tombstone(r.record_id) as deleted,
     ends_with(r.unit, '/first') as first
-from raw_record r
+from {records} r
 left join previous_record p on p.record_id = r.record_id
 anti join replaced x
   on x.record_id = r.record_id and x.hash = r.hash and x.batch_id = r.batch_id and x.unit = r.unit and x.position = r.position

@@ -9,3 +9,13 @@ insert into session_touched
 select system, issued_key, shared_key, credential
 from session
 where source = $source and batch_id > $after_batch and (select not everything from run);
+
+insert into deployment_touched
+select deployment_id
+from deployment_version
+where source = $source and record_id in (select record_id from raw) and (select not everything from run);
+
+insert into decision_touched
+select kind, value
+from decision
+where source = $source and record_id in (select record_id from raw) and (select not everything from run);

@@ -2,8 +2,6 @@
 alter table initiated rename to initiated_before;
 alter table put_together rename to put_together_before;
 alter table part_of_another rename to part_of_another_before;
-alter table deployment rename to deployment_before;
-alter table approval rename to approval_before;
 alter table deployment_standing rename to deployment_standing_before;
 alter table excused rename to excused_before;
 alter table config_identity rename to config_identity_before;

@@ -2,3 +2,7 @@
 drop table if exists session_hop;
 drop table if exists actor;
 drop table if exists appearance_pipeline;
+drop table if exists deployment;
+drop table if exists approval;
+drop table if exists authorisation_change;
+drop table if exists unlinked_case;

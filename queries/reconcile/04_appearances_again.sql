@@ -4,12 +4,13 @@
 -- Roles, applications and subjects that a release has come to name, or names no more.
 create or replace temporary table other_name as
 with
+known as (from deployment semi join deployment_again using (deployment_id)),
 now as (
-    select unnest(roles) as value, 'role' as kind from deployment
+    select unnest(roles) as value, 'role' as kind from known
     union
-    select unnest(app_ids), 'application' from deployment
+    select unnest(app_ids), 'application' from known
     union
-    select unnest(subjects), 'subject' from deployment
+    select unnest(subjects), 'subject' from known
 ),
 before as (
     select unnest(roles) as value, 'role' as kind from deployment_before

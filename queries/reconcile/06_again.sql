@@ -16,18 +16,21 @@ select appearance_id from (from appearance_pipeline_before except from appearanc
 
 -- Deployments that are new, or of which something else is known: their record, or a decision on them.
 create or replace temporary table other_deployment as
-select deployment_id from (from deployment except from deployment_before)
+with
+now as (from deployment semi join deployment_again using (deployment_id)),
+decided as (from approval semi join deployment_again using (deployment_id))
+select deployment_id from (from now except from deployment_before)
 union
-select deployment_id from (from deployment_before except from deployment)
+select deployment_id from (from deployment_before except from now)
 union
-select deployment_id from (from approval except from approval_before)
+select deployment_id from (from decided except from approval_before)
 union
-select deployment_id from (from approval_before except from approval);
+select deployment_id from (from approval_before except from decided);
 
 -- Run ids that the log has come to know, or knows no more.
 create or replace temporary table other_run as
 with
-now as (select distinct unnest(run_ids) as run_id from deployment),
+now as (select distinct unnest(run_ids) as run_id from deployment semi join deployment_again using (deployment_id)),
 before as (select distinct unnest(run_ids) as run_id from deployment_before)
 (from now except from before)
 union
@@ -101,5 +104,3 @@ drop table config_role_before;
 drop table initiated_before;
 drop table put_together_before;
 drop table part_of_another_before;
-drop table deployment_before;
-drop table approval_before;

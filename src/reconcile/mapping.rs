@@ -4,8 +4,9 @@
 //! A log is mapped in slices, so that a year of it takes no more memory than a month.
 //!
 //! The surprising fact: a run of a pipeline is told by several records, which come at different times (the deployment,
-//! its statuses, its approvals, its definition). A source that emits these is mapped over all of its records whenever
-//! one came, so that a mapping may join them.
+//! its statuses, its approvals, its definition), and a mapping may join them. So a source that emits these is mapped
+//! over all of its records whenever one came, or over those that belong together with what came, where its mapping says
+//! which do (`-- together`).
 
 use changetrail_connectors::{Catalog, Connector, hex, spec};
 use sha2::{Digest, Sha256};
@@ -92,16 +93,27 @@ pub(super) fn run(
         ("now", Value::Time(options.now)),
         ("mapping_hash", text(&version)),
     ];
+    let (statements, together) = parts(connector)?;
+    let joined = statements.iter().any(|statement| is_joined(statement.relation));
     let (_, rows) = db.rows(sql!("map/progress.sql"), &params)?;
-    let through = match rows.first().map(Vec::as_slice) {
+    let (through, regroup) = match rows.first().map(Vec::as_slice) {
         Some([Value::Int(through), Value::Int(latest)]) if !options.rebuild => {
-            let joined = statements(connector)?.iter().any(|statement| is_joined(statement.relation));
-            if joined && latest > through { 0 } else { *through }
+            let again = joined && latest > through && *through > 0;
+            (if again && together.is_none() { 0 } else { *through }, together.as_ref().filter(|_| again))
         }
-        _ => 0,
+        _ => (0, None),
     };
-    params.push(("after_batch", Value::Int(through)));
-    view(db, source, connector, through)?;
+    for (name, csv) in connector.tables() {
+        load_table(db, name, csv)?;
+    }
+    load_settings(db, settings)?;
+    // What belongs together with new records is older than they are.
+    let after_batch = if regroup.is_some() { 0 } else { through };
+    if let Some(statement) = regroup {
+        group(db, source, connector, statement, through)?;
+    }
+    params.push(("after_batch", Value::Int(after_batch)));
+    view(db, source, connector, after_batch, regroup.is_some())?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     let records = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(records)) => records.unsigned_abs(),
@@ -115,25 +127,20 @@ pub(super) fn run(
     }
     if records > 0 {
         if through > 0 {
-            forget(db, &params)?;
+            let again = if regroup.is_some() { sql!("map/retold_together.sql") } else { sql!("map/retold.sql") };
+            forget(db, again, &params)?;
         }
-        for (name, csv) in connector.tables() {
-            load_table(db, name, csv)?;
-        }
-        load_settings(db, settings)?;
-        let statements = statements(connector)?;
-        let joined = statements.iter().any(|statement| is_joined(statement.relation));
         let checked = statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?)));
         let checked = checked.collect::<Result<Vec<_>, Error>>()?;
-        let mut after = through;
+        let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
-            raw_view(db, source, after, last)?;
+            raw_view(db, source, after, last, regroup.is_some())?;
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
             after = last;
         }
-        raw_view(db, source, through, i64::MAX)?;
+        raw_view(db, source, after_batch, i64::MAX, regroup.is_some())?;
         db.run("unmapped", sql!("map/untold.sql"), &params)?;
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
         each(db, "touched", sql!("map/touched.sql"), &params)?;
@@ -154,20 +161,38 @@ fn is_joined(relation: &str) -> bool {
     RELATIONS.iter().any(|known| known.name == relation && known.joined)
 }
 
-/// Makes the view `raw`: the records of a source that came in after a batch.
-fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64) -> Result<(), Error> {
+/// Finds the records that belong together with those that came in after a batch: the table `together`.
+fn group(
+    db: &Db,
+    source: &str,
+    connector: &dyn Connector,
+    statement: &Statement<'_>,
+    after_batch: i64,
+) -> Result<(), Error> {
+    sandbox::check(db, connector, statement, "select null::varchar as record_id, null::varchar as key")?;
+    db.batch("records that belong together", sql!("map/whole.sql"))?;
+    raw_view(db, source, 0, i64::MAX, false)?;
+    let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
+    let group = sql!("map/together.sql").replace("{mapping}", statement.select);
+    db.run("records that belong together", &group, &params)?;
+    Ok(())
+}
+
+/// Makes the view `raw`: the records of a source that came in after a batch, of these perhaps only those in `together`.
+fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, together: bool) -> Result<(), Error> {
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     db.run("replaced records", sql!("map/replaced.sql"), &params)?;
     let has_objects = connector.spec().has_objects();
     let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
     db.run("previous records", previous, &params)?;
-    raw_view(db, source, after_batch, i64::MAX)
+    raw_view(db, source, after_batch, i64::MAX, together)
 }
 
 /// The view `raw` itself: the records of the batches after one and up to another.
-fn raw_view(db: &Db, source: &str, after_batch: i64, through_batch: i64) -> Result<(), Error> {
+fn raw_view(db: &Db, source: &str, after_batch: i64, through_batch: i64, together: bool) -> Result<(), Error> {
     // A view takes no parameters.
     let view = sql!("map/raw.sql")
+        .replace("{records}", if together { sql!("map/raw_together.sql") } else { "raw_record" })
         .replace("{source}", &source.replace('\'', "''"))
         .replace("{after_batch}", &after_batch.to_string())
         .replace("{through_batch}", &through_batch.to_string());
@@ -193,12 +218,12 @@ pub(super) fn rows(
     relation: &str,
     columns: &[String],
 ) -> Result<Vec<Vec<Value>>, Error> {
-    view(db, source, connector, 0)?;
+    view(db, source, connector, 0, false)?;
     load_settings(db, &[])?;
     for (name, csv) in connector.tables() {
         load_table(db, name, csv)?;
     }
-    let found = statements(connector)?.into_iter().find(|statement| statement.relation == relation);
+    let found = parts(connector)?.0.into_iter().find(|statement| statement.relation == relation);
     let Some(Statement { select, .. }) = found else {
         let problem = format!("it emits no `{relation}`");
         return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
@@ -207,9 +232,9 @@ pub(super) fn rows(
     Ok(db.rows(&format!("select {} from (\n{select}\n) order by all", columns.join(", ")), &[])?.1)
 }
 
-/// What records that came in again meant before is forgotten, relation by relation.
-fn forget(db: &Db, params: &[(&str, Value)]) -> Result<(), Error> {
-    db.run("told again", sql!("map/retold.sql"), params)?;
+/// What records that are mapped again (`again` finds them) meant before is forgotten, relation by relation.
+fn forget(db: &Db, again: &str, params: &[(&str, Value)]) -> Result<(), Error> {
+    db.run("told again", again, params)?;
     each(db, "touched", sql!("map/touched_again.sql"), params)?;
     each(db, "forget", sql!("map/forget.sql"), params)
 }
@@ -264,24 +289,33 @@ fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Res
     Ok(relation)
 }
 
-/// The SELECTs of a `map.sql`, each with the relation that it emits.
-fn statements(connector: &dyn Connector) -> Result<Vec<Statement<'_>>, Error> {
-    let mut statements = Vec::new();
+/// The SELECTs of a `map.sql`, each with the relation that it emits, and the one that says which records belong together.
+fn parts(connector: &dyn Connector) -> Result<(Vec<Statement<'_>>, Option<Statement<'_>>), Error> {
     let mapping = connector.mapping();
-    let marker = "-- emits: ";
     // What stands before the first marker is the file's own comment.
-    let begins = |(place, _): &(usize, &str)| *place == 0 || mapping.as_bytes()[place - 1] == b'\n';
-    let places: Vec<usize> = mapping.match_indices(marker).filter(begins).map(|(place, _)| place).collect();
-    for (index, place) in places.iter().enumerate() {
-        let part = &mapping[place + marker.len()..places.get(index + 1).copied().unwrap_or(mapping.len())];
-        let Some((relation, select)) = part.split_once('\n') else {
+    let mut parts: Vec<(Option<&str>, usize, usize)> = Vec::new();
+    let mut place = 0;
+    for (index, line) in mapping.split_inclusive('\n').enumerate() {
+        let relation = line.strip_prefix("-- emits: ").map(str::trim);
+        if relation.is_some() || line.trim_end() == "-- together" {
+            parts.push((relation, index + 2, place));
+        }
+        place += line.len();
+    }
+    let (mut statements, mut together) = (Vec::new(), None);
+    for (index, (relation, line, place)) in parts.iter().enumerate() {
+        let part = &mapping[*place..parts.get(index + 1).map_or(mapping.len(), |(_, _, next)| *next)];
+        let Some((_, select)) = part.split_once('\n') else {
             let problem = "a relation without a statement".to_owned();
             return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
         };
-        let line = mapping[..*place].matches('\n').count() + 2;
-        statements.push(Statement { relation: relation.trim(), select: select.trim_end().trim_end_matches(';'), line });
+        let select = select.trim_end().trim_end_matches(';');
+        match *relation {
+            Some(relation) => statements.push(Statement { relation, select, line: *line }),
+            None => together = Some(Statement { relation: "together", select, line: *line }),
+        }
     }
-    Ok(statements)
+    Ok((statements, together))
 }
 
 /// Changes when the mapping, its tables or what takes them in do: then everything is mapped again.
@@ -323,7 +357,7 @@ pub(super) fn load_relations(db: &Db, catalog: &Catalog) -> Result<(), Error> {
     let columns = ["connector", "relation"].map(str::to_owned);
     let mut rows = Vec::new();
     for connector in catalog.all() {
-        for statement in statements(&**connector)? {
+        for statement in parts(&**connector)?.0 {
             let (name, relation) = (connector.spec().name.clone(), statement.relation.to_owned());
             rows.push(vec![Value::Text(name), Value::Text(relation)]);
         }

@@ -23,7 +23,8 @@ pub(super) struct Step {
     pub(super) keeps: Option<Kept>,
 }
 
-/// A table of what the rules say of each change, or of each way in which an actor shows itself.
+/// A table of what the rules say of each change, of each case, of each deployment, or of each way in which an actor shows
+/// itself.
 #[derive(Clone, Copy)]
 pub(super) struct Kept {
     relation: &'static str,
@@ -67,7 +68,14 @@ pub(super) const FIRST: &[Step] = steps! {
 /// after these come the controls on releases and pipelines.
 pub(super) const RELEASES: &[Step] = steps! {
     "configuration": "reconcile/01_configuration.sql",
-    "release log": "reconcile/02_release_log.sql",
+    "which deployments": "reconcile/02_which_deployments.sql",
+    "keys of deployments": "reconcile/02_deployment_keys.sql" if Again,
+    "which deployments again": "reconcile/02_deployments_again.sql" if Again,
+    "deployments": "reconcile/02_deployments.sql" keeps "deployment" of "deployment",
+    "keys of all deployments": "reconcile/02_deployment_keys.sql" if Everything,
+    "approvals": "reconcile/02_approvals.sql" keeps "approval" of "deployment",
+    "changed authorisations": "reconcile/02_authorisation_changes.sql" keeps "authorisation_change" of "deployment",
+    "pipelines": "reconcile/02_pipelines.sql",
     "changes": "reconcile/03_changes.sql",
     "sessions": "reconcile/03_sessions.sql",
     "appearances": "reconcile/04_appearances.sql",
@@ -96,6 +104,9 @@ pub(super) const CHANGES: &[Step] = steps! {
 
 pub(super) const FINDINGS: &[Step] = steps! {
     "integrity of logs": "reconcile/10_integrity.sql",
+    "all cases": "reconcile/11_cases_everything.sql" if Everything,
+    "cases to put together again": "reconcile/11_cases_again.sql" if Again,
+    "unlinked cases": "reconcile/11_unlinked_cases.sql" keeps "unlinked_case" of "case",
     "findings": "reconcile/11_findings.sql",
     "history": "reconcile/12_history.sql",
     "managed resources": "reconcile/13_managed.sql",

@@ -1,0 +1,1 @@
+(select * exclude (place) from (select *, rowid as place from raw_record) semi join together using (place))

@@ -1,0 +1,107 @@
+-- Deployments as the release log has them: of each the latest version.
+
+-- Where the content belongs that a release names: a ticket knows its items, not our services. The scope that says most,
+-- then the first, as for changes; items in several places leave the release without one.
+create or replace temporary table item_scope as
+with
+item as (
+    select distinct deployment_id, item, lower(split_part(item, ':', 1)) as system, regexp_replace(item, '^[^:]*:', '') as object
+    from (select deployment_id, unnest(items) as item from deployment_version)
+),
+fitting as (
+    select
+        i.deployment_id, i.item,
+        arg_max((s.service, s.environment), ((s.sources is not null)::int + (s.objects is not null)::int, -s.position)) as place
+    from item i
+    join config_scope s
+      on coalesce(s.sources, s.objects) is not null
+     and coalesce(s.aws_accounts, s.aws_regions, s.resources, s.azure_subscriptions, s.azure_resource_groups) is null
+     and (s.sources is null or exists (from config_source c where c.connector = i.system and list_contains(s.sources, c.name)))
+     and (s.objects is null or len(list_filter(s.objects, lambda g: i.object glob g or regexp_replace(i.object, '@[^@]*$', '') glob g)) > 0)
+    group by all
+)
+select deployment_id, any_value(place[1]) as service, any_value(place[2]) as environment
+from fitting
+group by deployment_id
+having count(distinct place) = 1;
+
+-- A service as records may write it, by its name in the catalogue.
+create or replace temporary table service_spelling as
+select lower(service) as spelling, min(service) as service from config_service group by lower(service);
+
+-- The service of a record: the catalogue's, by pipeline, else as recorded, else that of the content it names. The
+-- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names.
+create or replace temporary view deployment_now as
+with
+latest as (
+    -- a source that the configuration still names knows its approvals' worth: it comes before one that has another name now
+    select v.*
+    from deployment_version v
+    semi join deployment_again using (deployment_id)
+    left join config_source c on c.name = v.source
+    qualify row_number() over (
+        partition by v.deployment_id order by v.recorded_at desc nulls last, c.name is not null desc, v.unit desc, v.position desc, v.record_id desc
+    ) = 1
+),
+owned as (
+    select l.*, coalesce(named.service, by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
+    from latest l
+    left join service_spelling catalogue on catalogue.spelling = lower(l.service)
+    left join config_pipeline named on named.pipeline = l.pipeline and named.service = catalogue.service
+    left join config_pipeline by_pipeline on by_pipeline.pipeline = l.pipeline and by_pipeline.is_first
+    left join item_scope items using (deployment_id)
+),
+first as (
+    -- when it was first told: what is pushed, by the clock of the store
+    select deployment_id, min(case when source = 'record' then make_utc(unit) else recorded_at end) as first_recorded_at
+    from deployment_version semi join deployment_again using (deployment_id)
+    group by deployment_id
+),
+placed as (
+    select o.*, f.first_recorded_at, coalesce(mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
+    from owned o
+    join first f using (deployment_id)
+    left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
+    left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
+    left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
+)
+select
+    p.deployment_id,
+    p.source,
+    p.record_id,
+    coalesce(p.release_id, p.deployment_id) as release_id,
+    p.pipeline,
+    p.owner_service as service,
+    p.version, p.commit_sha, p.artifact_digest, p.steps_digest,
+    p.stage,
+    p.kind as environment,
+    p.trigger,
+    p.requested_by,
+    person.person_id as requester_id,
+    p.started_at, p.finished_at, p.outcome,
+    coalesce(p.bypassed, false) as bypassed,
+    p.approvals,
+    [lower(x) for x in coalesce(p.authors, [])] as authors,
+    [lower(x) for x in coalesce(p.tickets, [])] as tickets,
+    list_transform(p.run_ids, lambda x: lower(x)) as run_ids,
+    list_transform(p.session_names, lambda x: lower(x)) as session_names,
+    list_transform(p.correlation_ids, lambda x: lower(x)) as correlation_ids,
+    list_transform(p.app_ids, lambda x: lower(x)) as app_ids,
+    list_transform(p.roles, lambda x: role_key(x)) as roles,
+    list_transform(p.subjects, lambda x: lower(x)) as subjects,
+    list_transform(p.items, lambda x: lower(x)) as items,
+    p.url,
+    -- it ran if it started and was not rejected; only then it explains anything
+    p.started_at is not null and p.outcome <> 'rejected' as ran,
+    p.started_at - c.skew as window_start,
+    case
+        when p.finished_at is not null then greatest(p.finished_at, p.started_at) + c.skew
+        else p.started_at + c.max_running + c.skew
+    end as window_end,
+    p.started_at is not null and p.finished_at is null and p.started_at + c.max_running < run.now as closed_by_limit,
+    p.first_recorded_at,
+    coalesce(p.first_recorded_at > p.finished_at + c.skew, false) as recorded_late
+from placed p
+cross join config_standard c
+cross join run
+left join config_identity person on person.identity = lower(p.requested_by);

@@ -1,0 +1,21 @@
+-- Deployments of which something else may be known than at the last judgement: the others stand. They are made of their
+-- records, of decisions that are told of them, and of the configuration, which is the same, or everything would be judged.
+
+insert into deployment_again
+-- a record of it was mapped, or forgotten
+select deployment_id from deployment_touched
+union
+-- so was a decision that names it, or a key of it
+select deployment_id from deployment_key semi join decision_touched using (kind, value)
+union
+-- it runs, and may have run too long by now
+select deployment_id from deployment where started_at is not null and finished_at is null
+union
+-- somebody is known by another name, or has another role: members of groups come and go without the configuration
+select deployment_id from deployment
+where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)
+   or exists (from config_role except from config_role_before) or exists (from config_role_before except from config_role);
+
+-- What was known of them.
+create or replace temporary table deployment_before as from deployment semi join deployment_again using (deployment_id);
+create or replace temporary table approval_before as from approval semi join deployment_again using (deployment_id);

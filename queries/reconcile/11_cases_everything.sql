@@ -1,0 +1,2 @@
+-- Everything is judged: every case is put together.
+create or replace temporary view change_of_case as from change;

@@ -1,0 +1,19 @@
+-- What no release explains, one row for each case: what a person looks at as one thing.
+
+create or replace temporary view unlinked_case_now as
+select
+    case when bool_or(verdict = 'manual') then 'automated' else 'recorded' end as control,
+    'high' as severity,
+    'case' as subject_kind,
+    case_id,
+    any_value(service order by service) as service, any_value(environment order by environment) as environment,
+    any_value(actor order by occurred_at, change_id) as actor,
+    count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct verdict || ': ' || reason, ', ' order by verdict || ': ' || reason) || ') by '
+        || any_value(case when actor = '' then 'nobody named' else actor end order by occurred_at, change_id)
+        || ', first ' || arg_min(action, (occurred_at, change_id)) || ' at ' || strftime(min(occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
+    bool_and(state = 'provisional') as provisional,
+    null::varchar as exemption_id,
+    max(occurred_at) as happened_at
+from change_of_case
+where verdict in ('manual', 'unrecorded', 'unattributed')
+group by case_id, service, environment;
