@@ -72,6 +72,7 @@ fn what_the_rules_would_ignore_is_refused() {
     refused(&[("--actor", "dana@example.org")], "who made the changes approved it");
     refused(&[("--reason", " ")], "without a reason");
     refused(&[("--service", "")], "would excuse everybody");
+    refused(&[("--actor", "")], "an actor without a name");
     refused(&[("--service", "regster")], "did you mean `register`?");
     refused(&[("--to", "2026-11-03")], "ends");
     refused(&[("--to", "2026-11-02")], "ends");

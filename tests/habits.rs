@@ -183,6 +183,38 @@ fn lines_that_stop_within_one_are_asked_for_again() {
 }
 
 #[test]
+fn a_walk_that_ends_before_what_it_announced_is_not_whole() {
+    let server = serve(|asked| {
+        let first = asked.param("offset") == Some("0");
+        let entries = if first { json!([{"id": 1, "at": at(5)}, {"id": 2, "at": at(6)}]) } else { json!([]) };
+        Answer::ok(json!({"total": 5, "entries": entries}).to_string())
+    });
+    let pages = "[paginate]\ntype = \"offset\"\nparam = \"offset\"\nstop = \"total\"\ntotal = \"/total\"\n[cursor]";
+    let place = place(&server, &LOG.replace("[cursor]", pages));
+    place.ran(2, &["collect"]).says(&["it says that there are 5 records, and gave 2"]);
+    assert!(place.query("select stream from cursor").rows.is_empty(), "it is asked for again");
+}
+
+#[test]
+fn behind_an_empty_page_there_may_be_more() {
+    let server = serve(|asked| {
+        let next = |page: &str| format!("</log?page={page}>; rel=\"next\"");
+        let entry = |id: u8| json!({"entries": [{"id": id, "at": at(5)}]}).to_string();
+        match asked.param("page") {
+            None => Answer::ok(entry(1)).header("Link", next("2")),
+            Some("2") => Answer::ok("{\"entries\": []}").header("Link", next("3")),
+            Some("3") => Answer::ok(entry(3)).header("Link", next("4")),
+            // From here on it leads in a circle: there is nothing more for now.
+            _ => Answer::ok("{\"entries\": []}").header("Link", next("4")),
+        }
+    });
+    let pages = "[paginate]\ntype = \"link_header\"\nstop = \"empty\"\n[cursor]";
+    let place = place(&server, &LOG.replace("[cursor]", pages));
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place), ["1", "3"]);
+}
+
+#[test]
 fn a_system_that_says_how_long_is_waited_for_longer_than_one_that_does_not() {
     let asked = AtomicUsize::new(0);
     let server = serve(move |_| match asked.fetch_add(1, Ordering::SeqCst) {

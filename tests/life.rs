@@ -43,6 +43,22 @@ fn a_release_record_that_is_corrected_counts_as_it_is_now() {
 }
 
 #[test]
+fn a_release_record_that_is_corrected_in_its_place_counts_as_it_is_now() {
+    let place = place();
+    log(&place, "1", deploy());
+    // Which content comes last says the night, not the place in the file or the text.
+    for night in 0..6 {
+        let outcome = if night % 2 == 0 { "succeeded" } else { "rejected" };
+        let record = json!({"recorded_at": null, "outcome": outcome, "url": format!("https://ci.example.org/{night}")});
+        let told = json!({"release": "r1", "live": "10:00-10:20", "live_record": record});
+        let other = json!({"release": "r2", "live": "16:00-16:20"});
+        release(&place, "1", if night < 3 { json!([other, told]) } else { json!([told, other]) });
+        place.run(&["audit"]);
+        assert_eq!(verdict(&place), if outcome == "succeeded" { "released" } else { "unrecorded" }, "night {night}");
+    }
+}
+
+#[test]
 fn a_sign_in_that_comes_late_unmasks_the_person() {
     let place = place();
     release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));

@@ -33,6 +33,7 @@ use super::digest::keys::Keys;
 use super::{Log, lookup};
 use crate::log::Format as _;
 use crate::log::streams::{cursor, gather};
+use crate::log::windows::is_ahead;
 use crate::params::Params;
 use crate::{Collector, ConfigError, Error, Run, Sink, Unit};
 
@@ -103,7 +104,7 @@ impl TrailCollector {
         // A queue that fails keeps nobody from looking for himself.
         let noticed = notices::read(&Queue::new(url, &config), &fetcher, &self.prefix).await;
         let name = format!("{}#sweep", self.place());
-        let is_due = cursor(run, &name)?.is_none_or(|swept| swept + SWEEP <= run.now);
+        let is_due = cursor(run, &name)?.is_none_or(|swept| swept + SWEEP <= run.now || is_ahead(swept, run.now));
         if is_due || run.since.is_some() || noticed.is_err() {
             self.sweep(&fetcher).await?;
             let cursor = Some((name, run.now.to_string()));

@@ -45,6 +45,8 @@ pub(super) struct Walk<'a> {
     max_pages: usize,
     /// Records so far.
     read: u64,
+    /// Empty pages since the last that was not.
+    empty: usize,
 }
 
 /// What an answer says, before its next page is known.
@@ -81,7 +83,7 @@ impl<'a> Walk<'a> {
             ask::put(&mut first, &stream.pages.param, place.as_str().into()).map_err(unusable)?;
         }
         let (asked, before) = (HashSet::new(), None);
-        Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0 })
+        Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0, empty: 0 })
     }
 
     /// Begins where an earlier walk ended, at the address that named the place.
@@ -114,7 +116,9 @@ impl<'a> Walk<'a> {
             return Err(bad("the next page is the same as the one before".into()));
         }
         self.before = Some(answer.hash);
-        self.read += (answer.records.len() + answer.damaged.len()) as u64;
+        let count = answer.records.len() + answer.damaged.len();
+        self.read += count as u64;
+        self.empty = if count == 0 { self.empty + 1 } else { 0 };
         let place = self.stream.pages.persist.then(|| self.token(&answer)).flatten();
         let checkpoint = match self.stream.pages.kind {
             PageType::LinkHeader | PageType::NextUrl => place.and_then(|link| {
@@ -126,6 +130,10 @@ impl<'a> Walk<'a> {
             _ => place.as_ref().map(plain),
         };
         self.next = self.after(ask, &answer).map_err(bad)?;
+        // Some name the same place for as long as there is nothing in it.
+        self.next.take_if(|next| {
+            count == 0 && self.stream.pages.stop == Some(Stop::Empty) && self.asked.contains(&fingerprint(next))
+        });
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
     }
 
@@ -193,11 +201,17 @@ impl<'a> Walk<'a> {
         }
         let ends = match pages.stop {
             Some(Stop::ShortPage) => pages.full.is_some_and(|full| count < full),
-            Some(Stop::Empty) => count == 0,
+            // A link may lead past an empty page; that there is nothing twice over is an end.
+            Some(Stop::Empty) => count == 0 && (self.empty > 1 || !is_named(pages.kind)),
             Some(Stop::Total) => {
                 let total = pages.total.as_deref().and_then(|total| answer.value.pointer(total));
                 let total = total.and_then(|total| total.as_u64().or_else(|| total.as_str()?.parse().ok()));
-                self.read >= total.ok_or("it does not say how many records there are")?
+                let total = total.ok_or("it does not say how many records there are")?;
+                // What is missing would pass for read, or for deleted.
+                if count == 0 && self.read < total {
+                    return Err(format!("it says that there are {total} records, and gave {}", self.read));
+                }
+                self.read >= total
             }
             // A counted walk without a rule ends where there is nothing, or at the end of a page that is not full.
             None if matches!(pages.kind, PageType::Page | PageType::Offset | PageType::LastRecord) => count == 0,
@@ -227,6 +241,11 @@ impl<'a> Walk<'a> {
         }
         Ok(Some(next))
     }
+}
+
+/// Whether each page names the next one.
+fn is_named(kind: PageType) -> bool {
+    matches!(kind, PageType::Token | PageType::LinkHeader | PageType::NextUrl)
 }
 
 fn fingerprint(ask: &Ask<'_>) -> [u8; 32] {

@@ -104,7 +104,7 @@ async fn read(stream: &dyn Stream, run: &Run, sink: &Sink) -> Result<(), Error> 
             cursors.push((sweep.clone(), run.now.to_string()));
         }
         // Reading again what lies before the cursor does not move it back.
-        if cursor.is_none_or(|cursor| cursor < end) {
+        if cursor.is_none_or(|cursor| cursor < end || windows::is_ahead(cursor, run.now)) {
             cursors.push((stream.name().to_owned(), end.to_string()));
         }
         for unit in stream.window(start, end, run, sink).await?.finish(cursors) {

@@ -58,8 +58,16 @@ impl Reach {
         now: Timestamp,
     ) -> Span {
         let floor = |time: Timestamp| floor(time, self.unit);
+        // Set by a clock that was ahead: how far was read when it was right is not known.
+        let (cursor, ahead) =
+            (cursor.filter(|cursor| !is_ahead(*cursor, now)), cursor.is_some_and(|cursor| is_ahead(cursor, now)));
+        let swept = swept.filter(|swept| !is_ahead(*swept, now));
         let due = now.min(cursor.unwrap_or(now)) - SignedDuration::from_secs(self.overlap);
         let mut start = match (cursor, since) {
+            (None, since) if ahead => {
+                let all = before(now, self.first.max(self.kept.unwrap_or(self.first)));
+                since.map_or(all, |since| all.min(since))
+            }
             (None, None) => before(now, self.first),
             (None, Some(since)) => since.min(now),
             (Some(_), None) => due,
@@ -76,13 +84,18 @@ impl Reach {
         let oldest = self.kept.map_or(start, |kept| floor(before(now, kept - self.unit)));
         let needed = match (cursor, since) {
             (Some(_), _) => floor(due),
-            (None, Some(_)) => start,
+            (None, Some(_)) if !ahead => start,
             // At first all that there is was asked for.
-            (None, None) => start.max(oldest),
+            (None, _) => start.max(oldest),
         };
         let gap = (needed < oldest).then_some((needed, oldest));
         Span { start: start.max(oldest), end: now.max(start.max(oldest)), gap, sweeps }
     }
+}
+
+/// Whether a cursor says that a time was read which is yet to come. Clocks may differ a little.
+pub(crate) fn is_ahead(cursor: Timestamp, now: Timestamp) -> bool {
+    cursor > now + SignedDuration::from_mins(5)
 }
 
 fn before(time: Timestamp, seconds: i64) -> Timestamp {
@@ -159,7 +172,10 @@ mod tests {
         check(cursor, swept, "2026-10-01T12:00:00Z", "2026-10-01T12:00:00Z", None, true);
         check(cursor, "2026-10-09T12:00:00Z", "", "2026-10-08T12:00:00Z", None, true);
         check(cursor, "", "", "2026-10-08T12:00:00Z", None, true);
-        check("2027-01-01T00:00:00Z", swept, "", "2026-10-10T11:00:00Z", None, false);
+        // a clock was ahead: all that is kept
+        check("2027-01-01T00:00:00Z", swept, "", "2026-07-12T13:00:00Z", None, true);
+        check(cursor, "2027-01-01T00:00:00Z", "", "2026-10-08T12:00:00Z", None, true);
+        check("2026-10-10T12:36:00Z", swept, "", "2026-10-10T11:00:00Z", None, false);
     }
 
     #[test]

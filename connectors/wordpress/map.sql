@@ -290,15 +290,23 @@ published as (
       -- who edits while publishing lets out their own words
       and coalesce(record->>'$.context.post_new_post_content', record->>'$.context.post_new_post_title', record->>'$.context.post_new_post_excerpt') is null
 ),
+created as (
+    select
+        occurred_at, record->>'$.context.post_id' as post,
+        coalesce(nullif(record->>'$.initiator_data.user_email', ''), record->>'$.initiator_data.user_login') as creator
+    from raw
+    where stream = 'events' and (record->>'$.logger') = 'SimplePostLogger' and (record->>'$.initiator') = 'wp_user'
+      and coalesce(record->>'$.message_key', record->>'$.context._message_key') = 'post_created'
+),
 written as (
     select
         p.*,
         (select arg_max(r.id, r.occurred_at) from revision r where r.parent = p.post and r.occurred_at <= p.occurred_at + interval 2 seconds) as version,
-        -- the first save of a draft leaves no revision: then it is its author's
+        -- the first save of a draft leaves no revision: then it is who made the draft. Whom it names as author was chosen.
         coalesce(
-            (select arg_max(r.author, r.occurred_at) from revision r where r.parent = p.post and r.occurred_at < p.occurred_at - interval 2 seconds),
-            (select any_value(c.record->>'$.author') from raw c where c.stream = 'content' and not c.deleted and (c.record->>'$.id') = p.post)
-        ) as author
+            (select arg_max(e.name, r.occurred_at) from revision r join person e on e.id = r.author where r.parent = p.post and r.occurred_at < p.occurred_at - interval 2 seconds),
+            (select arg_min(c.creator, c.occurred_at) from created c where c.post = p.post)
+        ) as editor
     from published p
 )
 select
@@ -309,13 +317,12 @@ select
     w.version,
     'publish' as stage,
     'manual' as trigger,
-    e.name as requested_by,
-    [e.name] as authors,
+    w.editor as requested_by,
+    [w.editor] as authors,
     w.occurred_at as started_at,
     w.occurred_at as finished_at,
     'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': w.publisher, 'decided_at': w.occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
     ['wordpress:' || w.type || '/' || w.post || '@' || w.version] as items
 from written w
-join person e on e.id = w.author
-where w.version is not null and lower(e.name) <> lower(w.publisher);
+where w.version is not null and lower(w.editor) <> lower(w.publisher);

@@ -11,7 +11,8 @@ select
         'automated': a.automated, 'gated': a.gated, 'comment': a.comment
     }),
     coalesce(texts_of(m.run_ids), []), coalesce(texts_of(m.session_names), []), coalesce(texts_of(m.correlation_ids), []), coalesce(texts_of(m.app_ids), []),
-    coalesce(texts_of(m.roles), []), coalesce(texts_of(m.subjects), []), m.url, texts_of(m.tickets), texts_of(m.authors), texts_of(m.items)
+    coalesce(texts_of(m.roles), []), coalesce(texts_of(m.subjects), []), m.url, texts_of(m.tickets), texts_of(m.authors), texts_of(m.items),
+    raw.batch_id
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::timestamp as recorded_at, null::varchar as release_id,

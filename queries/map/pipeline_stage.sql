@@ -2,7 +2,8 @@
 insert into stage_version
 select
     $source, m.record_id, raw.raw_hash, trimmed(m.pipeline), text_of(m.service), m.revision, m.changed_by, m.changed_at, raw.unit, raw.position,
-    trimmed(m.stage), text_of(m.environment), m.stage_order, m.trigger, m.approvals_required, texts_of(m.approvers), m.requester_can_approve, m.can_bypass
+    trimmed(m.stage), text_of(m.environment), m.stage_order, m.trigger, m.approvals_required, texts_of(m.approvers), m.requester_can_approve, m.can_bypass,
+    raw.batch_id
 from (
     select
         null::varchar as record_id, null::varchar as pipeline, null::varchar as service, null::varchar as revision,

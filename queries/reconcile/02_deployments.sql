@@ -40,7 +40,7 @@ latest as (
     semi join deployment_again using (deployment_id)
     left join config_source c on c.name = v.source
     qualify row_number() over (
-        partition by v.deployment_id order by v.recorded_at desc nulls last, c.name is not null desc, v.unit desc, v.position desc, v.record_id desc
+        partition by v.deployment_id order by v.recorded_at desc nulls last, c.name is not null desc, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
     ) = 1
 ),
 owned as (

@@ -8,14 +8,14 @@ told_last as (
     select * from stage_version
     qualify rank() over (
         partition by source, pipeline, revision, changed_at, split_part(record_id, '#', 1)
-        order by unit desc, position desc, record_id desc
+        order by batch_id desc, unit desc, position desc, record_id desc
     ) = 1
 ),
 latest as (
     select * from told_last
     qualify row_number() over (
         partition by pipeline, coalesce(revision, ''), coalesce(changed_at, timestamp '0001-01-01'), stage
-        order by unit desc, position desc, record_id desc
+        order by batch_id desc, unit desc, position desc, record_id desc
     ) = 1
 ),
 revisions as (

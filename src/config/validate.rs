@@ -305,6 +305,10 @@ fn exemptions(config: &Config, lines: &Lines, found: &mut Findings) {
             let text = format!("{what} would excuse everybody; it needs one of service, environment, actors");
             found.problem(line, text);
         }
+        if exemption.actors.iter().any(|actor| actor.trim().is_empty()) {
+            let text = format!("{what} names an actor without a name: it would excuse every change by nobody named");
+            found.problem(line, text);
+        }
         if exemption.reason.trim().is_empty() {
             found.problem(line, format!("{what} without a reason"));
         }

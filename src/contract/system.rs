@@ -203,7 +203,15 @@ fn damaged(page: &str, shape: &Shape, mishap: Mishap) -> String {
     }
     match (place, mishap) {
         (Some(Value::Array(items)), Mishap::Malformed) => items.insert(0, json!("no record")),
-        (Some(Value::Array(items)), _) => drop(items.pop()),
+        (Some(Value::Array(items)), _) => {
+            drop(items.pop());
+            // The system does not know of it yet, and does not count it.
+            if let Some(pointer) = &shape.total
+                && let Some(total) = value.pointer(pointer).and_then(Value::as_u64)
+            {
+                put(&mut value, pointer, total.saturating_sub(1).into());
+            }
+        }
         _ => {}
     }
     value.to_string()
