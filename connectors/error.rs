@@ -151,6 +151,12 @@ pub enum Error {
         /// What the system said, if it said something.
         source: Option<Cause>,
     },
+    /// Log files were to be held against digests, and there is none.
+    #[error("there is no digest in {place}: nothing vouches for its log files")]
+    NoDigest {
+        /// Folder or bucket, and from when on.
+        place: String,
+    },
     /// An answer that is not in the expected form.
     #[error("cannot decode {what}")]
     Decode {
@@ -232,6 +238,11 @@ impl Error {
                 }
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
+            Self::NoDigest { .. } => Some(
+                "switch log file validation on for the trail, and copy `CloudTrail-Digest` with the logs; without \
+                 `--validate` they are believed"
+                    .into(),
+            ),
             Self::BadResponse { .. }
             | Self::Secret { .. }
             | Self::Decode { .. }

@@ -162,6 +162,18 @@ fn what_was_done_to_a_bucket_shows_in_its_digests() {
 }
 
 #[test]
+fn where_nothing_vouches_for_the_logs_that_is_said() {
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
+    place.write("trail/one.json", r#"{"Records": []}"#);
+    place.ran(0, &["collect"]);
+    place.ran(2, &["collect", "--validate"]).says(&[
+        "there is no digest in ",
+        "nothing vouches",
+        "log file validation",
+    ]);
+}
+
+#[test]
 fn digests_that_somebody_else_signed_prove_nothing() {
     let Some(emulator) = Emulator::start() else { return };
     let trail = Trail::new(&emulator);

@@ -147,6 +147,13 @@ fn a_control_reaches_nothing_and_does_nothing_else() {
     refused("select content from read_text('changetrail.toml')", "disabled");
     refused("select * from read_csv('/etc/passwd')", "disabled");
     refused("select 'deployment' as subject_kind, 1 as subject", "subject");
+    let of = |kind: &str, id: &str| {
+        format!(
+            "select '{kind}' as subject_kind, {id} as subject_id, service, environment, 'fail' as result, 'x' as reason from deployment"
+        )
+    };
+    refused(&of("deployment", "upper(deployment_id)"), "it speaks of deployment `R1:LIVE`, and there is none");
+    refused(&of("change", "deployment_id"), "it speaks of change `r1:live`, and there is none");
     refused(
         "select 'deployment' as subject_kind, deployment_id as subject_id, service, environment, 'perhaps' as result, '' as reason from deployment",
         "CHECK constraint",

@@ -41,6 +41,9 @@ impl Collector for CopyCollector {
             let keys = keys.map_or_else(|| Ok(Keys::default()), |keys| Keys::of_file(&keys))?;
             let found = Walk::new(&root, |name| Log.is_wanted(name))?.map(|found| found.key);
             let digests: BTreeMap<String, Vec<String>> = check::chains(found);
+            if digests.is_empty() {
+                return Err(Error::NoDigest { place: root.display().to_string() });
+            }
             let place: Arc<dyn Place> = Arc::new(Folder(root));
             for (chain, digests) in digests {
                 check::chain(&place, &chain, &keys, &digests, &sink)?;

@@ -74,9 +74,14 @@ deployment_exempted as (
     group by f.subject_id
 ),
 deployments as (
-    select f.* exclude (controls, unauthorised, started_at), false as provisional, x.exemption_id
+    select f.* exclude (controls, unauthorised, started_at), coalesce(c.provisional, false) as provisional, x.exemption_id
     from failed_deployment f
     left join deployment_exempted x using (subject_id)
+    -- an approval may still be told, and then its changes are not what they seem
+    left join (
+        select deployment_id, bool_and(state = 'provisional') as provisional
+        from change where verdict in ('unapproved', 'nonconforming') group by deployment_id
+    ) c on c.deployment_id = f.subject_id
 ),
 definitions as (
     -- a pipeline may have several live stages

@@ -49,8 +49,19 @@ meant as (
 unmapped as (
     select source, day, count(*) as quarantined from quarantine where stage = 'map' group by all
 ),
+-- what could not be read, on each day that it touches
+gap as (
+    select source, day, sum((epoch_us(least(window_end, day + interval 1 day)) - epoch_us(greatest(window_start, day::timestamp))) // 1000000)::bigint as seconds
+    from (
+        select source, window_start, window_end,
+               unnest(generate_series(window_start::date, (window_end - interval 1 microsecond)::date, interval 1 day))::date as day
+        from unit
+        where incomplete is not null and window_start < window_end
+    )
+    group by all
+),
 days as (
-    select source, day from read union select source, day from meant union select source, day from unmapped
+    select source, day from read union select source, day from meant union select source, day from unmapped union select source, day from gap
 )
 select
     d.source, d.day,
@@ -64,15 +75,13 @@ select
     coalesce(m.attempts, 0) as attempts,
     coalesce(m.changes, 0) as changes,
     coalesce(m.pending, 0) as pending,
-    coalesce((
-        select sum(date_diff('second', u.window_start, u.window_end)) from unit u
-        where u.source = d.source and u.incomplete is not null and u.window_start::date = d.day
-    ), 0) as gap_seconds,
+    coalesce(g.seconds, 0) as gap_seconds,
     p.polled_at as last_polled_at
 from days d
 left join read r using (source, day)
 left join meant m using (source, day)
 left join unmapped q using (source, day)
+left join gap g using (source, day)
 left join poll p on p.source = d.source
 where ($since is null or d.day >= $since::date)
   and ($until is null or d.day < $until)

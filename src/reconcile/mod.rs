@@ -319,13 +319,23 @@ fn controls(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), E
         db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
         db.run(&control.id, &statement, &params)
             .map_err(|source| Error::Control { file: file(), source: Box::new(source) })?;
+        if !control.built_in
+            && let Some(problem) = text(db, sql!("reconcile/control_strangers.sql"), &params[..1])?
+        {
+            return Err(Error::Select { file: file(), problem });
+        }
     }
     Ok(())
 }
 
 /// What keeps a text from being one SELECT and nothing else: what an organisation writes stands inside our statement.
 fn not_one_select(db: &Db, sql: &str) -> Result<Option<String>, Error> {
-    let (_, rows) = db.rows(sql!("reconcile/one_select.sql"), &[("sql", Value::Text(sql.to_owned()))])?;
+    text(db, sql!("reconcile/one_select.sql"), &[("sql", Value::Text(sql.to_owned()))])
+}
+
+/// The text that a query gives, if it gives one.
+fn text(db: &Db, sql: &str, params: &[(&str, Value)]) -> Result<Option<String>, Error> {
+    let (_, rows) = db.rows(sql, params)?;
     Ok(match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
         Some(Value::Text(problem)) => Some(problem),
         _ => None,

@@ -1,6 +1,7 @@
 //! Holds a bucket's log files against the digests beside them, with the public keys of a file, else of each region.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_config::{Region, SdkConfig};
@@ -34,20 +35,27 @@ pub(super) async fn check(
     let from = run.since.unwrap_or(run.now - LOOK_BACK);
     let folders = layout::folders(&bucket, prefix, DIGESTS).await?;
     let (permits, mut tasks, streams) = (Arc::new(Semaphore::new(LISTS)), JoinSet::new(), folders.len());
+    let any = Arc::new(AtomicBool::new(false));
+    let none = Error::NoDigest { place: format!("the bucket, from {from:.0} on") };
     for folder in folders {
         let region = folder.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         let config = config.to_builder().region(Region::new(region.clone())).build();
         let (bucket, permits, sink, now) = (Arc::clone(&bucket), Arc::clone(&permits), sink.clone(), run.now);
-        let keys = keys.clone();
+        let (keys, any) = (keys.clone(), Arc::clone(&any));
         tasks.spawn(async move {
             let _permit = permits.acquire_owned().await;
             let client = aws_sdk_cloudtrail::Client::new(&config);
             let result = one_folder(bucket, &client, keys, &region, &folder, (from, now), sink).await;
-            (folder, result)
+            any.fetch_or(matches!(result, Ok(true) | Err(_)), Ordering::Relaxed);
+            (folder, result.map(|_| ()))
         });
     }
-    gather(tasks, streams).await
+    gather(tasks, streams).await?;
+    // A region may have none; every hour has one where there is a trail.
+    if any.load(Ordering::Relaxed) { Ok(()) } else { Err(none) }
 }
+
+/// Whether it has any.
 
 async fn one_folder(
     bucket: Arc<Bucket>,
@@ -57,7 +65,7 @@ async fn one_folder(
     folder: &str,
     (from, now): (Timestamp, Timestamp),
     sink: Sink,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let after = format!("{folder}{}", from.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d/"));
     let (mut found, mut token) = (Vec::new(), None);
     loop {
@@ -70,7 +78,7 @@ async fn one_folder(
         }
     }
     if found.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let keys = match keys {
         Some(keys) => keys,
@@ -81,7 +89,7 @@ async fn one_folder(
         for (chain, digests) in check::chains(found) {
             check::chain(&place, &chain, &keys, &digests, &sink)?;
         }
-        Ok(())
+        Ok(true)
     });
     checking.await.map_err(|source| Error::Worker { source: source.into() })?
 }
