@@ -425,6 +425,15 @@ fn a_damaged_line_before_a_checkpoint_is_kept() {
     collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
     let gaps = place.query("select date_diff('day', window_start, window_end) from unit where incomplete is not null");
     assert_eq!(gaps.rows, [["10"]]);
+    // A gap is a row on each of its days, though nothing was read then.
+    place.run(&["reconcile"]);
+    let coverage = place.report("coverage");
+    let days = coverage.column("gap_seconds");
+    let lost: i64 = days.iter().map(|seconds| seconds.parse::<i64>().expect("seconds")).sum();
+    let whole =
+        "select sum(epoch_us(window_end) - epoch_us(window_start)) // 1000000 from unit where incomplete is not null";
+    assert_eq!(place.query(whole).rows, [[lost.to_string()]]);
+    assert!(days.len() > 9, "{days:?}");
 }
 
 #[test]

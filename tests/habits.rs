@@ -351,6 +351,46 @@ fn an_inventory_is_no_change_though_the_mapping_does_not_say_so_and_a_count_is_n
     assert_eq!(changes(&place), [["buoy.update", "buoy:b"]]);
 }
 
+#[test]
+fn what_comes_back_is_not_done_again_by_who_made_it() {
+    let polls = Arc::new(AtomicUsize::new(1));
+    let server = serve({
+        let polls = Arc::clone(&polls);
+        move |asked| {
+            if asked.param("page") != Some("1") {
+                return Answer::ok("[]");
+            }
+            let old = json!({"id": "a", "rev": 1, "at": "2026-01-02T03:04:05Z", "who": "carol@example.org"});
+            let new = json!({"id": "a", "rev": 2, "at": at(0), "who": "alice@example.org"});
+            let other = json!({"id": "b", "rev": 1, "at": "2026-01-02T03:04:05Z", "who": "carol@example.org"});
+            Answer::ok(match polls.load(Ordering::SeqCst) {
+                1 => json!([old, other]).to_string(),
+                2 => json!([new]).to_string(),
+                _ => json!([old, other]).to_string(),
+            })
+        }
+    });
+    let place = place(&server, LIST);
+    for poll in 1..=3 {
+        polls.store(poll, Ordering::SeqCst);
+        place.ran(0, &["collect"]);
+        place.ran(0, &["reconcile"]);
+    }
+    let told = "select action, resource, coalesce(actor_name, 'nobody'), occurred_at > timestamp '2026-01-03'
+                from event where category = 'change' order by occurred_at, resource";
+    let expected = [
+        ["buoy.update", "buoy:a", "alice@example.org", "true"],
+        ["buoy.delete", "buoy:b", "nobody", "true"],
+        ["buoy.update", "buoy:a", "nobody", "true"],
+        ["buoy.create", "buoy:b", "nobody", "true"],
+    ];
+    let rows = place.query(told).rows;
+    assert_eq!(rows.len(), expected.len(), "{rows:?}");
+    for row in expected {
+        assert!(rows.iter().any(|told| told == &row), "{row:?} is not in {rows:?}");
+    }
+}
+
 /// Each object of a list has a log of its own, which goes on though the object stays as it is.
 const LOGS: &str = r#"
 kind = "events"

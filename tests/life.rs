@@ -59,6 +59,16 @@ fn a_release_record_that_is_corrected_in_its_place_counts_as_it_is_now() {
 }
 
 #[test]
+fn a_source_that_was_renamed_is_told() {
+    let place = place();
+    log(&place, "1", deploy());
+    assert!(!place.run(&["audit"]).stderr.contains("any more"));
+    let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("the configuration");
+    place.write("changetrail.toml", config.replace("name = \"aws\"", "name = \"cloud\""));
+    place.run(&["audit"]).says(&["source `aws` is not in the configuration any more", "give it its old name"]);
+}
+
+#[test]
 fn a_sign_in_that_comes_late_unmasks_the_person() {
     let place = place();
     release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));

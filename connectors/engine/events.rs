@@ -42,8 +42,8 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, values: Values)
         let parents = window(session, stream, &values, &mut hours, start).await?;
         session.children(stream, parents, Some((start, end))).await?;
         // Reading again what lies before the cursor does not move it back.
-        let moves = cursor.is_none_or(|cursor| cursor < end || windows::is_ahead(cursor, session.run.now));
-        let moved = moves.then(|| (key.clone(), end.to_string()));
+        let is_new = cursor.is_none_or(|cursor| cursor < end || windows::is_ahead(cursor, session.run.now));
+        let moved = is_new.then(|| (key.clone(), end.to_string()));
         for unit in hours.finish(moved.into_iter().collect()) {
             session.send(unit).await?;
         }

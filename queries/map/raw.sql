@@ -7,7 +7,7 @@ select
     -- what is gone is told for all items at once: it was this one's before
     coalesce(nullif(url_decode(split_part(r.unit, '/', 2)), '-'), p.item) as item,
     r.record_id, coalesce(r.occurred_at, p.seen_at) as occurred_at, r.unit, r.position, r.batch_id, r.hash as raw_hash, r.record,
-    p.record as previous,
+    p.record as previous, p.seen_at, p.other_at,
     is_tombstone(r.record_id) as deleted,
     ends_with(r.unit, '/first') as first
 from {records} r

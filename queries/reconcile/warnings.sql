@@ -9,6 +9,11 @@ union all
 select 'pipeline `' || pipeline || '` belongs to no service: name it in a service''s `pipelines`'
 from (select distinct pipeline from deployment where service = '')
 union all
+select 'source `' || source || '` is not in the configuration any more, and its ' || count(*)
+    || ' changes are judged all the same; if it was renamed, they count twice: give it its old name'
+from change where source not in (select name from config_source)
+group by source
+union all
 select count(*) || ' records of source `' || source || '` are set aside; see report coverage and table quarantine'
 from quarantine group by source
 order by warning;

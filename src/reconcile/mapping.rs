@@ -138,6 +138,9 @@ pub(super) fn run(
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
+            if connector.spec().has_objects() {
+                db.run("what came back", sql!("map/came_back.sql"), &params)?;
+            }
             after = last;
         }
         raw_view(db, source, after_batch, i64::MAX, regroup.is_some())?;

@@ -56,7 +56,6 @@ pub(super) async fn check(
 }
 
 /// Whether it has any.
-
 async fn one_folder(
     bucket: Arc<Bucket>,
     client: &aws_sdk_cloudtrail::Client,
