@@ -47,6 +47,7 @@ const TABLES: &[&str] = &[
     "deployment_version",
     "approval_version",
     "stage_version",
+    "quarantine",
     "pipeline_stage",
     "deployment_standing",
     "actor",

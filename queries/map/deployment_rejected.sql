@@ -7,7 +7,7 @@ select $source, raw.unit, raw.position::varchar, 'map',
            when m.problem is not null then m.problem
            else 'unknown outcome ' || coalesce(m.outcome, '(none)') || '; one of succeeded, partial, failed, cancelled, rejected, running'
        end,
-       raw.raw_hash, coalesce(raw.occurred_at, $now)::date, 0, raw.record
+       raw.raw_hash, coalesce(raw.occurred_at, (select b.committed_at from batch b where b.batch_id = raw.batch_id), $now)::date, 0, raw.record
 from (
     select null::varchar as problem where false
     union all by name
