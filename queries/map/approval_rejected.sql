@@ -1,7 +1,7 @@
 insert into quarantine
 select $source, raw.unit, raw.position::varchar, 'map',
        case when m.decision is null then 'the approval has no decision' else 'the approval names no deployment, release, run, ticket, commit or address' end,
-       raw.raw_hash, coalesce(raw.occurred_at, (select b.committed_at from batch b where b.batch_id = raw.batch_id), $now)::date, 0, raw.record
+       raw.raw_hash, coalesce(raw.occurred_at, b.committed_at, $now)::date, 0, raw.record
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::varchar as release_id, null::varchar as run_id, null::varchar as ticket,
@@ -13,4 +13,5 @@ from (
     )
 ) m
 join raw using (record_id)
+left join batch b on b.batch_id = raw.batch_id
 where m.decision is null or coalesce(m.deployment_id, m.release_id, m.run_id, m.ticket, m.commit_sha, m.url) is null;

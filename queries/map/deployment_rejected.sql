@@ -7,7 +7,7 @@ select $source, raw.unit, raw.position::varchar, 'map',
            when m.problem is not null then m.problem
            else 'unknown outcome ' || coalesce(m.outcome, '(none)') || '; one of succeeded, partial, failed, cancelled, rejected, running'
        end,
-       raw.raw_hash, coalesce(raw.occurred_at, (select b.committed_at from batch b where b.batch_id = raw.batch_id), $now)::date, 0, raw.record
+       raw.raw_hash, coalesce(raw.occurred_at, b.committed_at, $now)::date, 0, raw.record
 from (
     select null::varchar as problem where false
     union all by name
@@ -16,5 +16,6 @@ from (
     )
 ) m
 join raw using (record_id)
+left join batch b on b.batch_id = raw.batch_id
 where m.deployment_id is null or m.pipeline is null or m.stage is null or m.problem is not null
    or m.outcome is null or m.outcome not in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');
