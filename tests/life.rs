@@ -59,6 +59,24 @@ fn a_release_record_that_is_corrected_in_its_place_counts_as_it_is_now() {
 }
 
 #[test]
+fn a_release_log_alone_is_read_on_every_night() {
+    let place = Place::new("[[source]]\nname = \"release-log\"\nconnector = \"release-log\"\npath = \"releases\"\n");
+    let record = |with: serde_json::Value| {
+        let mut record =
+            json!({"schema": "changetrail.deployment/1", "id": "a", "pipeline": "p", "service": "s", "stage": "live"});
+        record.as_object_mut().expect("an object").extend(with.as_object().expect("an object").clone());
+        record.to_string()
+    };
+    place.write("releases/1.jsonl", record(json!({"started_at": "2026-11-03T10:00:00Z", "outcome": "running"})));
+    place.run(&["audit"]);
+    place.write("releases/2.jsonl", record(json!({"finished_at": "2026-11-03T10:20:00Z", "outcome": "succeeded"})));
+    assert_ne!(place.run(&["audit"]).code, Some(2));
+    // The end names no start: it began when the record of the night before says.
+    let told = place.query("select outcome, started_at = timestamp '2026-11-03 10:00:00' from deployment");
+    assert_eq!(told.rows, [["succeeded", "true"]]);
+}
+
+#[test]
 fn a_source_that_was_renamed_is_told() {
     let place = place();
     log(&place, "1", deploy());

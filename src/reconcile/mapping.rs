@@ -51,6 +51,9 @@ const RELATIONS: &[Relation] = &[
     Relation { name: "membership", insert: sql!("map/membership.sql"), reject: None, joined: false },
 ];
 
+/// What a mapping says of the records that belong together.
+const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
+
 /// How many records a mapping sees at once: enough that planning it costs nothing beside, and some 600 MB at work.
 const SLICE: i64 = 200_000;
 
@@ -132,6 +135,10 @@ pub(super) fn run(
         }
         let checked = statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?)));
         let checked = checked.collect::<Result<Vec<_>, Error>>()?;
+        // Whoever writes one is told of a slip the first night, though it is not needed before the second.
+        if let Some(statement) = &together {
+            sandbox::check(db, connector, statement, TOGETHER)?;
+        }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
             raw_view(db, source, after, last, regroup.is_some())?;
@@ -172,9 +179,9 @@ fn group(
     statement: &Statement<'_>,
     after_batch: i64,
 ) -> Result<(), Error> {
-    sandbox::check(db, connector, statement, "select null::varchar as record_id, null::varchar as key")?;
     db.batch("records that belong together", sql!("map/whole.sql"))?;
     raw_view(db, source, 0, i64::MAX, false)?;
+    sandbox::check(db, connector, statement, TOGETHER)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
     db.run("records that belong together", &group, &params)?;
