@@ -143,6 +143,11 @@ fn what_two_people_do_in_wordpress() {
     site.ask("dana", "DELETE", &format!("posts/{news}?force=true"), &serde_json::json!({}));
     site.ask("alice", "DELETE", &format!("pages/{contact}"), &serde_json::json!({}));
     let secret = site.make("alice", "posts", "Budget", "Not before noon", "draft");
+    // Whom a draft names as its author has written nothing by that.
+    let levy = site.make("alice", "posts", "Levy", "Two percent", "draft");
+    let named = site.ask("dana", "GET", "users?context=edit&search=dana", &serde_json::json!({}));
+    site.ask("alice", "POST", &format!("posts/{levy}"), &serde_json::json!({"author": named[0]["id"]}));
+    site.ask("alice", "POST", &format!("posts/{levy}"), &serde_json::json!({"status": "publish"}));
     site.ask("dana", "POST", "plugins/akismet/akismet", &serde_json::json!({"status": "active"}));
     let users = site.ask("dana", "GET", "users?context=edit&search=alice", &serde_json::json!({}));
     site.ask("dana", "POST", &format!("users/{}", users[0]["id"]), &serde_json::json!({"roles": ["administrator"]}));
@@ -157,10 +162,14 @@ fn what_two_people_do_in_wordpress() {
     let resource = |kind: &str, id: i64| format!("wordpress:{kind}/{id}");
     let (bins, tax, news, contact) =
         (resource("post", bins), resource("post", tax), resource("post", news), resource("page", contact));
+    let levy = resource("post", levy);
     let user = resource("user", users[0]["id"].as_i64().expect("an id"));
     let mut expected = vec![
         [bins.as_str(), "update", alice],
         [tax.as_str(), "publish", dana],
+        [levy.as_str(), "publish", alice],
+        // the history does not say that it was a draft then
+        [levy.as_str(), "update", alice],
         [news.as_str(), "delete", dana],
         [contact.as_str(), "delete", alice],
         ["wordpress:plugin/akismet", "update", dana],
