@@ -96,6 +96,15 @@ pub trait Collector: Send + Sync {
         Ok(())
     }
 
+    /// Whether what this machine has to have for it is there: secrets in variables and files. Asks nobody and starts
+    /// no command.
+    ///
+    /// # Errors
+    /// The first thing that is missing.
+    fn ready(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// What [`Collector::collect`] would ask, in words, without asking: one line for each stream.
     fn plan(&self, run: &Run) -> Vec<String>;
 

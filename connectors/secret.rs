@@ -43,6 +43,11 @@ impl Reference {
         Ok(reference)
     }
 
+    /// Whether reading it starts a command, which may ask others and take its time.
+    pub(crate) fn starts_a_command(&self) -> bool {
+        matches!(self, Self::Exec(_))
+    }
+
     /// Reads the secret; relative paths start at `base`.
     pub(crate) fn read(&self, base: &Path) -> Result<String, String> {
         let text = match self {

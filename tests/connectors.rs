@@ -474,6 +474,32 @@ fn what_is_wrong_with_a_folder_or_a_source_is_told_where_it_is() {
 }
 
 #[test]
+fn a_check_tells_of_what_the_night_would_stumble_over_and_keeps_nothing() {
+    let (log, buoys) = ([entry(1, 90), entry(2, 80)], json!([{"buoy": "a", "rev": 1}]));
+    let server = Server::start(move |asked| answer(asked, &log, &buoys)).expect("a port");
+    let place = place(&server);
+    std::fs::remove_file(place.path("token")).expect("a secret");
+    let checked = place.ran(2, &["check"]);
+    assert!(checked.stdout.contains("fail  source tides: cannot read the secret `token`"), "{checked}");
+
+    place.write("token", "s3cret-tide");
+    place.ran(0, &["check"]);
+    let checked = place.ran(0, &["check", "--online"]);
+    assert!(checked.stdout.contains("asked: it can be read to its end, 3 records"), "{checked}");
+    assert!(!place.path("changetrail.duckdb").exists(), "a check keeps nothing");
+
+    // The log may be read, the list may not.
+    let log = [entry(1, 90), entry(2, 80)];
+    server.answer_by(move |asked| match asked.path.ends_with("/buoys") {
+        true => Answer::status(403, "no buoys for you"),
+        false => answer(asked, &log, &json!([])),
+    });
+    place.ran(0, &["check"]);
+    let checked = place.ran(2, &["check", "--online"]);
+    assert!(checked.stdout.contains("fail  source tides: ") && checked.stdout.contains("no buoys for you"), "{checked}");
+}
+
+#[test]
 fn a_system_that_fails_is_an_error_and_never_an_empty_log() {
     let log = vec![entry(1, 90), entry(2, 80)];
     let server = Server::start(|_| Answer::status(403, "")).expect("a port");

@@ -62,6 +62,13 @@ impl Collector for Reading {
         several(failed, roots().count())
     }
 
+    fn ready(&self) -> Result<(), Error> {
+        for (name, reference) in self.secrets.iter().filter(|(_, reference)| !reference.starts_a_command()) {
+            reference.read(&self.base).map_err(|problem| Error::Secret { name: name.clone(), problem })?;
+        }
+        Ok(())
+    }
+
     fn plan(&self, run: &Run) -> Vec<String> {
         Reading::plan(self, run)
     }

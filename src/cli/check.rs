@@ -1,5 +1,5 @@
 //! `check`: whether everything is in place for the nightly job, and what it will ask. Reads only; no system is asked
-//! anything but with `--online`, and then what the plan depends on.
+//! anything but with `--online`, and then what the next collection asks first.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::context::Context;
 const EXAMPLES: &str = "\
 Examples:
   changetrail check
-  changetrail check --online                   ask the systems what the plan depends on, such as the regions
+  changetrail check --online                   ask the systems too: do they answer, with these credentials?
   changetrail --config /etc/changetrail/changetrail.toml check";
 
 const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
@@ -31,7 +31,8 @@ const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/a
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Ask the systems what the plan depends on (AWS with `regions = "all"`: which regions are enabled)
+    /// Begin what the next collection asks of each system, for up to 10 seconds each, and keep nothing of it: shows
+    /// whether credentials and permissions do
     #[arg(long)]
     online: bool,
 }

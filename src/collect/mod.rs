@@ -7,6 +7,7 @@
 mod error;
 mod import;
 mod known;
+mod probe;
 mod writer;
 
 use std::collections::HashMap;
@@ -155,7 +156,8 @@ pub struct Plan {
     pub lines: Result<Vec<String>, SourceError>,
 }
 
-/// What [`run`] would ask of each source. Asks nothing itself, unless `online`: then what the plan depends on.
+/// What [`run`] would ask of each source. Asks nothing itself, unless `online`: then what the plan depends on, and
+/// what the next collection asks first, to see whether it is answered.
 ///
 /// # Errors
 /// As [`run`].
@@ -171,10 +173,10 @@ pub fn plan(config: &Config, store: &Path, options: &Options, online: bool) -> R
             Err(error) => return Err(error.into()),
         };
         let lines = collector(&catalog, config, source).and_then(|collector| {
-            let seen = Known::new(Arc::new(Mutex::new(Visits::new(store))), source.name.clone());
-            let (seen, redactor) = (Arc::new(seen), Arc::clone(&redactor));
+            collector.ready()?;
+            let (seen, redactor) = (Arc::new(probe::Unread), Arc::clone(&redactor));
             let run = Run { now: options.now, since: options.since, cursors, seen, redactor };
-            if online { runtime.block_on(collector.survey(&run)) } else { Ok(collector.plan(&run)) }
+            if online { runtime.block_on(probe::ask(collector.as_ref(), &run)) } else { Ok(collector.plan(&run)) }
         });
         plans.push(Plan { source: source.name.clone(), lines });
     }
