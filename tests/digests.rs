@@ -162,6 +162,38 @@ fn what_was_done_to_a_bucket_shows_in_its_digests() {
 }
 
 #[test]
+fn digests_that_end_before_the_logs_do_are_told() {
+    let Some(emulator) = Emulator::start() else { return };
+    let trail = Trail::new(&emulator);
+    let first = trail.digest(5, "", &[&trail.log(6, "whole")], None);
+    trail.log(4, "later");
+    let place = Place::new(&format!(
+        "[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\nbucket = \"trail\"\nendpoint_url = \"{}\"\npublic_keys = \"keys.json\"\n",
+        emulator.url()
+    ));
+    place.write("keys.json", trail.keys());
+    // The next digest may be on its way.
+    assert!(validate(&place).is_empty());
+    let last = trail.log(1, "last");
+    let told = |findings: Vec<String>| {
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(finding.contains("1 × no later digest, but later log files"), "{finding}");
+    };
+    told(validate(&place));
+    assert!(place.ran(1, &["verify"]).stdout.contains("the last of 2 was delivered at "));
+    // Where no digest is at all.
+    let elsewhere = last.0.replace("eu-west-2", "eu-west-1");
+    trail.put(&elsewhere, &last.1, None);
+    let faults = validate(&place).join("\n");
+    assert!(faults.contains("no digest, but log files") && faults.contains("CloudTrail_eu-west-1"), "{faults}");
+
+    // A digest that comes at last ends it.
+    let second = trail.digest(4, "", &[], Some(&first));
+    trail.digest(3, "", &[], Some(&second));
+    assert_eq!(validate(&place).len(), 1);
+}
+
+#[test]
 fn where_nothing_vouches_for_the_logs_that_is_said() {
     let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
     place.write("trail/one.json", r#"{"Records": []}"#);

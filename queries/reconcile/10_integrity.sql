@@ -1,13 +1,26 @@
 -- Whether the log is as the system wrote it: what digests vouch for, held against what was found. One row for each fault.
 -- A digest proves its log files if it is signed, and the absence of others before it by naming the one before.
 -- Whoever may write to a bucket can add a log file: one that no digest names is told, once the digest of the hour after
--- its own is there too. A copy may lie deeper than the bucket did, or leave out what is above.
+-- its own is there too. Where digests end (or there are none) and log files go on for hours, somebody took the digests
+-- away or switched validation off: they come each hour, and for an hour without events too. A copy may lie deeper than the bucket did, or leave out what is above.
 create or replace temporary table integrity as
 with
 ordered as (
     select *, lag(digest) over chain as before, lag(hash) over chain as hash_before, lag(signature_text) over chain as signature_before
     from digest
     window chain as (partition by source, stream order by ends_at nulls first, digest)
+),
+chain as (
+    select source, replace(regexp_extract(digest, '\d{12}_CloudTrail-Digest_[a-z0-9-]+'), '-Digest_', '_') as place,
+           min(stream) as stream, min(starts_at) as starts_at, max(ends_at) as ends_at, arg_max(digest, ends_at) as last_digest
+    from digest where problem is null group by all
+),
+log_file as (
+    select source, unit, try_strptime(regexp_extract(unit, '_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4})Z_[^/]*$', 1), '%Y%m%dT%H%M') as delivered_at,
+           regexp_extract(unit, '(\d{12}_CloudTrail_[a-z0-9-]+)_\d{8}T\d{4}Z_[^/]*$', 1) as place
+    from unit
+    join (select source, max(checked_at) as checked_at from digest group by all) using (source)
+    where delivered_at <= checked_at
 )
 select source, stream, digest as subject, 'high' as severity, 'digest cannot be used' as fault, problem as detail from ordered where problem is not null
 union all
@@ -31,20 +44,17 @@ from digest_file f
 join digest d using (source, unit)
 where f.found is distinct from f.expected
 union all
-select l.source, l.stream, l.unit, 'medium', 'log file that no digest vouches for', null
-from (
-    select u.source, c.stream, u.unit
-    from (
-        select source, unit, try_strptime(regexp_extract(unit, '_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4})Z_[^/]*$', 1), '%Y%m%dT%H%M') as delivered_at,
-               regexp_extract(unit, '(\d{12}_CloudTrail_[a-z0-9-]+)_\d{8}T\d{4}Z_[^/]*$', 1) as place
-        from unit where source in (select source from digest)
-    ) u
-    join (
-        select source, replace(regexp_extract(digest, '\d{12}_CloudTrail-Digest_[a-z0-9-]+'), '-Digest_', '_') as place,
-               min(stream) as stream, min(starts_at) as starts_at, max(ends_at) as ends_at
-        from digest where problem is null group by all
-    ) c on c.source = u.source and c.place = u.place
-    where u.delivered_at >= c.starts_at and u.delivered_at < c.ends_at - interval 1 hour
-) l
+select l.source, c.stream, l.unit, 'medium', 'log file that no digest vouches for', null
+from log_file l
+join chain c on c.source = l.source and c.place = l.place and l.delivered_at >= c.starts_at and l.delivered_at < c.ends_at - interval 1 hour
 anti join digest_file f
-  on f.source = l.source and last_name(f.file) = last_name(l.unit) and (ends_with(f.file, l.unit) or ends_with(l.unit, f.file));
+  on f.source = l.source and last_name(f.file) = last_name(l.unit) and (ends_with(f.file, l.unit) or ends_with(l.unit, f.file))
+union all
+select l.source, coalesce(any_value(c.stream), l.place), coalesce(any_value(c.last_digest), l.place), 'medium',
+       case when any_value(c.place) is null then 'no digest, but log files' else 'no later digest, but later log files' end,
+       'the last of ' || format('{:,}', count(*)) || ' was delivered at ' || strftime(max(l.delivered_at), '%Y-%m-%dT%H:%M:%SZ')
+from log_file l
+left join chain c on c.source = l.source and c.place = l.place
+where c.place is null or l.delivered_at > c.ends_at
+group by l.source, l.place
+having any_value(c.place) is null or max(l.delivered_at) >= any_value(c.ends_at) + interval 3 hours;
