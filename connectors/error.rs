@@ -151,6 +151,14 @@ pub enum Error {
         /// What the system said, if it said something.
         source: Option<Cause>,
     },
+    /// A list of objects that has none, and had some.
+    #[error("the list `{target}` is empty, and had {objects} objects: they are not taken for deleted")]
+    Emptied {
+        /// The stream, and the item that it was read for.
+        target: String,
+        /// How many there were.
+        objects: usize,
+    },
     /// Log files were to be held against digests, and there is none.
     #[error("there is no digest in {place}: nothing vouches for its log files")]
     NoDigest {
@@ -238,6 +246,11 @@ impl Error {
                 }
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
+            Self::Emptied { .. } => Some(
+                "look whether the credentials may still see them; if all are really gone, say so by collecting once \
+                 with `--since 1h`"
+                    .into(),
+            ),
             Self::NoDigest { .. } => Some(
                 "switch log file validation on for the trail, and copy `CloudTrail-Digest` with the logs; without \
                  `--validate` they are believed"

@@ -496,7 +496,42 @@ fn a_check_tells_of_what_the_night_would_stumble_over_and_keeps_nothing() {
     });
     place.ran(0, &["check"]);
     let checked = place.ran(2, &["check", "--online"]);
-    assert!(checked.stdout.contains("fail  source tides: ") && checked.stdout.contains("no buoys for you"), "{checked}");
+    assert!(
+        checked.stdout.contains("fail  source tides: ") && checked.stdout.contains("no buoys for you"),
+        "{checked}"
+    );
+}
+
+#[test]
+fn a_list_that_is_empty_all_at_once_accuses_nobody_of_deleting_it() {
+    let log = [entry(1, 90), entry(2, 80)];
+    let server = Server::start(|_| Answer::status(500, "")).expect("a port");
+    let place = place(&server);
+    let buoys = |list: serde_json::Value| {
+        let log = log.clone();
+        server.answer_by(move |asked| answer(asked, &log, &list));
+    };
+    let gone = "select count(*) from store.raw_record where record_id like '%deleted%'";
+    buoys(json!([{"buoy": "a", "rev": 1}, {"buoy": "b", "rev": 1}]));
+    place.ran(0, &["collect"]);
+    buoys(json!([]));
+    for _ in 0..2 {
+        place.ran(2, &["collect"]).says(&["the list `buoys` is empty, and had 2 objects", "`--since 1h`"]);
+    }
+    buoys(json!([{"buoy": "b", "rev": 1}]));
+    place.ran(0, &["collect"]);
+    assert_eq!(place.query(gone).rows, [["1"]]);
+    // The last one may go as any other.
+    buoys(json!([]));
+    place.ran(0, &["collect"]);
+    assert_eq!(place.query(gone).rows, [["2"]]);
+
+    buoys(json!([{"buoy": "c", "rev": 1}, {"buoy": "d", "rev": 1}]));
+    place.ran(0, &["collect"]);
+    buoys(json!([]));
+    place.ran(2, &["collect"]);
+    place.ran(0, &["collect", "--since", "1h"]);
+    assert_eq!(place.query(gone).rows, [["4"]]);
 }
 
 #[test]

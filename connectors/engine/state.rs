@@ -54,6 +54,12 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
     let mut parts = Parts::new(unit(session, format!("{key}/{tag}"), String::new(), cursor));
     let values = Values { item: item.map(str::to_owned), ..session.values.clone() };
     let found = objects(session, stream, &values, &snapshot, &mut parts).await?;
+    // Whoever lost a permission is often told of nothing rather than refused: that would accuse of deleting everything.
+    let gone = snapshot.gone(stream).len();
+    if gone > 1 && snapshot.known().met.is_empty() && session.run.since.is_none() {
+        let target = item.map_or_else(|| stream.name.clone(), |item| format!("{}/{item}", stream.name));
+        return Err(Error::Emptied { target, objects: gone });
+    }
     snapshot.deletions(session, stream, &[values], &mut parts).await?;
     session.send(parts.finish(Some((key, session.run.now.to_string())))).await?;
     session.children(stream, found, None).await
