@@ -87,7 +87,7 @@ impl Printer {
     pub fn table_options(&self) -> TableOptions {
         let terminal = io::stdout().is_terminal();
         let width = terminal.then(terminal_width).flatten();
-        TableOptions { terminal, width, color: self.color_stdout, columns: Vec::new() }
+        TableOptions { terminal, width, color: self.color_stdout, ..TableOptions::default() }
     }
 
     /// The style of a heading on stdout.

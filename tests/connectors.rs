@@ -490,9 +490,9 @@ fn a_check_tells_of_what_the_night_would_stumble_over_and_keeps_nothing() {
 
     // The log may be read, the list may not.
     let log = [entry(1, 90), entry(2, 80)];
-    server.answer_by(move |asked| match asked.path.ends_with("/buoys") {
-        true => Answer::status(403, "no buoys for you"),
-        false => answer(asked, &log, &json!([])),
+    server.answer_by(move |asked| {
+        let refused = asked.path.ends_with("/buoys");
+        if refused { Answer::status(403, "no buoys for you") } else { answer(asked, &log, &json!([])) }
     });
     place.ran(0, &["check"]);
     let checked = place.ran(2, &["check", "--online"]);

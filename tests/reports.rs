@@ -237,6 +237,29 @@ fn as_parquet() {
     assert_eq!(parquet(&path), (["a", "a_2", "\"", "l", "d"].map(str::to_owned).to_vec(), 1));
 }
 
+#[test]
+fn as_web_pages() {
+    let place = full();
+    place.ran(1, &["audit"]);
+    place.ran(0, &["report", "--out", "set/", "-o", "html"]);
+    let read = |name: &str| std::fs::read_to_string(place.path("set").join(name)).expect("a page");
+    let (index, manifest) = (read("index.html"), read("manifest.csv"));
+    assert!(manifest.contains("index.html,"), "{manifest}");
+    for report in built_in() {
+        let (csv, page) = (place.report(&report.name), read(&format!("{}.html", report.name)));
+        assert_eq!(page.matches("<tr><td").count(), csv.rows.len(), "{}", report.name);
+        assert_eq!(page.matches("<th scope").count(), csv.columns.len(), "{}", report.name);
+        assert!(page.contains(&format!("<h1>{}</h1>", report.header.title)), "{}", report.name);
+        // Nothing that runs, nothing that is loaded from anywhere.
+        assert!(!["<script", "src=", "url(", "@import"].iter().any(|loads| page.contains(loads)), "{}", report.name);
+        assert!(index.contains(&format!("<a href=\"{}.html\">", report.name)), "{}", report.name);
+        let printed = place.ran(0, &["report", &report.name, "-o", "html"]).stdout;
+        assert!(printed == page, "{}", report.name);
+    }
+    let queried = place.ran(0, &["query", "select '<script>' as x", "-o", "html"]).stdout;
+    assert!(queried.contains("<td>&lt;script&gt;</td>"), "{queried}");
+}
+
 /// The columns of a Parquet file and the number of its rows.
 fn parquet(path: &Path) -> (Vec<String>, usize) {
     let db = duckdb::Connection::open_in_memory().expect("a database");

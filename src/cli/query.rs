@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use crate::error::ExitStatus;
-use crate::output::{Format, sink};
+use crate::output::{Format, Heading, TableOptions, sink};
 
 use super::context::{Context, Usage};
 
@@ -51,7 +51,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     let (db, _) = context.open()?;
     db.sandbox()?;
-    let mut sink = sink(args.output, context.printer.stdout(), context.printer.table_options());
+    let heading = Heading { title: "changetrail: a query".to_owned(), description: sql.clone() };
+    let options = TableOptions { heading, ..context.printer.table_options() };
+    let mut sink = sink(args.output, context.printer.stdout(), options);
     db.stream(&sql, &[], sink.as_mut())?;
     Ok(ExitStatus::Clean)
 }

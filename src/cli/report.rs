@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 
 use crate::error::{ExitStatus, nearest};
-use crate::output::{Format, TableOptions, sink};
+use crate::output::{Format, Heading, TableOptions, index, sink};
 use crate::report::{self, Catalog, Filters, Report};
 use crate::store::{Column, Db, Kind, RowSink, Value, sql};
 use crate::time::parse_moment;
@@ -23,7 +23,11 @@ Examples:
   changetrail report                                          which reports there are
   changetrail report manual-changes --since 7d                last week, as a table
   changetrail report changes --environment live -o csv --out changes.csv
-  changetrail report --out reports/                           all of them, as CSV";
+  changetrail report --out reports/                           all of them, as CSV
+  changetrail report --out reports/ -o html                   all of them, as web pages: open index.html";
+
+/// The page that leads to the others.
+const INDEX: &str = "index.html";
 
 /// Print a report, or list the reports
 ///
@@ -158,7 +162,7 @@ fn to_stdout(db: &Db, report: &Report, filters: &Filters, format: Format, contex
     }
     let columns = report.header.table.clone();
     let selected = format == Format::Table && !columns.is_empty();
-    let options = TableOptions { columns, ..context.printer.table_options() };
+    let options = TableOptions { columns, heading: heading(report), ..context.printer.table_options() };
     let mut rows = sink(format, context.printer.stdout(), options);
     report::run(db, report, filters, &mut *rows)?;
     if selected {
@@ -167,12 +171,16 @@ fn to_stdout(db: &Db, report: &Report, filters: &Filters, format: Format, contex
     Ok(())
 }
 
+fn heading(report: &Report) -> Heading {
+    Heading { title: report.header.title.clone(), description: report.header.description.clone() }
+}
+
 /// Writes a report to a file, whole or not at all. Returns the number of its rows.
 fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &Path) -> anyhow::Result<u64> {
     let mut count = 0;
     write_whole(path, |file| {
         let out = BufWriter::new(file);
-        let mut rows = sink(format, out, TableOptions::default());
+        let mut rows = sink(format, out, TableOptions { heading: heading(report), ..TableOptions::default() });
         count = report::run(db, report, filters, &mut *rows)?;
         Ok(())
     })?;
@@ -236,14 +244,21 @@ pub(super) fn write_all(
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     let mut worst = ExitStatus::Clean;
     let mut manifest = Manifest::new(db)?;
+    let mut pages = Vec::new();
     for report in catalog.iter() {
         let path = file_for(folder, report, format);
         let fitting = filters.that_fit(report);
         let rows = to_file(db, report, &fitting, format, &path)?;
         manifest.add(&path, rows, &fitting)?;
+        pages.push((format!("{}.{}", report.name, format.extension()), heading(report), rows));
         if report.header.severity.is_some() && status(db, report, &fitting, fail_on)? == ExitStatus::Findings {
             worst = ExitStatus::Findings;
         }
+    }
+    if format == Format::Html {
+        let path = folder.join(INDEX);
+        write_whole(&path, |file| Ok(index(file, &pages)?))?;
+        manifest.add(&path, pages.len() as u64, &Filters::default())?;
     }
     write_whole(&folder.join(manifest::NAME), |file| manifest.write(file))?;
     Ok(worst)

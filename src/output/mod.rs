@@ -1,9 +1,10 @@
 //! How results look: one file per format, each a [`RowSink`] over any writer.
 //!
 //! What comes out of audit logs is chosen by whoever made the log entry. Nothing in it may run: not in a terminal
-//! (see `inert.rs`), not in a spreadsheet (see `csv.rs`).
+//! (see `inert.rs`), not in a spreadsheet (see `csv.rs`), not in a browser (see `html/`).
 
 mod csv;
+mod html;
 mod inert;
 mod json;
 mod ndjson;
@@ -16,6 +17,7 @@ use std::path::Path;
 use clap::ValueEnum;
 
 use crate::store::{Column, Kind, RowSink, Value};
+pub use html::{Heading, index};
 pub use inert::{inert, inert_json};
 pub use table::TableOptions;
 
@@ -32,6 +34,8 @@ pub enum Format {
     Ndjson,
     // Typed columns, for other programs.
     Parquet,
+    // A web page that stands alone.
+    Html,
 }
 
 impl Format {
@@ -51,6 +55,7 @@ impl Format {
             Self::Json => "json",
             Self::Ndjson => "ndjson",
             Self::Parquet => "parquet",
+            Self::Html => "html",
         }
     }
 }
@@ -63,6 +68,7 @@ pub fn sink<'a>(format: Format, writer: impl Write + 'a, options: TableOptions) 
         Format::Json => Box::new(json::Json::new(writer)),
         Format::Ndjson => Box::new(ndjson::Ndjson::new(writer)),
         Format::Parquet => Box::new(parquet::Parquet::new(writer)),
+        Format::Html => Box::new(html::Html::new(writer, options.heading)),
     }
 }
 

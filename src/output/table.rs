@@ -10,7 +10,7 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, TableStyle, Width,
 };
 
-use super::{inert, text};
+use super::{Heading, inert, text};
 use crate::store::{Column, Kind, RowSink, Value};
 
 /// Rows that are laid out together.
@@ -34,6 +34,8 @@ pub struct TableOptions {
     pub color: bool,
     /// The columns to show, in this order; empty for all.
     pub columns: Vec<String>,
+    /// What stands above it on a web page.
+    pub heading: Heading,
 }
 
 pub(super) struct Table<W: Write> {
