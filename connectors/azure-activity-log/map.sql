@@ -92,8 +92,9 @@ named as (
         * exclude (c),
         coalesce(case when starts_with(resource, '/subscriptions/') then nullif(split_part(resource, '/', 3), '') end, lower(nullif(t.subscriptionId, ''))) as subscription,
         coalesce(case when split_part(resource, '/', 4) = 'resourcegroups' then nullif(split_part(resource, '/', 5), '') end, lower(nullif(t.resourceGroupName, ''))) as resource_group,
-        lower(t.operationId) as operation_id,
-        lower(t.correlationId) as correlation_id,
+        -- zeros stand for none
+        case when t.operationId not like '00000000-0000-%' then lower(t.operationId) end as operation_id,
+        case when t.correlationId not like '00000000-0000-%' then lower(t.correlationId) end as correlation_id,
         -- the class of an action goes by its verb: the last word, of actions the last two
         case when name like '%/action' then regexp_extract(name, '([^/]*/action)$', 1) else list_last(string_split(name, '/')) end as verb,
         case when name like '%/action' then regexp_replace(name, '/[^/]*/action$', '') else regexp_replace(name, '/[^/]*$', '') end as resource_type,
@@ -182,6 +183,7 @@ select
     concat_ws('|', coalesce(subscription, ''), case when operation_id <> '' then operation_id else 'correlation:' || coalesce(nullif(correlation_id, ''), record_id) end, name, resource) as change_key,
     -- where the operation has no id, its copies are known by what they are about
     case when correlation_id <> '' then concat_ws('|', coalesce(subscription, ''), 'correlation:' || correlation_id, name, resource) end as copy_key,
+    case when outcome <> 'pending' then occurred_at end as ended_at,
     f.time is null as owner,
     case
         when class is not null then class
@@ -225,10 +227,11 @@ select
     subscription,
     resource_group,
     case when correlation_id <> '' then [correlation_id] end as correlation_ids,
-    -- what a template deployment makes has its correlation id, and its caller
-    case when resource_type = 'microsoft.resources/deployments' and verb = 'write' then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
-    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') then '/correlation/' || nullif(correlation_id, '') end as part_of,
-    case when not (resource_type = 'microsoft.resources/deployments' and verb = 'write') and correlation_id <> '' then 'caller' end as on_behalf_of,
+    -- what a template deployment makes (its modules too), or the end of a resource group takes with it, has its correlation
+    -- id, and its caller
+    case when (resource_type = 'microsoft.resources/deployments' and verb = 'write') or (resource_type = 'microsoft.resources/subscriptions/resourcegroups' and verb = 'delete') then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
+    '/correlation/' || nullif(correlation_id, '') as part_of,
+    case when correlation_id <> '' then 'caller' end as on_behalf_of,
     null as diffs,
     make_utc(t.submissionTimestamp) as available_at
 from who

@@ -66,6 +66,7 @@ select
         else 'succeeded'
     end as outcome,
     case when failure is not null or log = 'policy' then concat_ws(': ', failure, p.status.message) end as error,
+    case when ends and not begins then make_utc(t."timestamp") end as ended_at,
     case
         when log = 'system_event' then 'service'
         -- Google's own agents: numbered accounts in projects that are Google's

@@ -8,6 +8,6 @@ with judged as (
 select e.source, e.record_id, e.action
 from judged e
 where e.outcome = 'succeeded' and not e.has_verdict
-  -- a copy without the provider's key is told under that of a fuller source
-  and not exists (from judged f where f.has_verdict and f.system = e.system and f.copy_key = e.copy_key and e.change_key = e.copy_key)
+  -- a copy without the provider's key is told with its like
+  and (e.source, e.record_id) not in (select (m.source, m.record_id) from moved m semi join change using (change_id))
 order by e.source, e.record_id;

@@ -4,15 +4,65 @@
 -- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
 -- the resource says where it was, a copy that names the caller says who it was.
 
--- A copy without the provider's key (exports leave it out) joins the change of a fuller source that is about the same
--- and nearest in time.
-create or replace temporary table moved as
-with keyless as (select system, copy_key, source, record_id, occurred_at from event where copy_key is not null and change_key = copy_key and category = 'change')
-select e.source, e.record_id, arg_min(f.change_key, (abs(epoch_us(f.occurred_at) - epoch_us(e.occurred_at)), f.change_key)) as change_key
-from event f
-join keyless e using (system, copy_key)
-where f.category = 'change' and f.change_key <> f.copy_key
-group by e.source, e.record_id;
+-- A copy without the provider's key (exports leave it out) is known by what it is about, and part of that the caller may
+-- choose. So all that is about the same is put in its order, and is cut where another operation begins: another actor,
+-- another key, a record after an end, a second beginning. A copy belongs to the operation whose key stands in its piece; a
+-- piece without one is an operation of its own.
+create or replace table moved as
+with
+keyless as (select distinct system, copy_key from event where change_key = copy_key and category = 'change'),
+about_the_same as (
+    select e.system, e.copy_key, e.source, e.record_id, e.occurred_at, e.outcome = 'pending' as begins,
+           case when e.change_key <> e.copy_key then e.change_key end as key,
+           case when e.actor_type not in ('account', 'unknown', 'workload') then e.actor_type || '|' || lower(e.actor_name) end as caller
+    from event e
+    join keyless using (system, copy_key)
+    where e.category = 'change'
+),
+with_what_came_before as (
+    select
+        *,
+        last_value(key ignore nulls) over earlier as key_before,
+        last_value(caller ignore nulls) over earlier as caller_before,
+        max(occurred_at) filter (where not begins) over earlier as end_before,
+        max(occurred_at) filter (where begins) over earlier as beginning_before
+    from about_the_same
+    window earlier as (
+        partition by system, copy_key order by occurred_at, not begins, key is null, source, record_id
+        rows between unbounded preceding and 1 preceding
+    )
+),
+cut as (
+    select
+        w.*,
+        coalesce(
+            caller <> caller_before or key <> key_before
+            -- ends of one operation, and what its records say of its beginning, lie close together
+            or (occurred_at > end_before + skew and coalesce(beginning_before <= end_before, true))
+            or (begins and occurred_at > beginning_before + skew)
+            or occurred_at > beginning_before + max_running,
+            false
+        ) as begins_another
+    from with_what_came_before w
+    cross join config_standard
+),
+piece as (
+    select *, count(*) filter (where begins_another) over (
+        partition by system, copy_key order by occurred_at, not begins, key is null, source, record_id
+    ) as number
+    from cut
+),
+named as (
+    select *, coalesce(
+        any_value(key) over whole,
+        case when number = 0 then copy_key else copy_key || '|' || strftime(min(occurred_at) over whole, '%Y-%m-%dT%H:%M:%S.%fZ') end
+    ) as change_key
+    from piece
+    window whole as (partition by system, copy_key, number)
+)
+select source, record_id, change_key, change_id(system, change_key) as change_id
+from named
+where key is null and change_key <> copy_key;
 
 -- Evidence of a change (its before and after) is a change of its own only where no log tells of that operation at all.
 create or replace temporary table unlogged as
@@ -34,7 +84,7 @@ create or replace temporary view told as
 select
     e.* replace (
         coalesce(m.change_key, e.change_key) as change_key,
-        coalesce(case when m.change_key is null then e.change_id end, change_id(e.system, coalesce(m.change_key, e.change_key))) as change_id
+        coalesce(m.change_id, e.change_id, change_id(e.system, e.change_key)) as change_id
     ),
     e.change_id as own_id
 from event e
@@ -45,7 +95,7 @@ where e.category = 'change' or (e.source, e.record_id) in (from unlogged);
 create or replace temporary table told_again as
 select change_id from event where category = 'change' group by change_id having count(*) > 1
 union
-select change_id(e.system, m.change_key) from event e join moved m using (source, record_id)
+select change_id from moved
 union
 select change_id(system, change_key) from event semi join unlogged using (source, record_id) where category = 'evidence';
 
@@ -57,7 +107,7 @@ merged as (
     select
         e.change_id, any_value(e.system) as system, any_value(e.change_key) as change_key,
         min(e.occurred_at) as occurred_at,
-        case when bool_or(e.outcome = 'pending') then max(e.occurred_at) filter (where e.outcome <> 'pending') end as ended_at,
+        max(e.ended_at) as ended_at,
         case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
         arg_min(e, (e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
         arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
@@ -77,7 +127,7 @@ select distinct own_id as change_id from told join told_again using (change_id) 
 -- Each change once. Most are told by one record, and stay where they are: `place` says where.
 create or replace view told_change_placed as
 select
-    change_id, system, change_key, occurred_at, null::timestamp as ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
+    change_id, system, change_key, occurred_at, ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
     action, operation, resource, account, region, subscription, resource_group, object, version, run_ids, correlation_ids,
     starts_operation, operation_plan, operation_role, part_of, on_behalf_of, rowid as place
 from event anti join part_of_another using (change_id)
@@ -96,12 +146,24 @@ create or replace view telling as
 select c.change_id, e.* exclude (change_id)
 from change_event c
 join event e using (system, change_key)
+where (e.source, e.record_id) not in (select (source, record_id) from moved)
+union all
+select m.change_id, e.* exclude (change_id)
+from moved m
+join event e using (source, record_id)
 union all
 select c.change_id, e.* exclude (change_id, folded, correlation)
 from (select change_id, system, change_key, lower(resource) as folded, unnest(correlation_ids) as correlation from change_event) c
 join (select *, lower(resource) as folded, unnest(correlation_ids) as correlation from event where category = 'evidence') e
   using (system, folded, correlation)
 where e.change_key <> c.change_key;
+
+-- The change that a record tells of.
+create or replace view record_change as
+select e.source, e.record_id, coalesce(m.change_id, e.change_id) as change_id
+from event e
+left join moved m using (source, record_id)
+where e.category = 'change';
 
 -- Begun, and no end seen: not a change yet.
 create or replace view pending_event as

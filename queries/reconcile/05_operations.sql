@@ -1,15 +1,18 @@
 -- What a service does on behalf of an operation (a stack, a template) belongs to whoever started the operation.
 
 -- Operations with the role that they act with: as named, else as the change set or an earlier operation of the stack named it.
+-- One that bears the key which all that it makes bears too (a template's correlation id) encloses its modules; a stack of a
+-- stack has a key of its own, and is no beginning.
 create or replace temporary table operation as
 with started as (
-    -- one that failed at its end had done something by then
-    select source, record_id, 'change' as category, system, account, occurred_at, ended_at, starts_operation, operation_plan, operation_role, appearance_id
-    from change_event
-    where starts_operation is not null and on_behalf_of is null and (outcome = 'succeeded' or ended_at is not null)
+    -- one that failed at its end had done something by then; one whose end was not seen may be at work
+    select change_id, source, record_id, 'change' as category, system, account, subscription, occurred_at, ended_at, starts_operation, operation_plan, operation_role, appearance_id,
+           starts_operation is not distinct from part_of as encloses
+    from told_change
+    where starts_operation is not null and (on_behalf_of is null or starts_operation = part_of) and (outcome <> 'failed' or ended_at > occurred_at)
     union all
     -- a plan is no change, but it names the role
-    select source, record_id, category, system, account, occurred_at, null, starts_operation, operation_plan, operation_role, null
+    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false
     from event
     where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
@@ -38,7 +41,7 @@ where w.category = 'change';
 -- Each change done on behalf of an operation, with the operation that it belongs to: the latest one on its stack,
 -- else by its role, else (the service acting as the caller) by its own session.
 create or replace temporary table done_for_another as
-select e.change_id, e.system, e.account, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
+select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
        e.starts_operation, date_trunc('hour', e.occurred_at) as hour,
        -- a stack set is operated from another account than its stacks lie in
        case when e.part_of like 'stackset/%' then e.part_of else e.account end as place
@@ -60,15 +63,19 @@ spread as (
 ),
 candidate as (
     select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack,
-           coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of, o.* exclude (hour, place)
+           coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of, o.change_id as operation_id, o.* exclude (hour, place, change_id)
     from child ch
     join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
     cross join config_standard c
     where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
-      -- where an operation's end was seen its work lies before, and is its caller's: a correlation id can be chosen
-      and (o.ended_at is null or (ch.occurred_at <= o.ended_at + c.skew and o.actor_name is not distinct from ch.actor_name))
+      -- where an operation's end was seen its work lies before
+      and (o.ended_at is null or ch.occurred_at <= o.ended_at + c.skew)
+      -- a template's modules may lie in other subscriptions, what they make lies in theirs; and of two one is the first
+      and (not o.encloses or case when ch.starts_operation is null then o.subscription is not distinct from ch.subscription
+          else (o.occurred_at, o.change_id) < (ch.occurred_at, ch.change_id) end)
       and (
-          o.starts_operation = ch.part_of
+          -- what keeps the caller's identity is the caller's: a correlation id can be chosen
+          (o.starts_operation = ch.part_of and (ch.on_behalf_of = 'initiator' or o.actor_name is not distinct from ch.actor_name))
           or (ch.on_behalf_of = 'initiator' and o.acts_with = ch.role)
           or (ch.on_behalf_of = 'caller' and o.session_key = ch.session_key)
           or (ch.on_behalf_of = 'caller' and ch.session_key is null and o.actor_name = ch.actor_name and o.session_started is not distinct from ch.session_started)
@@ -77,8 +84,12 @@ candidate as (
 chosen as (
     select * from candidate
     where by_stack or not names_stack or names_stack is null
-    -- a stack does its work in its own region
-    qualify row_number() over (partition by change_id order by by_stack desc, in_region desc, occurred_at desc, record_id) = 1
+    -- a stack does its work in its own region; of its operations the latest is at work, of a template and its modules the
+    -- first holds the others
+    qualify row_number() over (
+        partition by change_id
+        order by by_stack desc, in_region desc, case when encloses then -epoch_us(occurred_at) else epoch_us(occurred_at) end desc, record_id
+    ) = 1
 ),
 others as (
     -- another initiator shortly before, and nothing tells which of the two it was
@@ -91,7 +102,7 @@ others as (
     group by ch.change_id
 )
 select
-    c.change_id, c.source as operation_source, c.record_id as operation_record, c.starts_operation as operation,
+    c.change_id, c.operation_id, c.source as operation_source, c.record_id as operation_record, c.starts_operation as operation,
     c.occurred_at as operation_started_at, case when c.on_behalf_of = 'initiator' then c.appearance_id end as initiator_id, o.actors as other_initiators
 from chosen c
 left join others o using (change_id);
@@ -103,7 +114,7 @@ nested as (
     select n.*, i.* exclude (change_id)
     from done_for_another n
     join initiated_at_once i using (change_id)
-    where n.starts_operation is not null
+    where n.starts_operation <> n.part_of
 ),
 inherited as (
     select
@@ -124,6 +135,15 @@ inherited as (
       )
     qualify row_number() over (partition by ch.change_id order by coalesce(n.starts_operation = ch.part_of, false) desc, n.occurred_at desc, n.change_id) = 1
 )
-from initiated_at_once
+select
+    i.change_id,
+    -- a module belongs to the template that holds it, and so does what it makes
+    if(t.change_id is null, i.operation_source, t.operation_source) as operation_source,
+    if(t.change_id is null, i.operation_record, t.operation_record) as operation_record,
+    i.operation,
+    if(t.change_id is null, i.operation_started_at, t.operation_started_at) as operation_started_at,
+    i.initiator_id, i.other_initiators
+from initiated_at_once i
+left join initiated_at_once t on t.change_id = i.operation_id
 union all
 from inherited;

@@ -14,5 +14,5 @@ join change_event c using (change_id)
 left join reason r on r.reason = j.reason
 where j.change_id = $change_id or j.record_id = $change_id
    or j.change_id in (
-       select e.change_id from event e where e.record_id = $change_id and e.category = 'change'
+       select change_id from record_change where record_id = $change_id
    );

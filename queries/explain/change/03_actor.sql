@@ -4,7 +4,7 @@
 with chosen as (
     select change_id from change where change_id = $change_id or record_id = $change_id
     union
-    select e.change_id from event e where e.record_id = $change_id and e.category = 'change'
+    select change_id from record_change where record_id = $change_id
 )
 select
     own.actor_type as declared_as, own.actor_name as declared_name, own.actor_role as role, own.session_name, own.session_key, own.session_started,

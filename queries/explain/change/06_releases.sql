@@ -4,7 +4,7 @@
 with chosen as (
     select change_id from change where change_id = $change_id or record_id = $change_id
     union
-    select e.change_id from event e where e.record_id = $change_id and e.category = 'change'
+    select change_id from record_change where record_id = $change_id
 )
 , near as (
     select t.*, d.deployment_id, d.pipeline as deployment_pipeline, d.outcome as deployment_outcome, d.started_at, d.finished_at, d.first_recorded_at, d.recorded_late, d.window_start, d.window_end, d.ran,

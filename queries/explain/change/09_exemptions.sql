@@ -4,7 +4,7 @@
 with chosen as (
     select change_id from change where change_id = $change_id or record_id = $change_id
     union
-    select e.change_id from event e where e.record_id = $change_id and e.category = 'change'
+    select change_id from record_change where record_id = $change_id
 )
 select
     x.exemption_id, x.reason, x.valid_from as "from", x.valid_to as "to", x.service, x.environment, x.actors, x.verdicts, x.requested_by, x.approved_by,

@@ -4,7 +4,7 @@
 with chosen as (
     select change_id from change where change_id = $change_id or record_id = $change_id
     union
-    select e.change_id from event e where e.record_id = $change_id and e.category = 'change'
+    select change_id from record_change where record_id = $change_id
 )
 select
     r.source, r.record_id, r.hash as sha256, r.received_hmac is not null as secrets_replaced, r.unit, r.position, r.batch_id, b.committed_at, b.hash as batch_hash,
