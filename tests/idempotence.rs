@@ -141,3 +141,28 @@ fn what_was_read_stays_when_the_file_goes() {
     place.run(&["audit"]);
     assert_eq!(place.report("changes").rows.len(), 3);
 }
+
+#[test]
+fn which_version_of_a_release_counts_does_not_go_by_what_was_read_first() {
+    let record = |outcome: &str| {
+        format!(
+            r#"{{"schema":"changetrail.deployment/1","id":"r1:prod","pipeline":"register-release","stage":"prod","started_at":"2026-11-03T10:00:00Z","outcome":"{outcome}"}}"#
+        )
+    };
+    let place = Place::new("[[source]]\nname = \"release-log\"\nconnector = \"release-log\"\npath = \"releases\"\n");
+    let outcome = || {
+        place.ran(0, &["collect"]);
+        place.ran(0, &["reconcile"]);
+        place.query("select outcome from deployment").rows
+    };
+    place.write("releases/b.jsonl", record("failed"));
+    assert_eq!(outcome(), [["failed"]]);
+    // Without a time of recording the last by path counts.
+    place.write("releases/a.jsonl", record("succeeded"));
+    assert_eq!(outcome(), [["failed"]]);
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(outcome(), [["failed"]]);
+    // What stands in a file now comes before what stood there.
+    place.write("releases/b.jsonl", record("cancelled"));
+    assert_eq!(outcome(), [["cancelled"]]);
+}

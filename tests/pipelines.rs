@@ -373,7 +373,7 @@ fn gitlab_explains_a_change_by_the_pipelines_id() {
 #[test]
 fn argo_cd_tells_what_ran_where_and_that_nobody_is_known_to_have_approved_it() {
     let audited = Audited::new(&ARGO_CD, &released_by("register"), change("x", None));
-    assert_eq!(audited.says(VERDICT), [["unapproved", "approvals-unknown", "identity", "argo-cd:register-prod:4"]]);
+    assert_eq!(audited.says(VERDICT), [["unapproved", "approvals-unknown", "identity", "argo-cd:register-prod:u-2:4"]]);
     audited.polls_again();
 }
 

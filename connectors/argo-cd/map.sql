@@ -35,7 +35,8 @@ every as (
         and (e.started_at = o.started_at or e.finished_at between o.started_at and o.finished_at + interval 1 minute)
 )
 select
-    record_id, concat_ws(':', 'argo-cd', t.metadata.name, id) as deployment_id,
+    -- an application of this name may be made again, and others may have it in another namespace or server: each counts from 0
+    record_id, concat_ws(':', 'argo-cd', t.metadata.name, t.metadata.uid, id) as deployment_id,
     name || '@' || left(revision, 12) as release_id,
     name as pipeline, left(revision, 12) as version, revision as commit_sha,
     regexp_extract(t.metadata.name, '[^-]+$') as stage,

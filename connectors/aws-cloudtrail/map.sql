@@ -114,6 +114,8 @@ decided as (
     select
         *,
         case
+            -- a hand in live is one whatever log it is told in
+            when class = 'change' and kind = 'access' and coalesce(t.eventCategory, 'Management') in ('Management', 'Data') then 'action_class'
             when (t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false') and not coalesce(is_opted, false) then 'log category'
             -- before version 1.06 a record does not say so itself: what is about an object is a data event
             when t.eventCategory is null and t.managementEvent is null and not coalesce(is_opted, false)
@@ -363,7 +365,7 @@ with
 r as (
     select record_id, occurred_at, unnest([from_json(record, '{
         "eventSource": "VARCHAR", "eventName": "VARCHAR", "userAgent": "VARCHAR", "errorCode": "VARCHAR", "errorMessage": "VARCHAR",
-        "sharedEventID": "VARCHAR",
+        "sharedEventID": "VARCHAR", "sessionCredentialFromConsole": "VARCHAR",
         "recipientAccountId": "VARCHAR",
         "userIdentity": {
             "type": "VARCHAR", "principalId": "VARCHAR", "arn": "VARCHAR", "accountId": "VARCHAR", "accessKeyId": "VARCHAR",
@@ -436,7 +438,8 @@ select
     ) as caller_name,
     coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end) as caller_role,
     case when t.userIdentity.type in ('AssumedRole', 'Role') then regexp_extract(t.userIdentity.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1) end as caller_session,
-    case when acts_for is null then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
+    -- a service that acts for a session, and the console, use keys of their own: then the session's begin finds it
+    case when acts_for is null and (t.userIdentity.sessionContext.attributes.creationDate is null or (t.userIdentity.invokedBy is null and lower(coalesce(t.sessionCredentialFromConsole, '')) <> 'true')) then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
     make_utc(t.userIdentity.sessionContext.attributes.creationDate) as caller_started,
     coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer, t.requestParameters.trustAnchorArn) as provider,
     case

@@ -67,10 +67,11 @@ node as (
         "state": "VARCHAR", "result": "VARCHAR", "attempt": "BIGINT", "startTime": "VARCHAR", "finishTime": "VARCHAR"}]'), recursive := true)
     from reading
 ),
--- each attempt at a stage, as it was last seen: done, if it ever was
+-- Each attempt at a stage, as it was last seen: done, if it ever was. The identifier is the stage's own; the name that is
+-- shown, several stages of a run may share. The one stage of a run without stages is `__default`.
 stage as (
-    select * from node where type = 'Stage'
-    qualify row_number() over (partition by build_id, name, attempt order by result is not null desc, change_id desc nulls last, reading desc) = 1
+    select *, coalesce(nullif(identifier, ''), name) as ref from node where type = 'Stage'
+    qualify row_number() over (partition by build_id, ref, attempt order by result is not null desc, change_id desc nulls last, reading desc) = 1
 ),
 -- jobs of a stage, in whose time it really did something
 work as (
@@ -172,9 +173,9 @@ every as (
     union all
     select
         b.record_id,
-        concat_ws(':', 'ado', t.definition.name, t.id, case when s.name = '__default' then 'build' else s.name end, s.attempt),
+        concat_ws(':', 'ado', t.definition.name, t.id, coalesce(nullif(s.ref, '__default'), 'build'), s.attempt),
         t.definition.name || '/' || t.id, t.definition.name, t.buildNumber, t.sourceVersion,
-        case when s.name = '__default' then 'build' else s.name end,
+        coalesce(nullif(s.name, '__default'), 'build'),
         case t.reason when 'manual' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end,
         coalesce(t.requestedFor.uniqueName, t.requestedFor.displayName),
         coalesce(w.started_at, case when g.gates is null then make_utc(s.startTime) end),
@@ -190,7 +191,7 @@ every as (
         coalesce(g.open and w.started_at is not null, false),
         case when g.gates is null then [] when g.known = g.gates then coalesce(g.approvals, []) end,
         [t.id],
-        ['ado-' || t.id, 'ado-' || t.id || '-' || s.name],
+        list_sort(list_distinct(['ado-' || t.id, 'ado-' || t.id || '-' || s.ref, 'ado-' || t.id || '-' || s.name])),
         [uuid_of('azure-devops/' || split_part(t.url, '/', 4) || '/' || t.project.name || '/' || t.id)],
         'Build', t.id,
         regexp_extract_all(upper(concat_ws(' ', array_to_string(t.tags, ' '), t.triggerInfo."ci.message")), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b'),

@@ -1,61 +1,150 @@
 -- What GitHub's deployments, runs, reviews, environments and audit entries mean.
 --
--- A deployment exists from when a job asks for its environment; it runs from its first status `in_progress`, which comes
--- after the gates. The history of decisions on a run says neither when nor for which attempt: only while a run had one
--- attempt is it certain that the stage was held for it; the audit log gives the time where it is read. Logins are what the server knows;
--- names and dates in commits are what a committer wrote, and are not looked at.
+-- GitHub makes a deployment for each job that asks for an environment, from when it asks; it runs from its first status
+-- `in_progress`, which comes after the gates. All jobs that one attempt of a run has in one environment are one deployment
+-- here: one run of one stage. Which run it was stands only in an address that anybody with the right to deploy may write, so
+-- it counts where what GitHub itself says fits: who made it, of which commit, and when. The history of decisions on a run
+-- says neither when nor for which attempt: only while a run had one attempt is it certain that the stage was held for it; the
+-- audit log gives the time where it is read. Logins are what the server knows; names and dates in commits are what a committer
+-- wrote, and are not looked at.
 
 -- emits: deployment
 with
+made as (
+    -- Who made a deployment or told its state, as GitHub says. A job that has an environment: the Actions app, in the name of
+    -- whoever started the run. A step, with the run's token: the app's own login, which no person can have. Else somebody else.
+    select
+        record_id, stream, item, position, record,
+        case
+            when coalesce(record->>'$.performed_via_github_app.slug', 'github-actions') <> 'github-actions' then null
+            when (record->>'$.creator.login') = 'github-actions[bot]' and coalesce(record->>'$.creator.type', 'Bot') = 'Bot' then 'step'
+            when (record->>'$.performed_via_github_app.slug') = 'github-actions' then 'job'
+        end as made_by
+    from raw where stream in ('deployments', 'statuses')
+),
 asked as (
-    select record_id, item as repository, from_json(record, '{"id": "VARCHAR", "sha": "VARCHAR", "environment": "VARCHAR", "task": "VARCHAR", "created_at": "VARCHAR", "statuses_url": "VARCHAR", "creator": {"login": "VARCHAR"}}') as t
-    from raw where stream = 'deployments'
+    -- a status may give a deployment another environment than the one whose gate held the job
+    select record_id, item as repository, made_by, make_utc(record->>'$.created_at') as asked_at,
+           lower(regexp_extract(record->>'$.statuses_url', '/repos/([^/]+/[^/]+)/deployments/', 1)) as place,
+           case when made_by is null then record->>'$.environment' else coalesce(record->>'$.original_environment', record->>'$.environment') end as environment,
+           from_json(record, '{"id": "VARCHAR", "sha": "VARCHAR", "task": "VARCHAR", "statuses_url": "VARCHAR", "creator": {"login": "VARCHAR"}}') as t
+    from made where stream = 'deployments'
     qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
 ),
 status as (
-    select item as statuses_url, record->>'$.state' as state, make_utc(record->>'$.created_at') as told_at,
-           regexp_extract(coalesce(record->>'$.log_url', '') || ' ' || coalesce(record->>'$.target_url', ''), '/actions/runs/(\d+)', 1) as run_id
-    from raw where stream = 'statuses'
+    -- of what Actions made only Actions tells, a job of a job's and a step of a step's; `inactive` tells of a later deployment
+    select a.t.id as id, s.record->>'$.state' as state, make_utc(s.record->>'$.created_at') as told_at, try_cast(s.record->>'$.id' as bigint) as number,
+           regexp_extract(coalesce(s.record->>'$.log_url', '') || ' ' || coalesce(s.record->>'$.target_url', ''), '/actions/runs/(\d+)', 1) as run_id
+    from asked a
+    join made s on s.stream = 'statuses' and s.item = a.t.statuses_url and (a.made_by is null or s.made_by = a.made_by)
+    where (s.record->>'$.state') <> 'inactive'
 ),
-went as (
-    select
-        statuses_url,
-        max(run_id) filter (where run_id <> '') as run_id,
-        min(told_at) filter (where state = 'in_progress') as started_at,
-        min(told_at) filter (where state in ('success', 'failure', 'error')) as finished_at,
-        arg_max(state, told_at) filter (where state <> 'inactive') as state
-    from status group by statuses_url
+named as (
+    -- what is told later moves nothing to another run
+    select id, arg_min(run_id, (told_at, number)) as run_id from status where run_id <> '' group by id
 ),
 run as (
-    -- each attempt of each run, as it was last seen
-    select (record->>'$.id') as run_id, from_json(record, '{"run_attempt": "BIGINT", "event": "VARCHAR", "conclusion": "VARCHAR", "path": "VARCHAR", "head_sha": "VARCHAR", "display_title": "VARCHAR",
-        "run_started_at": "VARCHAR", "updated_at": "VARCHAR", "html_url": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"}}') as t
+    -- each attempt of each run, as it was last seen, and when it was over
+    select (record->>'$.id') as run_id, lower(regexp_extract(record->>'$.url', '/repos/([^/]+/[^/]+)/actions/', 1)) as place,
+           from_json(record, '{"run_attempt": "BIGINT", "event": "VARCHAR", "conclusion": "VARCHAR", "path": "VARCHAR", "head_sha": "VARCHAR", "display_title": "VARCHAR",
+               "run_started_at": "VARCHAR", "html_url": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"}}') as t,
+           min(make_utc(record->>'$.updated_at')) filter (where (record->>'$.status') = 'completed') over (partition by (record->>'$.id'), (record->>'$.run_attempt')) as completed_at
     from raw where stream in ('runs', 'attempts')
     qualify row_number() over (partition by (record->>'$.id'), (record->>'$.run_attempt') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
 ),
 attempt as (
-    -- the attempt that was going on when the deployment was asked for
-    select a.t.id as id, r.run_id, r.t
-    from asked a
-    join went w on w.statuses_url = a.t.statuses_url
-    join run r on r.run_id = w.run_id
-    qualify row_number() over (partition by a.t.id order by coalesce(make_utc(r.t.run_started_at) <= make_utc(a.t.created_at), false) desc, r.t.run_attempt desc) = 1
-),
-span as (
-    select run_id, t.run_attempt as attempt, make_utc(t.run_started_at) as begins,
-           lead(make_utc(t.run_started_at)) over (partition by run_id order by t.run_attempt) as ends
+    select *, t.run_attempt as attempt, make_utc(t.run_started_at) as begins,
+           lead(make_utc(t.run_started_at)) over (partition by run_id order by t.run_attempt) as next_begins,
+           least(completed_at, next_begins) as ends
     from run
+),
+fitting as (
+    -- the attempt that was going on when the deployment was asked for, of a run of that commit; five minutes for clocks
+    select a.t.id as id, a.made_by, lower(a.environment) as environment, r.*
+    from asked a
+    join named n on n.id = a.t.id
+    join attempt r on r.run_id = n.run_id and r.place = a.place and r.t.head_sha = a.t.sha
+     and a.asked_at >= r.begins - interval 5 minutes and coalesce(a.asked_at <= r.ends + interval 5 minutes, true)
+    where a.made_by is not null
+    qualify row_number() over (partition by a.t.id order by r.begins <= a.asked_at desc, r.attempt desc) = 1
+),
+own as (
+    -- The gate of an environment holds its jobs, not a step that asks for a deployment there, be it of this run or of another:
+    -- beside a job's a step's deployment has no part in what was approved.
+    select * from fitting
+    qualify made_by = 'job' or not bool_or(made_by = 'job') over (partition by run_id, attempt, environment)
+),
+went as (
+    -- what is told after the attempt is not told by it
+    select
+        s.id,
+        min(s.told_at) filter (where s.state = 'in_progress') as started_at,
+        min(s.told_at) filter (where s.state in ('success', 'failure', 'error')) as ended_at,
+        arg_max(s.state, (s.told_at, s.number)) as state,
+        bool_or(s.state = 'waiting') as waited
+    from status s
+    left join own o using (id)
+    where coalesce(s.told_at <= o.ends + interval 5 minutes, true)
+    group by s.id
+),
+part as (
+    -- Each deployment of GitHub's. A job that told no start did not run; what no gate held went on from when it was made. When
+    -- the attempt is over, so is what nobody told the end of: cancelled, unless the run failed while it went on.
+    select
+        a.record_id, a.repository, a.environment, a.t, (a.asked_at, try_cast(a.t.id as bigint)) as turn, o.run_id, o.attempt, o.begins, o.next_begins, o.t as run,
+        coalesce(w.started_at, case when a.made_by is distinct from 'job' and not w.waited and w.state in ('success', 'failure', 'error') then a.asked_at end) as started_at,
+        least(w.ended_at, o.ends) as finished_at,
+        case
+            when w.state = 'success' then 'succeeded'
+            when w.state in ('failure', 'error') then 'failed'
+            when o.ends is null then 'running'
+            when w.started_at is not null and o.t.conclusion in ('failure', 'timed_out') then 'failed'
+            else 'cancelled'
+        end as outcome
+    from asked a
+    left join own o on o.id = a.t.id
+    left join went w on w.id = a.t.id
+),
+stage as (
+    -- All jobs of an attempt in one environment; what is no run's stands alone. It is open while one of them runs; one that
+    -- waits holds nothing open, and one that never ran adds nothing.
+    select
+        arg_min(record_id, turn) as record_id, repository, any_value(run_id) as run_id, attempt, coalesce(any_value(run_id), 'deployment-' || min(t.id)) as whose,
+        arg_min(environment, turn) as environment, arg_min(t, turn) as t, any_value(run) as run, any_value(begins) as begins, any_value(next_begins) as next_begins,
+        min(started_at) as started_at,
+        case
+            when bool_or(started_at is not null and finished_at is null) then null
+            else coalesce(max(finished_at) filter (where started_at is not null), max(finished_at))
+        end as finished_at,
+        list(distinct outcome) as outcomes,
+        bool_or(t.task like '%rollback%') as is_rollback
+    from part
+    group by repository, coalesce(part.run_id, 'deployment-' || part.t.id), attempt, lower(part.environment)
 ),
 audited as (
     select record->>'$.action' as action, (record->>'$.workflow_run_id') as run_id, (record->>'$.run_attempt')::bigint as attempt,
-           record->>'$.actor' as actor, record->>'$.environment_name' as environment, occurred_at
+           lower(record->>'$.actor') as actor, lower(record->>'$.environment_name') as environment, occurred_at
     from raw where stream = 'audit' and (record->>'$.action') in ('workflows.approve_workflow_job', 'workflows.reject_workflow_job', 'workflows.bypass_protection_rules')
+),
+-- what the audit log says of this stage
+logged as (
+    select s.record_id, s.started_at, u.action, u.actor, u.occurred_at
+    from stage s
+    join audited u on u.run_id = s.run_id
+     and coalesce(u.attempt = s.attempt, u.occurred_at >= s.begins and coalesce(u.occurred_at < s.next_begins, true))
+     and coalesce(u.environment = lower(s.environment), true)
+),
+-- Each job is approved by itself: of somebody's approvals the last before the stage began counts, else the first.
+dated as (
+    select record_id, actor, case action when 'workflows.approve_workflow_job' then 'approved' else 'rejected' end as state,
+           coalesce(max(occurred_at) filter (where in_time(occurred_at, started_at)), min(occurred_at)) as decided_at
+    from logged where action <> 'workflows.bypass_protection_rules' group by all
 ),
 decision as (
     select regexp_extract(item, '/runs/(\d+)', 1) as run_id, record->>'$.state' as state, record->>'$.user.login' as login, record->>'$.comment' as comment,
            -- read with a run that then had one attempt only: the unit of what follows from a record bears its hash
            exists (from raw r where r.stream = 'runs' and (r.record->>'$.run_attempt') = '1' and (r.record->>'$.url') = d.item and ends_with(d.unit, '/' || left(sha256(r.record_id), 16))) as of_first,
-           unnest(from_json(json_extract(record, '$.environments'), '[{"name": "VARCHAR"}]')).name as environment
+           lower(unnest(from_json(json_extract(record, '$.environments'), '[{"name": "VARCHAR"}]')).name) as environment
     from raw d where stream = 'decisions'
 ),
 -- what one person decided is told once for each time, and stands once
@@ -65,61 +154,52 @@ told as (
 ),
 decided as (
     select
-        a.t.id as id,
+        s.record_id,
         list({
-            'phase': 'pre', 'decision': d.state, 'approver': d.login,
-            'decided_at': (
-                select max(u.occurred_at) from audited u
-                where u.run_id = d.run_id and lower(u.actor) = lower(d.login) and u.action = case d.state when 'approved' then 'workflows.approve_workflow_job' else 'workflows.reject_workflow_job' end
-                  and coalesce(u.attempt = p.t.run_attempt, u.occurred_at >= s.begins and coalesce(u.occurred_at < s.ends, true)) and coalesce(u.environment = d.environment, true)
-            ),
-            'automated': d.login like '%[bot]', 'gated': p.t.run_attempt = 1 and d.of_first, 'comment': d.comment
+            'phase': 'pre', 'decision': d.state, 'approver': d.login, 'decided_at': u.decided_at,
+            'automated': d.login like '%[bot]', 'gated': s.attempt = 1 and d.of_first, 'comment': d.comment
         } order by d.login) as approvals
-    from asked a
-    join attempt p on p.id = a.t.id
-    join span s on s.run_id = p.run_id and s.attempt = p.t.run_attempt
-    join told d on d.run_id = p.run_id and d.environment = a.t.environment
-    group by a.t.id
+    from stage s
+    join told d on d.run_id = s.run_id and d.environment = lower(s.environment)
+    left join dated u on u.record_id = s.record_id and u.actor = lower(d.login) and u.state = d.state
+    group by s.record_id
 ),
 wrote as (
     select record->>'$.merge_commit_sha' as commit_sha, list(distinct record->>'$.user.login') as authors
     from raw where stream = 'pulls' and (record->>'$.merged_at') is not null group by all
 )
 select
-    a.record_id,
-    concat_ws(':', 'github', a.repository, coalesce(p.run_id, 'deployment-' || a.t.id), a.t.environment, p.t.run_attempt) as deployment_id,
-    a.repository || '@' || left(a.t.sha, 12) as release_id,
-    a.repository || coalesce('/' || list_last(string_split(p.t.path, '/')), '') as pipeline,
-    left(a.t.sha, 12) as version,
-    a.t.sha as commit_sha,
-    a.t.environment as stage,
-    case when a.t.task like '%rollback%' then 'rollback' when p.t.event in ('workflow_dispatch', 'repository_dispatch') then 'manual' when p.t.event = 'schedule' then 'scheduled' when p.t.event is not null then 'automatic' end as trigger,
-    coalesce(p.t.triggering_actor.login, p.t.actor.login, a.t.creator.login) as requested_by,
-    coalesce(w.started_at, case when w.state in ('success', 'failure', 'error') and p.run_id is null then make_utc(a.t.created_at) end) as started_at,
-    w.finished_at,
+    s.record_id,
+    concat_ws(':', 'github', s.repository, s.whose, s.environment, s.attempt) as deployment_id,
+    s.repository || '@' || left(s.t.sha, 12) as release_id,
+    s.repository || coalesce('/' || list_last(string_split(s.run.path, '/')), '') as pipeline,
+    left(s.t.sha, 12) as version,
+    s.t.sha as commit_sha,
+    s.environment as stage,
+    case when s.is_rollback then 'rollback' when s.run.event in ('workflow_dispatch', 'repository_dispatch') then 'manual' when s.run.event = 'schedule' then 'scheduled' when s.run.event is not null then 'automatic' end as trigger,
+    coalesce(s.run.triggering_actor.login, s.run.actor.login, s.t.creator.login) as requested_by,
+    s.started_at,
+    s.finished_at,
+    -- it is as good as the worst of its jobs
     case
-        when w.state = 'success' then 'succeeded'
-        when w.state in ('failure', 'error') and w.started_at is null and list_has_any([x.decision for x in d.approvals], ['rejected']) then 'rejected'
-        when w.state in ('failure', 'error') then 'failed'
-        else 'running'
+        when list_contains(s.outcomes, 'running') then 'running'
+        when s.outcomes = ['succeeded'] then 'succeeded'
+        when s.started_at is null and list_has_any([x.decision for x in d.approvals], ['rejected']) then 'rejected'
+        when list_contains(s.outcomes, 'succeeded') then 'partial'
+        when list_contains(s.outcomes, 'failed') then 'failed'
+        else 'cancelled'
     end as outcome,
-    exists (
-        from audited u where u.action = 'workflows.bypass_protection_rules' and u.run_id = p.run_id
-          and coalesce(u.attempt = p.t.run_attempt, u.occurred_at >= s.begins and coalesce(u.occurred_at < s.ends, true)) and coalesce(u.environment = a.t.environment, true)
-    ) as bypassed,
-    case when p.run_id is not null then coalesce(d.approvals, []) end as approvals,
-    case when p.run_id is not null then [p.run_id] else [] end as run_ids,
-    case when p.run_id is not null then ['gh-' || p.run_id || '-' || p.t.run_attempt, 'gh-' || p.run_id] else [] end as session_names,
-    ['repo:' || a.repository || ':environment:' || replace(a.t.environment, ':', '%3A')] as subjects,
-    regexp_extract_all(upper(coalesce(p.t.display_title, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+    exists (from logged u where u.record_id = s.record_id and u.action = 'workflows.bypass_protection_rules') as bypassed,
+    case when s.run_id is not null then coalesce(d.approvals, []) end as approvals,
+    case when s.run_id is not null then [s.run_id] else [] end as run_ids,
+    case when s.run_id is not null then ['gh-' || s.run_id || '-' || s.attempt, 'gh-' || s.run_id] else [] end as session_names,
+    case when s.run_id is not null then ['repo:' || s.repository || ':environment:' || replace(s.environment, ':', '%3A')] else [] end as subjects,
+    regexp_extract_all(upper(coalesce(s.run.display_title, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
     b.authors,
-    coalesce(p.t.html_url, 'https://github.com/' || a.repository || '/deployments') as url
-from asked a
-left join went w on w.statuses_url = a.t.statuses_url
-left join attempt p on p.id = a.t.id
-left join span s on s.run_id = p.run_id and s.attempt = p.t.run_attempt
-left join decided d on d.id = a.t.id
-left join wrote b on b.commit_sha = a.t.sha;
+    coalesce(s.run.html_url, 'https://github.com/' || s.repository || '/deployments') as url
+from stage s
+left join decided d using (record_id)
+left join wrote b on b.commit_sha = s.t.sha;
 
 -- emits: approval
 with
@@ -155,15 +235,27 @@ environment as (
     qualify row_number() over (partition by item, (case when deleted then previous else record end->>'$.id') order by occurred_at desc nulls last, deleted desc, record_id desc) = 1 and not deleted
 ),
 run as (
-    select distinct (record->>'$.id') as run_id, record->>'$.event' as event, list_last(string_split(record->>'$.path', '/')) as workflow, make_utc(record->>'$.created_at') as created_at
+    select distinct (record->>'$.id') as run_id, lower(regexp_extract(record->>'$.url', '/repos/([^/]+/[^/]+)/actions/', 1)) as place, record->>'$.head_sha' as head_sha,
+           record->>'$.event' as event, list_last(string_split(record->>'$.path', '/')) as workflow, make_utc(record->>'$.created_at') as created_at
     from raw where stream = 'runs'
 ),
+made as (
+    select stream, item, record
+    from raw
+    where stream in ('deployments', 'statuses')
+      and (
+          (record->>'$.performed_via_github_app.slug') = 'github-actions'
+          or (record->>'$.creator.login') = 'github-actions[bot]' and coalesce(record->>'$.creator.type', 'Bot') = 'Bot'
+      )
+),
 used as (
-    -- which workflow deploys to which environment, and how it was started the last time
-    select d.item as repository, d.record->>'$.environment' as environment, r.workflow, arg_max(r.event, r.created_at) as event
-    from raw d
-    join raw s on s.stream = 'statuses' and s.item = (d.record->>'$.statuses_url')
+    -- which workflow deploys to which environment, and how it was started the last time; as for deployments, an address alone
+    -- says nothing of a run
+    select d.item as repository, lower(coalesce(d.record->>'$.original_environment', d.record->>'$.environment')) as environment, r.workflow, arg_max(r.event, r.created_at) as event
+    from made d
+    join made s on s.stream = 'statuses' and s.item = (d.record->>'$.statuses_url')
     join run r on r.run_id = regexp_extract(coalesce(s.record->>'$.log_url', '') || ' ' || coalesce(s.record->>'$.target_url', ''), '/actions/runs/(\d+)', 1)
+     and r.place = lower(regexp_extract(s.item, '/repos/([^/]+/[^/]+)/deployments/', 1)) and r.head_sha = (d.record->>'$.sha')
     where d.stream = 'deployments'
     group by all
 ),
@@ -177,7 +269,7 @@ select
     case when g.rule is null then null else not coalesce(g.rule.prevent_self_review, false) end as requester_can_approve,
     g.t.can_admins_bypass as can_bypass
 from gate g
-join used u on u.repository = g.repository and u.environment = g.t.name;
+join used u on u.repository = g.repository and u.environment = lower(g.t.name);
 
 -- emits: change
 with

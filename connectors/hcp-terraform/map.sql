@@ -1,6 +1,7 @@
 -- What HCP Terraform's runs and audit trail mean. A run of a workspace is a deployment of one stage: the last part of the
 -- workspace's name is its stage, what stands before it the pipeline. Whoever confirms the plan signs it off, and the platform
--- holds the apply until then; with auto-apply a machine does.
+-- holds the apply until then; with auto-apply a machine does. A release is a commit, or a configuration version, as HCP
+-- recorded it: whoever starts a run chooses the message, which therefore says nothing of what was deployed.
 
 -- emits: deployment
 with
@@ -8,10 +9,25 @@ member as (
     select record->>'$.relationships.user.data.id' as id, coalesce(record->>'$.attributes.email', record->>'$.attributes.username') as name
     from raw where stream = 'members' and not deleted
 ),
+-- What each workspace was called, and since when: its first name since ever; another since the workspace was last changed, by
+-- its own time, if that is after it was seen under the name before; else since it was seen so.
 workspace as (
-    select record->>'$.id' as id, record->>'$.attributes.name' as name
-    from raw where stream = 'workspaces' and not deleted
-    qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
+    select id, name, case when before.name is null then timestamp '0001-01-01' when changed_at > before.seen_at then changed_at else seen_at end as since
+    from (
+        select id, name, changed_at, seen_at, lag({'name': name, 'seen_at': seen_at}) over (partition by id order by seen_at, changed_at, record_id) as before
+        from (
+            select record_id, record->>'$.id' as id, record->>'$.attributes.name' as name, make_utc(coalesce(record->>'$.attributes.settings-changed-at', record->>'$.attributes.updated-at')) as changed_at, seen_at
+            from raw where stream = 'workspaces' and not deleted
+        )
+    )
+    where name is distinct from before.name
+),
+-- The commit of a configuration version that came out of a repository, as the repository's own event told HCP.
+configuration as (
+    select c.record->>'$.id' as id, i.record->>'$.attributes.commit-sha' as commit_sha
+    from raw c
+    join raw i on (i.record->>'$.id') = (c.record->>'$.relationships.ingress-attributes.data.id')
+    where c.stream = 'commits' and i.stream = 'commits'
 ),
 raw_run as (
     select record_id, coalesce(record->>'$.relationships.workspace.data.id', item) as workspace_id, from_json(record, '{"id": "VARCHAR",
@@ -23,19 +39,22 @@ raw_run as (
         coalesce(list_max([make_utc(record->'$.attributes.status-timestamps'->>k) for k in json_keys(record, '$.attributes.status-timestamps')]), occurred_at) desc, position) = 1
 ),
 run as (
-    select *, t.attributes as a, t.attributes."status-timestamps" as s from raw_run
+    select *, make_utc(a."created-at") as created_at,
+           make_utc(coalesce(s."applying-at", case when a.status = 'applied' then coalesce(s."apply-queued-at", s."confirmed-at") end)) as started_at
+    from (select *, t.attributes as a, t.attributes."status-timestamps" as s from raw_run)
 )
 select
     r.record_id,
-    'hcp-terraform:' || w.name || ':' || r.t.id as deployment_id,
-    coalesce(nullif(regexp_extract(a.message, '\b[0-9a-f]{40}\b'), ''), r.t.id) as release_id,
+    -- by the name of when it was asked for, which stays while it waits
+    'hcp-terraform:' || asked_of.name || ':' || r.t.id as deployment_id,
+    coalesce(c.commit_sha, r.t.relationships."configuration-version".data.id, r.t.id) as release_id,
     coalesce(nullif(regexp_replace(w.name, '[-_][^-_]+$', ''), ''), w.name) as pipeline,
     r.t.relationships."configuration-version".data.id as version,
-    nullif(regexp_extract(a.message, '\b[0-9a-f]{40}\b'), '') as commit_sha,
+    c.commit_sha,
     regexp_extract(w.name, '[^-_]+$') as stage,
     case when a.source in ('tfe-ui', 'tfe-api') then 'manual' else 'automatic' end as trigger,
     coalesce(asked.name, r.t.relationships."created-by".data.id) as requested_by,
-    make_utc(coalesce(s."applying-at", case when a.status = 'applied' then coalesce(s."apply-queued-at", s."confirmed-at") end)) as started_at,
+    started_at,
     make_utc(coalesce(s."applied-at", s."errored-at", s."force-canceled-at", s."canceled-at", s."discarded-at")) as finished_at,
     case
         when a.status = 'applied' then 'succeeded' when a.status = 'errored' then 'failed' when a.status in ('canceled', 'force_canceled') then 'cancelled'
@@ -50,7 +69,9 @@ select
     [r.t.id] as run_ids, [r.t.id] as session_names,
     regexp_extract_all(upper(coalesce(a.message, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets
 from run r
-join workspace w on w.id = r.workspace_id
+asof join workspace asked_of on asked_of.id = r.workspace_id and asked_of.since <= r.created_at
+asof join workspace w on w.id = r.workspace_id and w.since <= coalesce(r.started_at, r.created_at)
+left join configuration c on c.id = r.t.relationships."configuration-version".data.id
 left join member asked on asked.id = r.t.relationships."created-by".data.id
 left join member confirmed on confirmed.id = r.t.relationships."confirmed-by".data.id
 where not coalesce(a."plan-only", false) and a.status <> 'planned_and_finished';
@@ -94,6 +115,13 @@ from raw where stream = 'workspaces'
 union all by name
 select record_id, occurred_at, 'run' as action, 'release-control' as category, 'deploy' as operation, 'hcp-terraform:run/' || (record->>'$.id') as resource
 from raw where stream = 'runs'
+union all by name
+-- what a run was made of says nothing of when: it is told as of when its workspace was first seen
+select c.record_id, w.seen_at as occurred_at, 'configuration.seen' as action, 'evidence' as category, 'other' as operation, 'unknown' as actor_type,
+       'hcp-terraform:' || (c.record->>'$.type') || '/' || (c.record->>'$.id') as resource
+from raw c
+join (select record->>'$.id' as id, min(seen_at) as seen_at from raw where stream = 'workspaces' and not deleted group by all) w on w.id = c.item
+where c.stream = 'commits'
 union all by name
 -- who is who; the audit trail tells who let them in
 select record_id, occurred_at, 'member.' || case when deleted then 'deleted' when first then 'seen' when previous is null then 'created' else 'changed' end as action,

@@ -36,14 +36,16 @@ r as (
         "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": "JSON", "approvals": "JSON",
         "keys": {"run_ids": "JSON", "aws_session_names": "JSON", "azure_correlation_ids": "JSON",
                  "azure_app_ids": "JSON", "aws_roles": "JSON", "oidc_subjects": "JSON", "tickets": "JSON", "items": "JSON"}
-    }') as t
+    }') as t,
+        -- says so, rather than nothing
+        coalesce(json_type(record, '$.started_at') = 'NULL', false) as never_started
     from raw
     where (record->>'$.schema') like 'changetrail.deployment/%'
 ),
 listed as (
     -- one value may stand where a list is meant
     select
-        record_id, t,
+        record_id, t, never_started,
         from_json(case when json_type(t.approvals) = 'OBJECT' then '[' || t.approvals::varchar || ']' else t.approvals end, '[{
             "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"
         }]') as approvals,
@@ -108,7 +110,7 @@ select
     record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
     case when not dropped then t.service end as service, t.version, t.commit as commit_sha,
     t.artifact_digest, t.steps_digest, coalesce(text_of(t.stage), t.environment) as stage, t.environment, t.trigger, t.requested_by,
-    coalesce(make_utc(t.started_at), first.started_at) as started_at,
+    coalesce(make_utc(t.started_at), case when not never_started then first.started_at end) as started_at,
     make_utc(t.finished_at) as finished_at,
     coalesce(o.outcome, t.outcome) as outcome,
     t.bypassed,

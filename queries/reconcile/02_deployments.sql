@@ -33,14 +33,23 @@ select lower(service) as spelling, min(service) as service from config_service g
 -- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names.
 create or replace temporary view deployment_now as
 with
-latest as (
-    -- a source that the configuration still names knows its approvals' worth: it comes before one that has another name now
-    select v.*
+latest_of_source as (
+    -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there
+    select v.*, c.name is not null as configured
     from deployment_version v
     semi join deployment_again using (deployment_id)
     left join config_source c on c.name = v.source
     qualify row_number() over (
-        partition by v.deployment_id order by v.recorded_at desc nulls last, c.name is not null desc, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
+        partition by v.deployment_id, v.source
+        order by v.recorded_at desc nulls last, case when c.connector = 'release-log' then v.unit end desc nulls last, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
+    ) = 1
+),
+latest as (
+    -- a source that the configuration still names knows its approvals' worth: it comes before one that has another name now
+    select * exclude (configured)
+    from latest_of_source
+    qualify row_number() over (
+        partition by deployment_id order by recorded_at desc nulls last, configured desc, batch_id desc, unit desc, position desc, record_id desc
     ) = 1
 ),
 owned as (

@@ -5,17 +5,19 @@ create or replace table pipeline_stage as
 with
 -- told again, a definition is what was told last, without the stages that are no more; a record's name stands before `#`
 told_last as (
-    select * from stage_version
+    select v.*, case when c.connector = 'release-log' then v.unit end as file
+    from stage_version v
+    left join config_source c on c.name = v.source
     qualify rank() over (
-        partition by source, pipeline, revision, changed_at, split_part(record_id, '#', 1)
-        order by batch_id desc, unit desc, position desc, record_id desc
+        partition by v.source, v.pipeline, v.revision, v.changed_at, split_part(v.record_id, '#', 1)
+        order by file desc nulls last, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
     ) = 1
 ),
 latest as (
-    select * from told_last
+    select * exclude (file) from told_last
     qualify row_number() over (
         partition by pipeline, coalesce(revision, ''), coalesce(changed_at, timestamp '0001-01-01'), stage
-        order by batch_id desc, unit desc, position desc, record_id desc
+        order by file desc nulls last, batch_id desc, unit desc, position desc, record_id desc
     ) = 1
 ),
 revisions as (

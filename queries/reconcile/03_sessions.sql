@@ -107,29 +107,40 @@ qualify row_number() over (
     order by caller_type in ('account', 'unknown'), caller_key is null, occurred_at, record_id
 ) = 1;
 
--- The session that a caller came with: by its key, else by the identity it acted as and the second in which that began.
+-- The session that a caller came with: by its key, else by the identity it acted as and the second in which that began. Of the
+-- sign-ins in these seconds the nearest; where the nearest are several people's, nothing tells which it was, and of several
+-- runs it may be each. One that issued another key than the caller used is not the one.
 create or replace temporary table session_parent as
 with
 by_key as (
-    select child.session_id, parent.session_id as parent_id
+    select child.session_id, parent.session_id as parent_id, false as several, [parent.run_id] as run_ids, [parent.tag_run_id] as tag_run_ids
     from session_hop child
     join session_hop parent on parent.system = child.system and parent.issued_key = child.caller_key
     where parent.session_id <> child.session_id
 ),
 keyless as (
-    select session_id, system, lower(caller_name) as name, caller_started, unnest(seconds_around(caller_started)) as second
+    select session_id, system, caller_key, lower(caller_name) as name, caller_started, unnest(seconds_around(caller_started)) as second
     from session_hop
     where caller_type = 'role' and caller_started is not null
       and session_id not in (select session_id from by_key)
+),
+by_time as (
+    select
+        child.session_id, parent.session_id as parent_id, parent.caller_type, parent.caller_name, parent.caller_role, parent.subject, parent.run_id, parent.tag_run_id,
+        rank() over (partition by child.session_id order by abs(epoch_us(parent.occurred_at) - epoch_us(child.caller_started))) as nearness
+    from keyless child
+    join session_hop parent
+      on parent.system = child.system and lower(parent.issued_name) = child.name and epoch_second(parent.occurred_at) = child.second
+    where parent.session_id <> child.session_id and (child.caller_key is null or parent.issued_key is null)
 )
 from by_key
 union all
-select child.session_id, min_by(parent.session_id, abs(epoch_us(parent.occurred_at) - epoch_us(child.caller_started)))
-from keyless child
-join session_hop parent
-  on parent.system = child.system and lower(parent.issued_name) = child.name and epoch_second(parent.occurred_at) = child.second
-where parent.session_id <> child.session_id
-group by child.session_id;
+select
+    session_id, min(parent_id), count(distinct (caller_type, caller_name, caller_role, subject)) > 1,
+    list_sort(list(distinct run_id)), list_sort(list(distinct tag_run_id))
+from by_time
+where nearness = 1
+group by session_id;
 
 -- Each session with its whole chain. Chains are short; one that goes on after 20 hops (or a circle: there is none in honest
 -- evidence) is cut, and says nothing of who is at its root.
@@ -137,12 +148,13 @@ create or replace temporary table session_chain as
 with recursive chain as (
     select session_id, session_id as hop_id, 1 as hops,
            [role_key] as roles, [session_name] as session_names, [run_id] as run_ids, [tag_run_id] as tag_run_ids,
-           [source_identity] as source_identities, [record_id] as records
+           [source_identity] as source_identities, [record_id] as records, false as several
     from session_hop semi join session_parent using (session_id)
     union all
     select c.session_id, p.parent_id, c.hops + 1,
-           list_append(c.roles, h.role_key), list_append(c.session_names, h.session_name), list_append(c.run_ids, h.run_id),
-           list_append(c.tag_run_ids, h.tag_run_id), list_append(c.source_identities, h.source_identity), list_append(c.records, h.record_id)
+           list_append(c.roles, h.role_key), list_append(c.session_names, h.session_name), list_concat(c.run_ids, p.run_ids),
+           list_concat(c.tag_run_ids, p.tag_run_ids), list_append(c.source_identities, h.source_identity), list_append(c.records, h.record_id),
+           c.several or p.several
     from chain c
     join session_parent p on p.session_id = c.hop_id
     join session_hop h on h.session_id = p.parent_id
@@ -152,12 +164,12 @@ whole as (
     (select * from chain qualify row_number() over (partition by session_id order by hops desc) = 1)
     union all
     -- most were begun by nobody's session
-    select session_id, session_id, 1, [role_key], [session_name], [run_id], [tag_run_id], [source_identity], [record_id]
+    select session_id, session_id, 1, [role_key], [session_name], [run_id], [tag_run_id], [source_identity], [record_id], false
     from session_hop anti join session_parent using (session_id)
 )
 select
     w.session_id, own.system, own.issued_key, lower(own.issued_name) as issued_name, own.occurred_at, w.hops,
-    root.session_id as root_id, further.session_id is not null as cut,
+    root.session_id as root_id, further.session_id is not null as cut, w.several,
     root.caller_type, root.caller_name, root.caller_role, root.caller_session, root.provider, root.subject,
     -- a key of the caller's own session holds together what was done with it; a user's own key is no session's
     coalesce(case when root.caller_type not in ('user', 'root') or root.caller_started is not null then root.caller_key end, root.issued_key, root.session_id) as root_key,

@@ -82,7 +82,7 @@ judged as (
             when several or cut then 'unknown'
             when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
-            when root_type = 'user' and proven_id is not null then 'person'
+            when root_type in ('user', 'federated') and proven_id is not null then 'person'
             when actor_type = 'service' or provider_role then 'platform'
             -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
             when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and (claimed_id is not null or claimed_several) then 'unknown'
@@ -109,7 +109,7 @@ select
         else 'proven'
     end as actor_basis,
     lower(coalesce(case
-        when kind = 'person' and coalesce(proven_person_type is not null or root_type = 'user', false) then coalesce(proven_actor, proven_name, root_name)
+        when kind = 'person' and coalesce(proven_person_type is not null or root_type in ('user', 'federated'), false) then coalesce(proven_actor, proven_name, root_name)
         when kind = 'person' and claimed_several then actor_name
         when kind = 'person' then coalesce(claimed_actor, first_session_name, session_name, actor_name)
         when kind = 'pipeline' then pipeline
@@ -133,7 +133,7 @@ select
         when kind = 'person' and proven_person_type is null and root_type <> 'user' and claimed_id is not null then 'human-session-name'
         when kind = 'person' and console then 'console-session'
         when kind = 'person' and root_type = 'user' then 'iam-user-person'
-        when kind = 'person' and (sso_role or root_type = 'person') then 'sso-session'
+        when kind = 'person' and (sso_role or root_type in ('person', 'federated')) then 'sso-session'
         when kind = 'person' then 'person'
     end as actor_reason,
     root_type, provider, subject, roles, session_id, session_records,

@@ -34,6 +34,7 @@ where b.appearance_id is null
    or s.session_id is distinct from b.session_id
    or coalesce(c.records, []) <> b.session_records
    or coalesce(s.several, false) <> (b.actor_reason is not distinct from 'several-sign-ins')
+   or [lower(x) for x in coalesce(s.run_ids, [])] <> b.proven_run_ids
    or c.cut
    or s.session_id in (
        select session_id from (select session_id, unnest(records) as record_id from session_chain) semi join session_again using (record_id)

@@ -15,7 +15,7 @@ facts as (
         -- roles that the actor went through, its own first
         case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
         coalesce(c.session_names, []) as chain_session_names,
-        coalesce(c.run_ids, []) as proven_run_ids,
+        coalesce(s.run_ids, []) as proven_run_ids,
         list_filter(list_prepend(a.source_identity, coalesce(c.source_identities, [])), lambda x: x is not null) as source_identities,
         coalesce(c.records, []) as session_records,
         -- the role that the chain begins with where its own sign-in was never seen
@@ -51,6 +51,8 @@ select
     case
         -- an identity provider names the session after the person; a user who takes a role chooses its name
         when root_type = 'user' then [lower(root_name), lower(last_name(root_name))]
+        -- an identity provider vouches for people too
+        when root_type = 'federated' then [lower(subject), lower(root_name)]
         when root_type = 'person' then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
         when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
         else []

@@ -26,6 +26,12 @@ join hour_of_window w
   on w.service = m.service and w.environment = m.environment and w.hour = date_trunc('hour', m.held_at)
  and m.held_at between w.window_start and w.window_end;
 
+-- Changes whose sign-in names a run that the log does not know: whatever else it names, that contradicts.
+create or replace temporary table unknown_run as
+select distinct change_id
+from (select change_id, unnest(proven_run_ids) as run_id from attributed_to_judge)
+anti join (select distinct unnest(run_ids) as run_id from deployment) using (run_id);
+
 -- How an actor fits a deployment in whose window it made changes: asked once for all of these.
 create or replace temporary table actor_in_window as
 select
@@ -52,7 +58,7 @@ with keyed as (
     -- the key that matches, strongest first; a run id that the provider vouches for before a name that can only confirm
     select
         i.change_id, f.*,
-        len(coalesce(i.proven_run_ids, f.proven_run_ids)) > 0 as has_run,
+        len(coalesce(i.proven_run_ids, f.proven_run_ids)) > 0 as has_run, u.change_id is not null as names_unknown_run,
         coalesce(
             'run id ' || case when i.proven_run_ids is null then f.run_id else list_intersect(i.proven_run_ids, f.run_ids)[1] end,
             'correlation id ' || list_intersect(i.correlation_ids, f.correlation_ids)[1],
@@ -60,6 +66,7 @@ with keyed as (
         ) as exact_key
     from inside_window i
     join actor_in_window f using (appearance_id, deployment_id)
+    left join unknown_run u using (change_id)
 )
 select
     change_id, deployment_id, started_at,
@@ -67,7 +74,7 @@ select
     coalesce(exact_key, named_key, 'identity of pipeline ' || deployment_pipeline) as link_key,
     case
         when console then 'console-flag'
-        when has_run and (exact_key is null or exact_key like 'session name%') then 'run-contradicts'
+        when names_unknown_run or (has_run and (exact_key is null or exact_key like 'session name%')) then 'run-contradicts'
         when not declared and named_key is null and not pipeline_valid and pipeline is not null then 'subject-undeclared'
         when not declared and named_key is null then 'other-identity'
     end as denied

@@ -2,12 +2,6 @@
 
 create or replace temporary view judged as
 with
-known_run as (
-    -- changes whose proven run id the release log knows at all
-    select distinct change_id
-    from (select change_id, unnest(proven_run_ids) as run_id from attributed_to_judge)
-    join (select unnest(run_ids) as run_id from deployment) using (run_id)
-),
 refused_content as (
     -- why the releases that name a piece of content do not explain its change: the one that came nearest
     select change_id, case min(case denied when 'own-release' then 1 when 'not-approved-by-another' then 2 else 3 end)
@@ -41,13 +35,13 @@ base as not materialized (
             when t.actor_reason = 'claimed-name' then [lower(x.actor_name), lower(x.actor_role)]
             else [t.actor, lower(x.actor_name), lower(x.actor_role)]
         end as exempted_as,
-        k.change_id is not null as run_known,
+        u.change_id is not null as names_unknown_run,
         o.change_id is not null as of_another,
         r.reason as content_reason
     from to_judge e
     join attributed_to_judge t using (change_id)
     join actor x on x.appearance_id = t.appearance_id
-    left join known_run k using (change_id)
+    left join unknown_run u using (change_id)
     left join identity_of_another o using (change_id)
     left join refused_content r using (change_id)
     left join link_to_judge l using (change_id)
@@ -73,7 +67,7 @@ unlinked as not materialized (
             when actor_kind in ('person', 'unknown') then actor_reason
             when console then 'console-flag'
             when actor_kind = 'platform' then 'automation-other-action'
-            when len(proven_run_ids) > 0 and not run_known then 'run-unknown'
+            when names_unknown_run then 'run-unknown'
             when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
             when len(proven_run_ids) > 0 and of_another then 'identity-of-another'
             when len(proven_run_ids) > 0 then 'run-ended'

@@ -7,9 +7,10 @@ select
     'case' as subject_kind,
     case_id,
     any_value(service order by service) as service, any_value(environment order by environment) as environment,
-    any_value(actor order by occurred_at, change_id) as actor,
+    -- a name that the caller chose accuses nobody
+    any_value(case when reason = 'claimed-name' then '' else actor end order by occurred_at, change_id) as actor,
     count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct verdict || ': ' || reason, ', ' order by verdict || ': ' || reason) || ') by '
-        || any_value(case when actor = '' then 'nobody named' else actor end order by occurred_at, change_id)
+        || any_value(case when actor = '' then 'nobody named' when reason = 'claimed-name' then 'somebody who took the name ' || actor else actor end order by occurred_at, change_id)
         || ', first ' || arg_min(action, (occurred_at, change_id)) || ' at ' || strftime(min(occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
     bool_and(state = 'provisional') as provisional,
     null::varchar as exemption_id,

@@ -145,6 +145,7 @@ pub(super) fn run(
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
+            db.run("several changes", sql!("map/several.sql"), &params)?;
             if connector.spec().has_objects() {
                 db.run("what came back", sql!("map/came_back.sql"), &params)?;
             }

@@ -86,3 +86,31 @@ fn a_change_of_an_earlier_attempt_at_a_stage_finds_that_attempt() {
     audited.polls_again();
     assert_eq!(audited.says(VERDICT)[0][2..], ["exact", "ado:register-web:7003:Prod:1"]);
 }
+
+#[test]
+fn stages_of_one_name_are_deployments_of_their_own() {
+    // `prod_eu` was approved, `prod_us` had nobody to ask; both are shown as `Prod`.
+    let trail = json!([
+        {"id": "s", "time": "5 10:04", "action": "sts:AssumeRoleWithWebIdentity", "who": "oidc:sc://example/register/live", "role": "register-deploy",
+         "session": "ado-7006", "issues": "ASIA1"},
+        {"id": "c", "time": "5 10:05", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/ado-7006", "key": "ASIA1"},
+        {"id": "t", "time": "5 10:24", "action": "sts:AssumeRoleWithWebIdentity", "who": "oidc:sc://example/register/live", "role": "register-deploy",
+         "session": "ado-7006-prod_us", "issues": "ASIA2"},
+        {"id": "d", "time": "5 10:25", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/ado-7006-prod_us", "key": "ASIA2"}
+    ]);
+    // The map of the service names what is shown.
+    let config = released_by("register-web")
+        .replace("pipelines = ['register-web']", "pipelines = ['register-web']\nstages = { Prod = 'live' }");
+    let audited = Audited::new(&AZURE_DEVOPS, &config, trail);
+    let links = "select record_id, verdict, link_tier, deployment_id from change where record_id in ('c', 'd') order by record_id";
+    let expected = [
+        // Nothing is wrong but that this pipeline has no pre-production.
+        ["c", "nonconforming", "exact", "ado:register-web:7006:prod_eu:1"],
+        ["d", "unapproved", "exact", "ado:register-web:7006:prod_us:1"],
+    ];
+    assert_eq!(audited.says(links), expected);
+    let shown = "select stage, environment, ran from deployment where release_id = 'register-web/7006'";
+    assert_eq!(audited.says(shown), [["Prod", "live", "true"], ["Prod", "live", "true"]]);
+    audited.polls_again();
+    assert_eq!(audited.says(links), expected);
+}

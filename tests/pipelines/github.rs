@@ -15,13 +15,19 @@ fn github_explains_a_change_by_the_run_id_of_the_sign_in() {
     audited.polls_again();
 }
 
-/// A change in live at that time of 5 November, by the run that had three attempts.
+/// A change in live in a session that the pipeline's environment signed in, of that run where it says so.
+fn change_of(run: Option<&str>, time: &str) -> serde_json::Value {
+    let mut issued = json!({"id": "s", "time": time, "action": "sts:AssumeRoleWithWebIdentity", "who": "oidc:repo:example/register:environment:production",
+        "role": "register-deploy", "session": "GitHubActions", "issues": "ASIA1"});
+    if let Some(run) = run {
+        issued["run"] = json!(run);
+    }
+    json!([issued, {"id": "c", "time": time, "action": "s3:PutBucketPolicy", "who": "role:register-deploy/GitHubActions", "key": "ASIA1"}])
+}
+
+/// A change at that time of 5 November, by the run that had three attempts.
 fn change_at(time: &str) -> serde_json::Value {
-    json!([
-        {"id": "s", "time": format!("5 {time}"), "action": "sts:AssumeRoleWithWebIdentity", "who": "oidc:repo:example/register:environment:production",
-         "role": "register-deploy", "session": "GitHubActions", "issues": "ASIA1", "run": "7005"},
-        {"id": "c", "time": format!("5 {time}"), "action": "s3:PutBucketPolicy", "who": "role:register-deploy/GitHubActions", "key": "ASIA1"}
-    ])
+    change_of(Some("7005"), &format!("5 {time}"))
 }
 
 const APPROVED: &str = "select a.decided_at::varchar, a.valid from approval a join change c using (deployment_id) where c.record_id = 'c' and a.phase = 'pre'";
@@ -81,4 +87,105 @@ fn an_approval_that_was_read_before_the_run_was_run_again_stays_that_of_its_atte
     audited.audit(Some("2026-11-01T00:00:00Z"));
     assert_eq!(audited.says("select count(*) from deployment where deployment_id like 'github:example/register:7005:%' and started_at is not null"), [["3"]]);
     assert_eq!(audited.says(VERDICT), first);
+}
+
+#[test]
+fn who_may_deploy_borrows_no_run_that_was_approved() {
+    // On the 6th a person made a deployment of that commit to production, and named the run of the 3rd in its statuses.
+    let config = released_by("example/register/release.yml");
+    let audited = Audited::new(&GITHUB, &config, change_of(None, "6 10:05"));
+    assert_eq!(audited.says(VERDICT), [["unrecorded", "pipeline-identity-no-run", "", ""]]);
+    let made = "select deployment_id, requested_by, len(run_ids), approvals is null from deployment where started_at = '2026-11-06 10:00:00'";
+    assert_eq!(audited.says(made), [["github:example/register:deployment-920:production", "erin", "0", "true"]]);
+    // The run's own deployment is what it was, whoever else made one while it waited, or named another environment.
+    let own = "select stage, started_at::varchar, finished_at::varchar from deployment where list_contains(run_ids, '7001') order by stage";
+    assert_eq!(
+        audited.says(own),
+        [
+            ["preprod", "2026-11-03 09:01:00", "2026-11-03 09:20:00"],
+            ["production", "2026-11-03 10:00:00", "2026-11-03 10:20:00"]
+        ]
+    );
+    let renamed =
+        "select stage, outcome from deployment where release_id = 'example/register@a11a00000000' order by stage";
+    assert_eq!(audited.says(renamed), [["preprod", "succeeded"], ["production", "succeeded"]]);
+
+    // Where the service takes what anybody deploys there for its release, nobody approved it.
+    let anybody = config.replace("pipelines = ['", "pipelines = ['example/register', '");
+    let audited = Audited::new(&GITHUB, &anybody, change_of(None, "6 10:05"));
+    assert_ne!(audited.says(VERDICT)[0][0], "released");
+}
+
+#[test]
+fn what_is_told_later_moves_no_deployment_to_another_run() {
+    // A person said of the first attempt's deployment that it was the approved run's, and went well.
+    let audited = Audited::new(&GITHUB, &released_by("example/register/release.yml"), change_at("10:10"));
+    let first =
+        "select run_ids[1], outcome, finished_at::varchar from deployment where started_at = '2026-11-05 10:00:00'";
+    assert_eq!(audited.says(first), [["7005", "failed", "2026-11-05 10:20:00"]]);
+}
+
+#[test]
+fn jobs_of_one_environment_are_one_deployment() {
+    // The second job waited for an approval of its own, after the first had ended.
+    let config = released_by("example/register/release.yml");
+    for (run, time, reason) in [
+        (Some("7011"), "7 10:05", "released-exact"),
+        (Some("7011"), "7 10:40", "released-exact"),
+        (None, "7 10:40", "released-identity"),
+    ] {
+        let audited = Audited::new(&GITHUB, &config, change_of(run, time));
+        let verdict = &audited.says(VERDICT)[0];
+        assert_eq!(verdict[..2], ["released", reason], "{time}");
+        assert_eq!(verdict[3], "github:example/register:7011:production:1");
+        assert_eq!(audited.says(APPROVED), [["2026-11-07 09:50:00", "true"]]);
+    }
+    // Half of a matrix in pre-production proves nothing.
+    let audited = Audited::new(&GITHUB, &config, change_of(Some("7012"), "8 10:05"));
+    assert_eq!(audited.says(VERDICT)[0][..2], ["nonconforming", "preprod-failed"]);
+}
+
+#[test]
+fn a_job_that_waits_holds_nothing_open() {
+    let waits = |stream: &str, text: String| {
+        let mut page: serde_json::Value = serde_json::from_str(&text).expect("a page");
+        match stream {
+            "statuses" => {
+                page.as_array_mut().expect("statuses").retain(|status| status["id"] != 9120 && status["id"] != 9121);
+            }
+            "runs" => {
+                let runs = page["workflow_runs"].as_array_mut().expect("runs");
+                runs.iter_mut().filter(|run| run["id"] == 7011).for_each(goes_on);
+            }
+            "attempts" if page["id"] == 7011 => goes_on(&mut page),
+            _ => {}
+        }
+        page.to_string()
+    };
+    let config = released_by("example/register/release.yml");
+    let audited = Audited::edited(&GITHUB, &config, change_of(None, "7 12:00"), waits);
+    let deployment = "select outcome, finished_at::varchar from deployment where deployment_id = 'github:example/register:7011:production:1'";
+    assert_eq!(audited.says(deployment), [["running", "2026-11-07 10:10:00"]]);
+    assert_eq!(audited.says(VERDICT)[0][0], "unrecorded");
+}
+
+fn goes_on(run: &mut serde_json::Value) {
+    run["status"] = json!("waiting");
+    run["conclusion"] = json!(null);
+}
+
+#[test]
+fn a_run_that_is_over_ends_its_deployments() {
+    // The run was cancelled at 10:10, and nobody told the end of its job.
+    let config = released_by("example/register/release.yml");
+    let audited = Audited::new(&GITHUB, &config, change_of(None, "8 20:00"));
+    assert_eq!(audited.says(VERDICT), [["unrecorded", "pipeline-identity-no-run", "", ""]]);
+    let ended = "select outcome, started_at::varchar, finished_at::varchar, ran from deployment where stage = 'production' and outcome = 'cancelled' order by deployment_id";
+    assert_eq!(
+        audited.says(ended),
+        [
+            ["cancelled", "2026-11-08 10:00:00", "2026-11-08 10:10:00", "true"],
+            ["cancelled", "", "2026-11-09 12:00:00", "false"]
+        ]
+    );
 }
