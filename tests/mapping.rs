@@ -62,3 +62,54 @@ fn a_record_of_several_changes_is_several_rows() {
     judge();
     assert_eq!(place.query(changes).rows.len(), 7);
 }
+
+/// Fails where an amount is no number, and where an operation is none.
+const STRICT: &str = "-- emits: change
+select record_id, make_utc(record->>'$.at') as occurred_at, record->>'$.who' as actor_name, record->>'$.do' as action,
+       'account/' || cast(record->>'$.amount' as bigint) as resource, record->>'$.operation' as operation
+from raw
+";
+
+fn paid(id: u32, amount: &str, operation: &str) -> serde_json::Value {
+    json!({"id": id, "at": "2026-10-01T10:00:00Z", "who": "ann@example.org", "do": "pay", "amount": amount, "operation": operation})
+}
+
+#[test]
+fn a_record_on_which_a_mapping_fails_keeps_no_other_from_being_judged() {
+    let good = (1..=40).map(|id| paid(id, "7", "update"));
+    let bad = [paid(41, "seven", "update"), paid(42, "8", "launder"), paid(43, "x'; drop table event; --", "update")];
+    let place = place(STRICT, &good.chain(bad).collect::<Vec<_>>());
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*) from change").rows, [["40"]]);
+    let aside = place.query("select position, error from quarantine order by position::int").rows;
+    assert_eq!(aside.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["40", "41", "42"]);
+    assert!(aside[0][1].starts_with("the mapping fails: ") && aside[0][1].contains("'seven'"), "{aside:?}");
+
+    // What comes alone the next night is set aside alone, and one that can be mapped then is.
+    place.write("log/2.jsonl", paid(50, "nine", "update").to_string());
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    place.write("log/3.jsonl", paid(51, "9", "update").to_string());
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*) from change").rows, [["41"]]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["4"]]);
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["4"]]);
+
+    // Another mapping makes something of them.
+    let lenient = STRICT.replace("cast(", "try_cast(").replace("record->>'$.operation'", "'update'");
+    place.write("mine/ledger/map.sql", lenient);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*) from change").rows, [["45"]]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["0"]]);
+}
+
+#[test]
+fn a_mapping_that_fails_on_everything_is_itself_at_fault() {
+    let place = place(STRICT, &[paid(1, "one", "update"), paid(2, "two", "update")]);
+    place.ran(0, &["collect"]);
+    place.ran(2, &["reconcile"]).says(&["what is new of source `ledger` could not be judged"]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["0"]]);
+}

@@ -8,48 +8,15 @@
 //! over all of its records whenever one came, or over those that belong together with what came, where its mapping says
 //! which do (`-- together`).
 
+use std::ops::RangeInclusive;
+
 use changetrail_connectors::{Catalog, Connector, hex, spec};
 use sha2::{Digest, Sha256};
 
+use super::relation::{RELATIONS, Relation, checked_all, is_joined, parts};
 use super::sandbox::{self, Statement};
 use super::{Error, Options};
 use crate::store::{Db, Value, sql};
-
-/// How one relation is taken in. `{mapping}` stands for the connector's SELECT.
-struct Relation {
-    name: &'static str,
-    /// Takes the rows in, with defaults.
-    insert: &'static str,
-    /// Sets aside what cannot be such a row, with the reason.
-    reject: Option<&'static str>,
-    /// A row may take several records: the source is mapped over all of them.
-    joined: bool,
-}
-
-const RELATIONS: &[Relation] = &[
-    Relation {
-        name: "change",
-        insert: sql!("map/change.sql"),
-        reject: Some(sql!("map/change_rejected.sql")),
-        joined: false,
-    },
-    Relation { name: "session", insert: sql!("map/session.sql"), reject: None, joined: false },
-    Relation {
-        name: "deployment",
-        insert: sql!("map/deployment.sql"),
-        reject: Some(sql!("map/deployment_rejected.sql")),
-        joined: true,
-    },
-    Relation {
-        name: "approval",
-        insert: sql!("map/approval.sql"),
-        reject: Some(sql!("map/approval_rejected.sql")),
-        joined: true,
-    },
-    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
-    Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
-    Relation { name: "membership", insert: sql!("map/membership.sql"), reject: None, joined: false },
-];
 
 /// What a mapping says of the records that belong together.
 const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
@@ -80,13 +47,26 @@ fn load_settings(db: &Db, settings: &[(String, String)]) -> Result<(), Error> {
     Ok(db.load("setting", &["key", "value"].map(str::to_owned), &rows)?)
 }
 
-pub(super) fn run(
+/// What is to be mapped of a source, and how.
+pub(super) struct Prepared<'c> {
+    pub(super) params: Vec<(&'static str, Value)>,
+    statements: Vec<Statement<'c>>,
+    together: Option<Statement<'c>>,
+    /// The batch up to which it was mapped before.
+    pub(super) through: i64,
+    /// What belongs together with new records is older than they are.
+    after_batch: i64,
+    regroup: bool,
+}
+
+/// Finds what is new of a source, and shows it to the mapping: the view `raw` and the tables beside it.
+pub(super) fn prepare<'c>(
     db: &Db,
     source: &str,
     settings: &[(String, String)],
-    connector: &dyn Connector,
+    connector: &'c dyn Connector,
     options: &Options,
-) -> Result<(), Error> {
+) -> Result<Prepared<'c>, Error> {
     let text = |text: &str| Value::Text(text.to_owned());
     // A setting that the mapping goes by is part of it.
     let version = format!("{} {}", version(connector), hex(&Sha256::digest(format!("{settings:?}"))));
@@ -110,13 +90,31 @@ pub(super) fn run(
         load_table(db, name, csv)?;
     }
     load_settings(db, settings)?;
-    // What belongs together with new records is older than they are.
+    db.run(
+        "another mapping",
+        "delete from unmappable where source = $source and mapping_hash <> $mapping_hash",
+        &params,
+    )?;
     let after_batch = if regroup.is_some() { 0 } else { through };
+    let regrouped = regroup.is_some();
     if let Some(statement) = regroup {
         group(db, source, connector, statement, through)?;
     }
     params.push(("after_batch", Value::Int(after_batch)));
-    view(db, source, connector, after_batch, regroup.is_some())?;
+    view(db, source, connector, after_batch, regrouped)?;
+    Ok(Prepared { params, statements, together, through, after_batch, regroup: regrouped })
+}
+
+pub(super) fn run(
+    db: &Db,
+    source: &str,
+    settings: &[(String, String)],
+    connector: &dyn Connector,
+    options: &Options,
+) -> Result<(), Error> {
+    let Prepared { params, statements, together, through, after_batch, regroup } =
+        prepare(db, source, settings, connector, options)?;
+    let joined = statements.iter().any(|statement| is_joined(statement.relation));
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     let records = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(records)) => records.unsigned_abs(),
@@ -128,20 +126,20 @@ pub(super) fn run(
         let quoted = source.replace('\'', "''");
         db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
     }
+    db.run("set aside", sql!("map/unmappable.sql"), &params)?;
     if records > 0 {
         if through > 0 {
-            let again = if regroup.is_some() { sql!("map/retold_together.sql") } else { sql!("map/retold.sql") };
+            let again = if regroup { sql!("map/retold_together.sql") } else { sql!("map/retold.sql") };
             forget(db, again, &params)?;
         }
-        let checked = statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?)));
-        let checked = checked.collect::<Result<Vec<_>, Error>>()?;
+        let checked = checked_all(db, connector, &statements)?;
         // Whoever writes one is told of a slip the first night, though it is not needed before the second.
         if let Some(statement) = &together {
             sandbox::check(db, connector, statement, TOGETHER)?;
         }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
-            raw_view(db, source, after, last, regroup.is_some())?;
+            raw_view(db, source, after..=last, regroup, "")?;
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
@@ -151,7 +149,7 @@ pub(super) fn run(
             }
             after = last;
         }
-        raw_view(db, source, after_batch, i64::MAX, regroup.is_some())?;
+        raw_view(db, source, after_batch..=i64::MAX, regroup, "")?;
         db.run("unmapped", sql!("map/untold.sql"), &params)?;
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
         each(db, "touched", sql!("map/touched.sql"), &params)?;
@@ -160,16 +158,36 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Maps some of the prepared records and takes it back.
+///
+/// # Errors
+/// The mapping fails on them.
+pub(super) fn try_out(
+    db: &Db,
+    source: &str,
+    connector: &dyn Connector,
+    prepared: &Prepared<'_>,
+    numbers: &RangeInclusive<i64>,
+) -> Result<(), Error> {
+    let (first, last) = (numbers.start(), numbers.end());
+    let probed = format!(" and r.record_id in (select record_id from probe where number between {first} and {last})");
+    db.batch("begin", "begin transaction")?;
+    let tried = raw_view(db, source, prepared.after_batch..=i64::MAX, prepared.regroup, &probed).and_then(|()| {
+        let checked = checked_all(db, connector, &prepared.statements)?;
+        checked
+            .iter()
+            .try_for_each(|(statement, relation)| take_in(db, connector, statement, relation, &prepared.params))
+    });
+    db.batch("rollback", "rollback")?;
+    tried
+}
+
 /// Whether the others can be judged without what is new of a source: it tells of changes alone, and nobody else's change
 /// would look otherwise for the lack of it.
 pub(super) fn can_wait(connector: &dyn Connector) -> bool {
     let tells =
         |relation: &spec::Relation| matches!(relation, spec::Relation::Change | spec::Relation::ManagedResource);
     connector.spec().emits.iter().all(tells)
-}
-
-fn is_joined(relation: &str) -> bool {
-    RELATIONS.iter().any(|known| known.name == relation && known.joined)
 }
 
 /// Finds the records that belong together with those that came in after a batch: the table `together`.
@@ -181,7 +199,7 @@ fn group(
     after_batch: i64,
 ) -> Result<(), Error> {
     db.batch("records that belong together", sql!("map/whole.sql"))?;
-    raw_view(db, source, 0, i64::MAX, false)?;
+    raw_view(db, source, 0..=i64::MAX, false, "")?;
     sandbox::check(db, connector, statement, TOGETHER)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
@@ -196,17 +214,19 @@ fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, toge
     let has_objects = connector.spec().has_objects();
     let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
     db.run("previous records", previous, &params)?;
-    raw_view(db, source, after_batch, i64::MAX, together)
+    raw_view(db, source, after_batch..=i64::MAX, together, "")
 }
 
-/// The view `raw` itself: the records of the batches after one and up to another.
-fn raw_view(db: &Db, source: &str, after_batch: i64, through_batch: i64, together: bool) -> Result<(), Error> {
+/// The view `raw` itself: the records of the batches after the first and up to the last of `batches`, perhaps only those
+/// that a condition `probed` leaves.
+fn raw_view(db: &Db, source: &str, batches: RangeInclusive<i64>, together: bool, probed: &str) -> Result<(), Error> {
     // A view takes no parameters.
     let view = sql!("map/raw.sql")
         .replace("{records}", if together { sql!("map/raw_together.sql") } else { "raw_record" })
         .replace("{source}", &source.replace('\'', "''"))
-        .replace("{after_batch}", &after_batch.to_string())
-        .replace("{through_batch}", &through_batch.to_string());
+        .replace("{after_batch}", &batches.start().to_string())
+        .replace("{through_batch}", &batches.end().to_string())
+        .replace("{probed}", probed);
     Ok(db.batch("raw records", &view)?)
 }
 
@@ -280,53 +300,6 @@ fn take_in(
     }
     tracing::debug!(step, elapsed = ?started.elapsed(), "mapped");
     Ok(())
-}
-
-/// The relation that a statement emits, once the statement has been found to be one that may run.
-fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Result<&'static Relation, Error> {
-    let Some(relation) = RELATIONS.iter().find(|known| known.name == statement.relation) else {
-        let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
-        let problem = format!(
-            "map.sql line {}: it emits `{}`; known relations: {}",
-            statement.line - 1,
-            statement.relation,
-            known.join(", ")
-        );
-        return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
-    };
-    // What takes the rows in begins with a SELECT of the relation's columns without rows.
-    let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
-    sandbox::check(db, connector, statement, columns.map(|(columns, _)| columns.trim()).unwrap_or_default())?;
-    Ok(relation)
-}
-
-/// The SELECTs of a `map.sql`, each with the relation that it emits, and the one that says which records belong together.
-fn parts(connector: &dyn Connector) -> Result<(Vec<Statement<'_>>, Option<Statement<'_>>), Error> {
-    let mapping = connector.mapping();
-    // What stands before the first marker is the file's own comment.
-    let mut parts: Vec<(Option<&str>, usize, usize)> = Vec::new();
-    let mut place = 0;
-    for (index, line) in mapping.split_inclusive('\n').enumerate() {
-        let relation = line.strip_prefix("-- emits: ").map(str::trim);
-        if relation.is_some() || line.trim_end() == "-- together" {
-            parts.push((relation, index + 2, place));
-        }
-        place += line.len();
-    }
-    let (mut statements, mut together) = (Vec::new(), None);
-    for (index, (relation, line, place)) in parts.iter().enumerate() {
-        let part = &mapping[*place..parts.get(index + 1).map_or(mapping.len(), |(_, _, next)| *next)];
-        let Some((_, select)) = part.split_once('\n') else {
-            let problem = "a relation without a statement".to_owned();
-            return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
-        };
-        let select = select.trim_end().trim_end_matches(';');
-        match *relation {
-            Some(relation) => statements.push(Statement { relation, select, line: *line }),
-            None => together = Some(Statement { relation: "together", select, line: *line }),
-        }
-    }
-    Ok((statements, together))
 }
 
 /// Changes when the mapping, its tables or what takes them in do: then everything is mapped again.

@@ -6,8 +6,10 @@
 
 mod approved;
 mod mapping;
+mod relation;
 mod rules;
 mod sandbox;
+mod unmappable;
 mod what_if;
 
 use std::path::{Path, PathBuf};
@@ -150,8 +152,18 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
                 let _ = db.batch("rollback", "rollback");
                 match stopped {
                     Stopped::Error(error) => return Err(error),
-                    // All else is judged without it, from the beginning: what was half done is undone.
-                    Stopped::Source(unmapped) => left_out.push(unmapped),
+                    // From the beginning, for what was half done is undone: without the records on which it fails, else all
+                    // else without the source.
+                    Stopped::Source(failed) => {
+                        let Failed { source, settings, connector, error } = *failed;
+                        if unmappable::note(&db, &source, &settings, &*connector, options)? > 0 {
+                            continue;
+                        }
+                        if !mapping::can_wait(&*connector) {
+                            return Err(error);
+                        }
+                        left_out.push(Unmapped { source, hint: error.hint(), error: with_causes(&error) });
+                    }
                 }
             }
         }
@@ -161,8 +173,16 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
 /// Why judging ended before its end.
 enum Stopped {
     Error(Error),
-    /// The mapping of one source fails, and the others can be judged without it.
-    Source(Unmapped),
+    /// The mapping of one source fails.
+    Source(Box<Failed>),
+}
+
+/// A source whose mapping fails.
+struct Failed {
+    source: String,
+    settings: Vec<(String, String)>,
+    connector: Arc<dyn Connector>,
+    error: Error,
 }
 
 impl From<Error> for Stopped {
@@ -201,10 +221,7 @@ fn judge(
         let of_source = config.sources.iter().find(|known| known.name == source);
         let settings = of_source.map(|source| mapping::settings(&source.params)).unwrap_or_default();
         if let Err(error) = mapping::run(db, &source, &settings, &*connector, options) {
-            if !mapping::can_wait(&*connector) {
-                return Err(error.into());
-            }
-            return Err(Stopped::Source(Unmapped { source, hint: error.hint(), error: with_causes(&error) }));
+            return Err(Stopped::Source(Box::new(Failed { source, settings, connector, error })));
         }
     }
     mapping::load_relations(db, &catalog)?;

@@ -1,0 +1,107 @@
+//! What a `map.sql` is made of: SELECTs, each with the relation that it emits, and how the rows of each relation are taken
+//! in.
+//!
+//! The surprising fact: a run of a pipeline is told by several records, so some relations are made of all records of a
+//! source, others of those that are new.
+
+use changetrail_connectors::Connector;
+
+use super::Error;
+use super::sandbox::{self, Statement};
+use crate::store::{Db, sql};
+
+/// How one relation is taken in. `{mapping}` stands for the connector's SELECT.
+pub(super) struct Relation {
+    pub(super) name: &'static str,
+    /// Takes the rows in, with defaults.
+    pub(super) insert: &'static str,
+    /// Sets aside what cannot be such a row, with the reason.
+    pub(super) reject: Option<&'static str>,
+    /// A row may take several records: the source is mapped over all of them.
+    pub(super) joined: bool,
+}
+
+pub(super) const RELATIONS: &[Relation] = &[
+    Relation {
+        name: "change",
+        insert: sql!("map/change.sql"),
+        reject: Some(sql!("map/change_rejected.sql")),
+        joined: false,
+    },
+    Relation { name: "session", insert: sql!("map/session.sql"), reject: None, joined: false },
+    Relation {
+        name: "deployment",
+        insert: sql!("map/deployment.sql"),
+        reject: Some(sql!("map/deployment_rejected.sql")),
+        joined: true,
+    },
+    Relation {
+        name: "approval",
+        insert: sql!("map/approval.sql"),
+        reject: Some(sql!("map/approval_rejected.sql")),
+        joined: true,
+    },
+    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
+    Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
+    Relation { name: "membership", insert: sql!("map/membership.sql"), reject: None, joined: false },
+];
+
+pub(super) fn is_joined(relation: &str) -> bool {
+    RELATIONS.iter().any(|known| known.name == relation && known.joined)
+}
+
+/// The statements of a mapping, each with the relation that it emits, once each has been found to be one that may run.
+pub(super) fn checked_all<'s, 'c>(
+    db: &Db,
+    connector: &dyn Connector,
+    statements: &'s [Statement<'c>],
+) -> Result<Vec<(&'s Statement<'c>, &'static Relation)>, Error> {
+    statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?))).collect()
+}
+
+/// The relation that a statement emits, once the statement has been found to be one that may run.
+fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Result<&'static Relation, Error> {
+    let Some(relation) = RELATIONS.iter().find(|known| known.name == statement.relation) else {
+        let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
+        let problem = format!(
+            "map.sql line {}: it emits `{}`; known relations: {}",
+            statement.line - 1,
+            statement.relation,
+            known.join(", ")
+        );
+        return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
+    };
+    // What takes the rows in begins with a SELECT of the relation's columns without rows.
+    let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
+    sandbox::check(db, connector, statement, columns.map(|(columns, _)| columns.trim()).unwrap_or_default())?;
+    Ok(relation)
+}
+
+/// The SELECTs of a `map.sql`, each with the relation that it emits, and the one that says which records belong together.
+pub(super) fn parts(connector: &dyn Connector) -> Result<(Vec<Statement<'_>>, Option<Statement<'_>>), Error> {
+    let mapping = connector.mapping();
+    // What stands before the first marker is the file's own comment.
+    let mut parts: Vec<(Option<&str>, usize, usize)> = Vec::new();
+    let mut place = 0;
+    for (index, line) in mapping.split_inclusive('\n').enumerate() {
+        let relation = line.strip_prefix("-- emits: ").map(str::trim);
+        if relation.is_some() || line.trim_end() == "-- together" {
+            parts.push((relation, index + 2, place));
+        }
+        place += line.len();
+    }
+    let (mut statements, mut together) = (Vec::new(), None);
+    for (index, (relation, line, place)) in parts.iter().enumerate() {
+        let part = &mapping[*place..parts.get(index + 1).map_or(mapping.len(), |(_, _, next)| *next)];
+        let Some((_, select)) = part.split_once('\n') else {
+            let problem = "a relation without a statement".to_owned();
+            return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
+        };
+        let select = select.trim_end().trim_end_matches(';');
+        match *relation {
+            Some(relation) => statements.push(Statement { relation, select, line: *line }),
+            None => together = Some(Statement { relation: "together", select, line: *line }),
+        }
+    }
+    Ok((statements, together))
+}

@@ -1,0 +1,92 @@
+//! Finds the records on which a mapping fails, so that the others are mapped without them.
+//!
+//! A mapping is SQL over all records at once, and an error names none of them. The surprising fact: so the records are
+//! tried by halves, each time as if they were all there is, and what came of it is taken back.
+
+use std::ops::RangeInclusive;
+
+use changetrail_connectors::Connector;
+
+use super::mapping::{Prepared, prepare, try_out};
+use super::{Error, Options};
+use crate::error::with_causes;
+use crate::store::{self, Db, Value, sql};
+
+/// A mapping that fails on more records than this is itself at fault.
+const MOST: usize = 100;
+
+/// Notes the records on which the mapping of a source fails. Returns their number: 0 where it fails without records too, on
+/// too many, or on all that there ever were.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub(super) fn note(
+    db: &Db,
+    source: &str,
+    settings: &[(String, String)],
+    connector: &dyn Connector,
+    options: &Options,
+) -> Result<usize, Error> {
+    // Where it fails before any record is looked at, what failed first is told.
+    let Ok(prepared) = prepare(db, source, settings, connector, options) else { return Ok(0) };
+    db.batch("records to try", sql!("map/probe.sql"))?;
+    let (_, rows) = db.rows("select count(*) from probe", &[])?;
+    let Some(Value::Int(records)) = rows.into_iter().next().and_then(|row| row.into_iter().next()) else {
+        return Ok(0);
+    };
+    let mut search = Search { db, source, connector, prepared, found: Vec::new() };
+    if search.fails(&(0..=0)).is_some() {
+        return Ok(0);
+    }
+    search.halves(1..=records);
+    let found = search.found;
+    let all = found.len() as u64 == records.unsigned_abs();
+    if found.len() > MOST || (all && search.prepared.through == 0) {
+        return Ok(0);
+    }
+    for (number, error) in &found {
+        let mut params = search.prepared.params.clone();
+        params.extend([("number", Value::Int(*number)), ("error", Value::Text(error.clone()))]);
+        db.run("unmappable", sql!("map/note_unmappable.sql"), &params)?;
+    }
+    Ok(found.len())
+}
+
+struct Search<'a> {
+    db: &'a Db,
+    source: &'a str,
+    connector: &'a dyn Connector,
+    prepared: Prepared<'a>,
+    /// Numbers of records, each with the error.
+    found: Vec<(i64, String)>,
+}
+
+impl Search<'_> {
+    /// Why the mapping fails on these records, if it does.
+    fn fails(&self, numbers: &RangeInclusive<i64>) -> Option<String> {
+        let failed = try_out(self.db, self.source, self.connector, &self.prepared, numbers).err()?;
+        Some(match failed {
+            // The rest shows the statement, which is ours as much as the mapping's.
+            Error::Store(store::Error::Statement { source, .. }) => {
+                source.to_string().lines().next().unwrap_or_default().to_owned()
+            }
+            other => with_causes(&other),
+        })
+    }
+
+    /// Searches records that fail in a range. Where each half is fine by itself nothing is found.
+    fn halves(&mut self, numbers: RangeInclusive<i64>) {
+        let (first, last) = (*numbers.start(), *numbers.end());
+        if first > last || self.found.len() > MOST {
+            return;
+        }
+        let Some(error) = self.fails(&numbers) else { return };
+        if first == last {
+            self.found.push((first, error));
+            return;
+        }
+        let middle = first + (last - first) / 2;
+        self.halves(first..=middle);
+        self.halves(middle + 1..=last);
+    }
+}
