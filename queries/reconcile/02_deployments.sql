@@ -35,7 +35,7 @@ create or replace temporary view deployment_now as
 with
 latest_of_source as (
     -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there
-    select v.*, c.name is not null as configured
+    select v.*, c.name is not null as configured, coalesce(c.approvals = 'evidence', false) as evidence
     from deployment_version v
     semi join deployment_again using (deployment_id)
     left join config_source c on c.name = v.source
@@ -45,11 +45,12 @@ latest_of_source as (
     ) = 1
 ),
 latest as (
-    -- a source that the configuration still names knows its approvals' worth: it comes before one that has another name now
-    select * exclude (configured)
+    -- what a pipeline says about itself replaces no evidence; and a source that the configuration still names knows its
+    -- approvals' worth: it comes before one that has another name now
+    select * exclude (configured, evidence)
     from latest_of_source
     qualify row_number() over (
-        partition by deployment_id order by recorded_at desc nulls last, configured desc, batch_id desc, unit desc, position desc, record_id desc
+        partition by deployment_id order by evidence desc, recorded_at desc nulls last, configured desc, batch_id desc, unit desc, position desc, record_id desc
     ) = 1
 ),
 owned as (
