@@ -25,6 +25,7 @@ mod kill;
 mod life;
 mod localstack;
 mod lock;
+mod pages;
 mod pipelines;
 mod real_records;
 mod reports;
