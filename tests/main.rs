@@ -26,6 +26,7 @@ mod life;
 mod localstack;
 mod lock;
 mod mapping;
+mod pages;
 mod pipelines;
 mod real_records;
 mod reports;

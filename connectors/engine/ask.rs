@@ -4,6 +4,7 @@ use reqwest::Url;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
+use super::pages::Token;
 use super::stream::{Body, Request};
 use super::template::{Encoding, Template, Values};
 use crate::Error;
@@ -80,11 +81,14 @@ pub(super) fn unset(url: &mut Url, param: &str) {
     url.query_pairs_mut().clear().extend_pairs(others);
 }
 
+/// Stands in a body for a number, which may have more digits than a number here: no text has it.
+const NUMBER: &str = "\u{ffff}number";
+
 /// Puts what a page needs into a request: into the query, or where `param` begins with `/`, into the body, where a text
 /// stays a text and a number a number.
-pub(super) fn put(ask: &mut Ask<'_>, param: &str, value: Value) -> Result<(), String> {
+pub(super) fn put(ask: &mut Ask<'_>, param: &str, token: &Token) -> Result<(), String> {
     if !param.starts_with('/') {
-        set(&mut ask.url, param, value.as_str().unwrap_or(&value.to_string()));
+        set(&mut ask.url, param, token.text());
         return Ok(());
     }
     let mut body: Value = serde_json::from_slice(ask.body.as_deref().unwrap_or(b"{}"))
@@ -93,7 +97,8 @@ pub(super) fn put(ask: &mut Ask<'_>, param: &str, value: Value) -> Result<(), St
     let Some(Value::Object(parent)) = body.pointer_mut(parent) else {
         return Err(format!("the body has no place {param}"));
     };
-    parent.insert(key.to_owned(), value);
-    ask.body = Some(body.to_string().into_bytes());
+    let value = if matches!(token, Token::Text(_)) { token.text() } else { NUMBER };
+    parent.insert(key.to_owned(), value.into());
+    ask.body = Some(body.to_string().replace(&format!("\"{NUMBER}\""), token.text()).into_bytes());
     Ok(())
 }

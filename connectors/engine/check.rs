@@ -316,12 +316,16 @@ fn templates_in(value: &serde_json::Value, place: &str, texts: &mut Vec<(String,
 fn records(table: &tables::Records) -> Result<Records, String> {
     check_pointer(&table.pointer)?;
     let steps = table.pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-    Ok(Records { steps, format: table.format, each: table.each, may_lack: table.may_lack })
+    let key = table.key.clone();
+    if key.is_some() && table.each != tables::Each::Object {
+        return Err("`key` is for each = \"object\"".into());
+    }
+    Ok(Records { steps, format: table.format, each: table.each, key, may_lack: table.may_lack })
 }
 
 fn pages(table: &tables::Paginate) -> Result<Pages, String> {
     let need = |found: bool, key: &str| if found { Ok(()) } else { Err(format!("type needs `{key}`")) };
-    for pointer in [&table.pointer, &table.total, &table.more].into_iter().flatten() {
+    for pointer in [&table.pointer, &table.total, &table.total_pages, &table.more].into_iter().flatten() {
         check_pointer(pointer)?;
     }
     match table.kind {
@@ -365,6 +369,7 @@ fn pages(table: &tables::Paginate) -> Result<Pages, String> {
         start: table.start.unwrap_or(u64::from(table.kind == PageType::Page)),
         stop: table.stop,
         total: total.cloned(),
+        page_count: table.total_pages.clone(),
         more: table.more.clone(),
         persist: table.persist,
     })

@@ -4,22 +4,27 @@
 //! same as the one before, and a number of pages that no system has, are errors. The surprising fact: a page that is
 //! empty need not be the last, and some systems name a next page for ever; what counts is what the description says.
 
+mod said;
+
 use std::collections::HashSet;
 
-use reqwest::Url;
-use reqwest::header::{HeaderMap, LINK};
-use serde_json::Value;
+use jiff::Timestamp;
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
+use reqwest::{StatusCode, Url};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::ask;
 use super::records::{self, Damaged};
-use super::stream::Stream;
-use super::tables::{PageType, RecordFormat, Stop};
+use super::stream::{ITEM, Identity, Items, Stream};
+use super::tables::{Each, Mode, PageType, RecordFormat, Stop};
 use super::template::Values;
 use crate::Error;
-use crate::http::{Ask, Connection, Reply, bad_response};
+use crate::http::{Ask, Connection, Head, Reply, bad_response};
 use crate::spec::Kind;
+
+use said::Said;
+pub(super) use said::Token;
 
 /// Pages of one request, unless the description allows fewer.
 pub(super) const MAX_PAGES: usize = 10_000;
@@ -47,15 +52,19 @@ pub(super) struct Walk<'a> {
     read: u64,
     /// Empty pages since the last that was not.
     empty: usize,
+    /// How many records or pages there are, as it was last told.
+    total: Option<u64>,
+    /// Where the window begins that is asked for.
+    start: Option<Timestamp>,
 }
 
 /// What an answer says, before its next page is known.
 struct Answer {
     records: Vec<Box<RawValue>>,
     damaged: Vec<Damaged>,
-    value: Value,
-    link: Option<String>,
-    header: Option<String>,
+    said: Said,
+    /// The system says that there is nothing, and says nothing else.
+    is_nothing: bool,
     url: Url,
     hash: [u8; 32],
 }
@@ -70,20 +79,35 @@ impl<'a> Walk<'a> {
         let mut first = ask::first(&connection.place, &stream.request, values, &stream.name)?;
         let unusable = |problem: String| bad_response(&stream.name, problem);
         if let Some((param, size)) = &stream.pages.size {
-            ask::put(&mut first, param, (*size).into()).map_err(unusable)?;
+            ask::put(&mut first, param, &(*size).into()).map_err(unusable)?;
         }
         if matches!(stream.pages.kind, PageType::Page | PageType::Offset) {
-            ask::put(&mut first, &stream.pages.param, stream.pages.start.into()).map_err(unusable)?;
+            ask::put(&mut first, &stream.pages.param, &stream.pages.start.into()).map_err(unusable)?;
         }
         // Where the request does not say where the checkpoint goes, it goes where the next page's token would.
         if matches!(stream.pages.kind, PageType::Token | PageType::LastRecord)
             && let Some(place) = &values.checkpoint
             && !stream.request.templates().iter().any(|text| text.needs_checkpoint())
         {
-            ask::put(&mut first, &stream.pages.param, place.as_str().into()).map_err(unusable)?;
+            ask::put(&mut first, &stream.pages.param, &Token::Text(place.clone())).map_err(unusable)?;
         }
-        let (asked, before) = (HashSet::new(), None);
-        Ok(Self { connection, stream, next: Some(first), asked, before, pages: 0, max_pages, read: 0, empty: 0 })
+        // Lines say nothing of their end, and what unpacks them hides whether the answer told its length.
+        if stream.records.format == RecordFormat::Ndjson && !first.headers.contains_key(ACCEPT_ENCODING) {
+            first.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        Ok(Self {
+            connection,
+            stream,
+            next: Some(first),
+            asked: HashSet::new(),
+            before: None,
+            pages: 0,
+            max_pages,
+            read: 0,
+            empty: 0,
+            total: None,
+            start: values.window.map(|(start, _)| start),
+        })
     }
 
     /// Begins where an earlier walk ended, at the address that named the place.
@@ -107,7 +131,7 @@ impl<'a> Walk<'a> {
             return Err(bad(format!("there are more than {} pages", self.max_pages)));
         }
         self.pages += 1;
-        let answer = match self.connection.ask(&ask, |headers, url, body| self.understand(headers, url, body)).await? {
+        let answer = match self.connection.ask(&ask, |head, url, body| self.understand(head, url, body)).await? {
             Reply::Answer(answer) => answer,
             Reply::Skip | Reply::Stop => return Ok(None),
         };
@@ -119,15 +143,16 @@ impl<'a> Walk<'a> {
         let count = answer.records.len() + answer.damaged.len();
         self.read += count as u64;
         self.empty = if count == 0 { self.empty + 1 } else { 0 };
-        let place = self.stream.pages.persist.then(|| self.token(&answer)).flatten();
+        self.total = answer.said.total.or(self.total);
+        let place = self.stream.pages.persist.then(|| answer.said.token().ok().flatten()).flatten();
         let checkpoint = match self.stream.pages.kind {
             PageType::LinkHeader | PageType::NextUrl => place.and_then(|link| {
-                let mut address = answer.url.join(link.as_str()?).ok()?;
+                let mut address = answer.url.join(link.text()).ok()?;
                 // It is kept, and a key in it must not be.
                 self.connection.clean(&mut address);
                 Some(address.into())
             }),
-            _ => place.as_ref().map(plain),
+            _ => place.map(|place| place.text().to_owned()),
         };
         self.next = self.after(ask, &answer).map_err(bad)?;
         // Some name the same place for as long as there is nothing in it.
@@ -137,109 +162,167 @@ impl<'a> Walk<'a> {
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
     }
 
-    fn understand(&self, headers: &HeaderMap, url: &Url, body: Vec<u8>) -> Result<Answer, String> {
+    fn understand(&self, head: &Head, url: &Url, body: Vec<u8>) -> Result<Answer, String> {
         let text = records::text_of(body);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let hash = Sha256::digest(text.as_bytes()).into();
-        let (records, damaged, value) = match self.stream.records.format {
+        let format = self.stream.records.format;
+        // A log may answer with nothing at all; a list of objects that did would say that all are gone.
+        let is_nothing = head.status == StatusCode::NO_CONTENT
+            || (format == RecordFormat::Json && self.stream.kind == Kind::Events && text.trim() == "{}");
+        let said = |whole, records: &[_]| Said::read(&self.stream.pages, &head.headers, whole, records);
+        let ((records, damaged), said) = match format {
+            _ if is_nothing => (Default::default(), said(None, &[])),
+            RecordFormat::Ndjson if !head.has_end => {
+                return Err(
+                    "its end is not told (no Content-Length, no chunks), so that it may have been cut short".into()
+                );
+            }
             RecordFormat::Ndjson => {
                 let (records, damaged) = records::lines(text)?;
-                (records, damaged, Value::Null)
+                let said = said(None, &records);
+                ((records, damaged), said)
             }
-            // 204 and the like.
-            RecordFormat::Json if text.trim().is_empty() => (Vec::new(), Vec::new(), Value::Null),
+            RecordFormat::Json if text.trim().is_empty() => {
+                return Err("it is empty: only the status 204 says that there is nothing".into());
+            }
             RecordFormat::Json => {
                 let whole: &RawValue = serde_json::from_str(text)
                     .map_err(|error| format!("{} bytes that are no JSON: {error}", text.len()))?;
-                let value = if self.needs_value() {
-                    serde_json::from_str(text).map_err(|error| error.to_string())?
-                } else {
-                    Value::Null
-                };
-                // A log may answer with nothing at all; a list of objects that did would say that all are gone.
-                let is_nothing = self.stream.kind == Kind::Events && text.trim() == "{}";
-                let found = if is_nothing { Vec::new() } else { records::find(whole, &self.stream.records)? };
-                let (records, damaged) = records::whole(found);
-                (records, damaged, value)
+                let found = records::find(whole, &self.stream.records, |one| self.is_record(one))?;
+                let said = said(Some(whole), &found);
+                (records::whole(found), said)
             }
         };
-        let name = self.stream.pages.header.as_deref();
-        let header = name.and_then(|name| headers.get(name)).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        Ok(Answer { records, damaged, value, link: link(headers), header, url: url.clone(), hash })
+        Ok(Answer { records, damaged, said, is_nothing, url: url.clone(), hash })
     }
 
-    fn needs_value(&self) -> bool {
-        let pages = &self.stream.pages;
-        pages.more.is_some() || pages.total.is_some() || (pages.pointer.is_some() && pages.kind != PageType::LastRecord)
-    }
-
-    /// What the answer says of the next page: a text or a number.
-    fn token(&self, answer: &Answer) -> Option<Value> {
-        let pages = &self.stream.pages;
-        match pages.kind {
-            PageType::LinkHeader => answer.link.clone().map(Value::from),
-            PageType::LastRecord => {
-                let (last, pointer) = (answer.records.last()?, pages.pointer.as_deref()?);
-                let value: Value = serde_json::from_str(last.get()).ok()?;
-                let found = value.pointer(pointer).filter(|value| is_token(value))?.clone();
-                // A number that is too large to be one here keeps its digits.
-                if found.is_f64() { records::digits(last.get(), pointer).map(Value::from) } else { Some(found) }
-            }
-            _ if pages.header.is_some() => {
-                answer.header.clone().filter(|text| !text.trim().is_empty()).map(Value::from)
-            }
-            _ => answer.value.pointer(pages.pointer.as_deref()?).filter(|value| is_token(value)).cloned(),
+    /// Whether an object is a record where there might have been a list of them: many systems tell errors so.
+    fn is_record(&self, one: &RawValue) -> Result<(), String> {
+        if self.stream.records.each != Each::One && matches!(self.stream.items, Items::Whole) {
+            return Err("it is one object, where a list of records should be (if that is a record: each = \"one\" in [records])".into());
         }
+        let Some(Identity::Event(names) | Identity::Object { object: names, .. }) = &self.stream.identity else {
+            return Ok(());
+        };
+        let mut names = names.iter().filter(|name| !name.is_empty() && *name != ITEM).peekable();
+        if names.peek().is_none() || names.clone().any(|name| records::at(one, name).is_some()) {
+            return Ok(());
+        }
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        Err(format!("it is an object that has nothing of what names a record: {}", names.join(", ")))
+    }
+
+    /// Whether the system says that there is more, or that there is not, where the description asks.
+    fn more(&self, answer: &Answer) -> Result<Option<bool>, String> {
+        let Some(pointer) = &self.stream.pages.more else { return Ok(None) };
+        // Where nothing is said of what is empty, nothing is said of what is false either.
+        let silence = answer.is_nothing || self.stream.records.may_lack;
+        let more = answer.said.more.or(silence.then_some(false));
+        more.map(Some).ok_or_else(|| format!("it does not say whether there is more: no flag at {pointer}"))
+    }
+
+    /// Whether it is the last page, as far as records and pages are counted.
+    fn is_last(&self, answer: &Answer, count: u64) -> Result<bool, String> {
+        let pages = &self.stream.pages;
+        let total = || answer.said.total.or(self.total.filter(|_| answer.is_nothing));
+        if pages.page_count.is_some() {
+            let total = total().or(answer.is_nothing.then_some(0)).ok_or("it does not say how many pages there are")?;
+            return Ok(self.pages as u64 >= total);
+        }
+        Ok(match pages.stop {
+            Some(Stop::ShortPage) => pages.full.is_some_and(|full| count < full),
+            // A link may lead past an empty page; that there is nothing twice over is an end.
+            Some(Stop::Empty) => count == 0 && (self.empty > 1 || !is_named(pages.kind)),
+            Some(Stop::Total) => {
+                let total =
+                    total().or(answer.is_nothing.then_some(0)).ok_or("it does not say how many records there are")?;
+                // What is missing would pass for read, or for deleted.
+                if count == 0 && self.read < total {
+                    return Err(self.short_of(total));
+                }
+                self.read >= total
+            }
+            // A counted walk without a rule ends where there is nothing, or at the end of a page that is not full.
+            None => is_counted(pages.kind) && count == 0,
+        } || (is_counted(pages.kind) && count == 0))
+    }
+
+    fn short_of(&self, total: u64) -> String {
+        format!("it says that there are {total} records, and gave {}", self.read)
+    }
+
+    /// A system that gives no more than so many records at once, and does not say that there are more.
+    fn check_full(&self, answer: &Answer, count: u64) -> Result<(), String> {
+        let pages = &self.stream.pages;
+        let Some(full) = pages.full.filter(|full| pages.kind == PageType::None && count >= *full) else {
+            return Ok(());
+        };
+        // Of a feed only what is new is wanted.
+        let is_old = |record: &RawValue| {
+            let value = serde_json::from_str(record.get()).ok()?;
+            let mut times = self.stream.time.fields.iter();
+            let time =
+                times.find_map(|pointer| self.stream.time.format.read(serde_json::Value::pointer(&value, pointer)?));
+            Some(time? < self.start?)
+        };
+        if self.stream.mode == Some(Mode::Feed) && answer.records.iter().any(|record| is_old(record) == Some(true)) {
+            return Ok(());
+        }
+        Err(format!(
+            "it gave {count} records, as many as it gives at once ({full}): there may be more; ask for less time at once (max_window), or more often"
+        ))
     }
 
     /// The request after this one.
     fn after(&self, ask: Ask<'a>, answer: &Answer) -> Result<Option<Ask<'a>>, String> {
         let pages = &self.stream.pages;
         let count = (answer.records.len() + answer.damaged.len()) as u64;
-        if pages.more.as_deref().is_some_and(|more| !is_true(answer.value.pointer(more))) {
+        self.check_full(answer, count)?;
+        let more = self.more(answer)?;
+        // Where the system says so itself, nothing is concluded.
+        if !more.map_or_else(|| self.is_last(answer, count).map(|last| !last), Ok)? {
             return Ok(None);
         }
-        let ends = match pages.stop {
-            Some(Stop::ShortPage) => pages.full.is_some_and(|full| count < full),
-            // A link may lead past an empty page; that there is nothing twice over is an end.
-            Some(Stop::Empty) => count == 0 && (self.empty > 1 || !is_named(pages.kind)),
-            Some(Stop::Total) => {
-                let total = pages.total.as_deref().and_then(|total| answer.value.pointer(total));
-                let total = total.and_then(|total| total.as_u64().or_else(|| total.as_str()?.parse().ok()));
-                let total = total.ok_or("it does not say how many records there are")?;
-                // What is missing would pass for read, or for deleted.
-                if count == 0 && self.read < total {
-                    return Err(format!("it says that there are {total} records, and gave {}", self.read));
-                }
-                self.read >= total
-            }
-            // A counted walk without a rule ends where there is nothing, or at the end of a page that is not full.
-            None if matches!(pages.kind, PageType::Page | PageType::Offset | PageType::LastRecord) => count == 0,
-            None => false,
-        };
-        if ends || (count == 0 && matches!(pages.kind, PageType::Page | PageType::Offset | PageType::LastRecord)) {
-            return Ok(None);
-        }
-        if pages.persist && count == 0 {
+        if pages.persist && count == 0 && more.is_none() {
             // Nothing new: the place is named again, and is where the next collection begins.
             return Ok(None);
         }
         let mut next = ask;
         match pages.kind {
-            PageType::None => return Ok(None),
-            PageType::Page => ask::put(&mut next, &pages.param, (pages.start + self.pages as u64).into())?,
-            PageType::Offset => ask::put(&mut next, &pages.param, (pages.start + self.read).into())?,
-            PageType::Token | PageType::LastRecord => {
-                let Some(token) = self.token(answer) else { return Ok(None) };
-                ask::put(&mut next, &pages.param, token)?;
-            }
-            PageType::LinkHeader | PageType::NextUrl => {
-                let Some(link) = self.token(answer).as_ref().map(plain) else { return Ok(None) };
-                next.url =
-                    answer.url.join(&link).map_err(|error| format!("the next page `{link}` is no address: {error}"))?;
+            PageType::Page => ask::put(&mut next, &pages.param, &(pages.start + self.pages as u64).into())?,
+            PageType::Offset => ask::put(&mut next, &pages.param, &(pages.start + self.read).into())?,
+            _ => {
+                let Some(token) = answer.said.token()? else { return self.without_token(answer, more).map(|()| None) };
+                match pages.kind {
+                    PageType::LinkHeader | PageType::NextUrl => {
+                        let join = |error| format!("the next page `{}` is no address: {error}", token.text());
+                        next.url = answer.url.join(token.text()).map_err(join)?;
+                    }
+                    _ => ask::put(&mut next, &pages.param, &token)?,
+                }
             }
         }
         Ok(Some(next))
+    }
+
+    /// No next page is named: an error where there is one.
+    fn without_token(&self, answer: &Answer, more: Option<bool>) -> Result<(), String> {
+        let pages = &self.stream.pages;
+        if more == Some(true) {
+            return Err("it says that there is more, and names no next page".into());
+        }
+        match (pages.kind, self.total) {
+            (PageType::LastRecord, _) => Err(format!(
+                "none of its records has what the next page begins with: {}",
+                pages.pointer.as_deref().unwrap_or_default()
+            )),
+            (_, Some(total)) if pages.stop == Some(Stop::Total) && self.read < total => Err(self.short_of(total)),
+            (_, Some(total)) if pages.page_count.is_some() && (self.pages as u64) < total && !answer.is_nothing => {
+                Err(format!("it says that there are {total} pages, and names none after number {}", self.pages))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -248,72 +331,15 @@ fn is_named(kind: PageType) -> bool {
     matches!(kind, PageType::Token | PageType::LinkHeader | PageType::NextUrl)
 }
 
+/// Whether pages go on by themselves, until there is nothing.
+fn is_counted(kind: PageType) -> bool {
+    matches!(kind, PageType::Page | PageType::Offset | PageType::LastRecord)
+}
+
 fn fingerprint(ask: &Ask<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(ask.url.as_str());
     hash.update([0]);
     hash.update(ask.body.as_deref().unwrap_or_default());
     hash.finalize().into()
-}
-
-/// Whether it names a next page: what is absent, empty or false does not.
-fn is_token(value: &Value) -> bool {
-    value.is_number() || value.as_str().is_some_and(|text| !text.trim().is_empty())
-}
-
-fn plain(token: &Value) -> String {
-    token.as_str().map_or_else(|| token.to_string(), str::to_owned)
-}
-
-fn is_true(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Bool(flag)) => *flag,
-        Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
-        Some(Value::Number(number)) => number.as_f64().is_some_and(|number| number != 0.0),
-        _ => false,
-    }
-}
-
-/// The address with `rel="next"` of a `Link` header (RFC 8288).
-fn link(headers: &HeaderMap) -> Option<String> {
-    for value in headers.get_all(LINK) {
-        let mut rest = value.to_str().ok()?;
-        // Addresses may hold commas and semicolons: the brackets tell where one ends.
-        while let Some((_, after)) = rest.split_once('<') {
-            let (address, after) = after.split_once('>')?;
-            let end = after.find('<').unwrap_or(after.len());
-            let is_next = after[..end].split([';', ',']).any(|param| {
-                let (name, value) = param.split_once('=').unwrap_or((param, ""));
-                let value = value.trim().trim_matches('"');
-                name.trim().eq_ignore_ascii_case("rel") && value.split(' ').any(|rel| rel.eq_ignore_ascii_case("next"))
-            });
-            if is_next {
-                return Some(address.to_owned());
-            }
-            rest = &after[end..];
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_link_is_found_among_others() {
-        let next = |text: &'static str| link(&HeaderMap::from_iter([(LINK, text.parse().expect("a header"))]));
-        assert_eq!(
-            next(r#"<https://a/?p=2,3;x>; rel="next", <https://a/?p=9>; rel="last""#).as_deref(),
-            Some("https://a/?p=2,3;x")
-        );
-        assert_eq!(
-            next(r#"<https://a/1>; rel="prev", <https://a/2>; title="x"; rel=next"#).as_deref(),
-            Some("https://a/2")
-        );
-        assert_eq!(next(r#"<https://a/2>; rel="self next""#).as_deref(), Some("https://a/2"));
-        for none in ["", "<", "<>", r#"<https://a/2>; rel="last""#, "nothing", r#"rel="next""#] {
-            assert_eq!(next(none), None, "{none}");
-        }
-    }
 }

@@ -3,83 +3,21 @@
 //! The surprising fact: only what lies on the way of a pointer is parsed, and a record stays the text that was received,
 //! because what a parser makes of a number or a repeated key is not what the system said.
 
-use std::collections::BTreeMap;
+mod find;
 
 use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::stream::{ITEM, Identity, Records, Stream};
-use super::tables::Each;
+use super::stream::{ITEM, Identity, Stream};
 use crate::log::Outcome;
 use crate::secret::Secrets;
 use crate::{Record, Redactor, canonical};
 
-/// The records that the pointer leads to.
-pub(super) fn find(whole: &RawValue, records: &Records) -> Result<Vec<Box<RawValue>>, String> {
-    let mut places: Vec<&RawValue> = vec![whole];
-    for step in &records.steps {
-        let mut inside = Vec::new();
-        for place in places {
-            descend(place, step, records.may_lack, &mut inside)?;
-        }
-        places = inside;
-    }
-    let mut found = Vec::new();
-    for place in places {
-        match (place.get().as_bytes().first(), records.each) {
-            (Some(b'['), _) => found
-                .extend(serde_json::from_str::<Vec<Box<RawValue>>>(place.get()).map_err(|error| error.to_string())?),
-            (Some(b'{'), Each::Object) => {
-                let members: BTreeMap<String, Box<RawValue>> =
-                    serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
-                found.extend(members.into_values());
-            }
-            (Some(b'{'), Each::Item) => found.push(place.to_owned()),
-            (Some(b'n'), _) => {}
-            _ => return Err("where the records should be is neither a list nor an object".into()),
-        }
-    }
-    Ok(found)
-}
-
-/// Goes one step down. A member that is not there is an answer without records only where it is null, or may be lacking.
-fn descend<'a>(place: &'a RawValue, step: &str, may_lack: bool, inside: &mut Vec<&'a RawValue>) -> Result<(), String> {
-    let no_place = || Err(format!("it has no `{step}` where the records should be"));
-    match place.get().as_bytes().first() {
-        Some(b'{') => {
-            let members: BTreeMap<String, &RawValue> =
-                serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
-            if step == "*" {
-                inside.extend(members.into_values());
-                return Ok(());
-            }
-            match members.get(step) {
-                Some(member) => inside.push(member),
-                None if may_lack => {}
-                None => return no_place(),
-            }
-            Ok(())
-        }
-        Some(b'[') => {
-            let items: Vec<&RawValue> = serde_json::from_str(place.get()).map_err(|error| error.to_string())?;
-            if step == "*" {
-                inside.extend(items);
-                return Ok(());
-            }
-            match step.parse::<usize>().ok().and_then(|index| items.get(index)) {
-                Some(item) => inside.push(item),
-                None => return no_place(),
-            }
-            Ok(())
-        }
-        Some(b'n') => Ok(()),
-        _ => no_place(),
-    }
-}
+pub(super) use find::{at, find};
 
 /// Stands for bytes that are no UTF-8, for no text has it; only the record in which it stands is set aside.
-const NO_TEXT: char = '\u{ffff}';
+pub(super) const NO_TEXT: char = '\u{ffff}';
 
 /// A record that is none: what there is of it, and why it is none.
 pub(super) type Damaged = (String, &'static str);
@@ -116,17 +54,6 @@ pub(super) fn lines(text: &str) -> Result<(Vec<Box<RawValue>>, Vec<Damaged>), St
     let (records, broken) = whole(records);
     damaged.extend(broken);
     Ok((records, damaged))
-}
-
-/// A number's own digits, however many.
-pub(super) fn digits(text: &str, pointer: &str) -> Option<String> {
-    let mut place: &RawValue = serde_json::from_str(text).ok()?;
-    for step in pointer.split('/').skip(1) {
-        let mut inside = Vec::new();
-        descend(place, &step.replace("~1", "/").replace("~0", "~"), false, &mut inside).ok()?;
-        place = inside.pop()?;
-    }
-    Some(place.get().to_owned())
 }
 
 /// Makes raw records of a stream's texts.
@@ -244,7 +171,7 @@ fn named(text: &str, value: &Value, pointer: &str) -> Result<String, String> {
     let name = match value.pointer(pointer) {
         Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
         // A number that is too large to be one here: two of them must not become one.
-        Some(Value::Number(number)) if number.is_f64() => digits(text, pointer),
+        Some(Value::Number(number)) if number.is_f64() => find::digits(text, pointer),
         Some(Value::Number(number)) => Some(number.to_string()),
         Some(Value::Bool(flag)) => Some(flag.to_string()),
         _ => None,
@@ -297,51 +224,6 @@ fn remove(value: &mut Value, pointer: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn found(text: &str, pointer: &str, each: Each) -> Result<Vec<String>, String> {
-        found_or_lacking(text, pointer, each, false)
-    }
-
-    fn found_or_lacking(text: &str, pointer: &str, each: Each, may_lack: bool) -> Result<Vec<String>, String> {
-        let steps = pointer.split('/').skip(1).map(str::to_owned).collect();
-        let records = Records { steps, format: crate::engine::tables::RecordFormat::Json, each, may_lack };
-        let whole: &RawValue = serde_json::from_str(text).expect("valid JSON");
-        find(whole, &records).map(|found| found.iter().map(|record| record.get().to_owned()).collect())
-    }
-
-    #[test]
-    fn records_are_found_and_keep_their_text() {
-        let text = r#"{"items":[{"entries":[{"id": 1.0,"id":2}]},{"entries":[]},{"entries":null}]}"#;
-        assert_eq!(found(text, "/items/*/entries", Each::Item).expect("records"), [r#"{"id": 1.0,"id":2}"#]);
-        assert_eq!(found("[{\"a\":1}, 2]", "", Each::Item).expect("records"), ["{\"a\":1}", "2"]);
-        assert_eq!(
-            found(r#"{"data":{"b":{"x":2},"a":{"x":1}}}"#, "/data", Each::Object).expect("records"),
-            [r#"{"x":1}"#, r#"{"x":2}"#]
-        );
-        assert_eq!(found(r#"{"data":{"x":1}}"#, "/data", Each::Item).expect("one record"), [r#"{"x":1}"#]);
-        assert_eq!(found(r#"{"data":null}"#, "/data", Each::Item).expect("none"), Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_answer_without_the_place_of_records_is_no_empty_page() {
-        for (text, pointer) in
-            [(r#"{"error":"no"}"#, "/items"), ("[]", "/items"), ("7", ""), ("\"x\"", "/a"), (r#"{"a":7}"#, "/a")]
-        {
-            found(text, pointer, Each::Item).expect_err(text);
-        }
-    }
-
-    #[test]
-    fn a_place_that_may_be_lacking_is_an_empty_page_where_it_is_not_there() {
-        assert_eq!(
-            found_or_lacking(r#"{"nextPageToken":"x"}"#, "/entries", Each::Item, true).expect("none"),
-            Vec::<String>::new()
-        );
-        assert_eq!(found_or_lacking(r#"{"entries":[1]}"#, "/entries", Each::Item, true).expect("one"), ["1"]);
-        for text in [r#"{"entries":7}"#, "7", "[]"] {
-            found_or_lacking(text, "/entries", Each::Item, true).expect_err(text);
-        }
-    }
 
     #[test]
     fn several_items_are_named_by_one_record() {

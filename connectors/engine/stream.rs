@@ -54,6 +54,8 @@ pub(super) struct Records {
     pub(super) steps: Vec<String>,
     pub(super) format: RecordFormat,
     pub(super) each: Each,
+    /// The member in which a record is given the key under which it stands.
+    pub(super) key: Option<String>,
     /// Whether an answer without records lacks the place where they would be.
     pub(super) may_lack: bool,
 }
@@ -71,6 +73,7 @@ pub(super) struct Pages {
     pub(super) start: u64,
     pub(super) stop: Option<Stop>,
     pub(super) total: Option<String>,
+    pub(super) page_count: Option<String>,
     pub(super) more: Option<String>,
     /// The last page's token is where the next collection begins.
     pub(super) persist: bool,

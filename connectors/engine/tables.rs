@@ -110,6 +110,8 @@ pub(crate) struct Records {
     /// What the pointer leads to: an array of records (or one record), or an object whose members are the records.
     #[serde(default)]
     pub(super) each: Each,
+    /// Of `each = "object"`: the member in which a record is given the key under which it stands.
+    pub(super) key: Option<String>,
     /// Whether an answer without records lacks the place where they would be.
     #[serde(default)]
     pub(super) may_lack: bool,
@@ -129,6 +131,8 @@ pub(crate) enum Each {
     #[default]
     Item,
     Object,
+    /// The place is one record.
+    One,
 }
 
 /// `[paginate]`
@@ -148,6 +152,8 @@ pub(crate) struct Paginate {
     pub(super) stop: Option<Stop>,
     /// Pointer to the number of all records.
     pub(super) total: Option<String>,
+    /// Pointer to the number of all pages.
+    pub(super) total_pages: Option<String>,
     /// Pointer to a flag that is false on the last page.
     pub(super) more: Option<String>,
     #[serde(default)]

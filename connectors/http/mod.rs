@@ -4,6 +4,7 @@
 //! opens more than a log. The surprising fact: an answer counts as good only when it has been read to its end and makes
 //! sense, so that one cut short is asked for again like one that never came.
 
+mod answer;
 pub(crate) mod aws;
 pub(crate) mod azure;
 mod hosts;
@@ -13,21 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
+pub(crate) use answer::Head;
 pub(crate) use hosts::{Hosts, is_local};
 
 use crate::Error;
 use crate::limiter::Limiter;
 use crate::secret::Secrets;
 
+use answer::{credentials, redirected, said};
+
 /// Bytes of one answer; a page of 200 records has some hundred KB.
 const MAX_ANSWER: usize = 128 * 1024 * 1024;
-/// Bytes of an error's text that are shown.
-const MAX_SAID: usize = 500;
-/// Redirections of one request that are followed.
-const MAX_REDIRECTS: usize = 5;
 
 /// How long to insist.
 #[derive(Debug, Clone, Copy)]
@@ -204,18 +204,18 @@ impl Connection {
             map.insert(name, value);
         }
         let ask = Ask { target, method: Method::GET, url: url.clone(), headers: map, body: None, is_secret: false };
-        match self.ask(&ask, |headers, _, body| understand(headers, body)).await? {
+        match self.ask(&ask, |head, _, body| understand(&head.headers, body)).await? {
             Reply::Answer(answer) => Ok(answer),
             Reply::Skip | Reply::Stop => Err(bad_response(target, "there is nothing".into())),
         }
     }
 
-    /// Asks until there is an answer that `understand` makes sense of, or no hope. It gets the headers, the address that
-    /// answered, and the body.
+    /// Asks until there is an answer that `understand` makes sense of, or no hope. It gets status and headers, the address
+    /// that answered, and the body.
     pub(crate) async fn ask<T>(
         &self,
         ask: &Ask<'_>,
-        understand: impl Fn(&HeaderMap, &Url, Vec<u8>) -> Result<T, String> + Send + Sync,
+        understand: impl Fn(&Head, &Url, Vec<u8>) -> Result<T, String> + Send + Sync,
     ) -> Result<Reply<T>, Error> {
         let (mut refusals, mut failures, mut fresh, mut told) = (0, 0, false, Duration::ZERO);
         loop {
@@ -269,40 +269,37 @@ impl Connection {
         &self,
         ask: &Ask<'_>,
         fresh: bool,
-        understand: &(impl Fn(&HeaderMap, &Url, Vec<u8>) -> Result<T, String> + Send + Sync),
+        understand: &(impl Fn(&Head, &Url, Vec<u8>) -> Result<T, String> + Send + Sync),
     ) -> Result<Reply<T>, Failure> {
         let (mut url, mut redirects) = (ask.url.clone(), 0);
         loop {
-            let Received { status, headers, body, said } = self.send(ask, &url, fresh).await?;
+            let Received { head, body, said } = self.send(ask, &url, fresh).await?;
+            let status = head.status;
+            let waits = || wait::wait(status.as_u16(), &head.headers, &self.waits);
             if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
-                return ruled(
-                    ask.target,
-                    action,
-                    status.as_u16(),
-                    wait::wait(status.as_u16(), &headers, &self.waits),
-                    said,
-                );
+                return ruled(ask.target, action, status.as_u16(), waits(), said);
             }
-            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) && ask.method == Method::GET {
-                let to = headers.get(LOCATION).and_then(|value| value.to_str().ok()).and_then(|to| url.join(to).ok());
+            if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 redirects += 1;
-                if let Some(to) = to.filter(|_| redirects <= MAX_REDIRECTS) {
-                    url = to;
-                    continue;
-                }
+                url = redirected(ask, &url, &head.headers, redirects).map_err(|why| {
+                    let (target, source) = (ask.target.to_owned(), (!body.is_empty()).then(|| said.into()));
+                    let problem = format!("status {}: {why}", status.as_u16());
+                    Failure::Lasting(Error::BadResponse { target, problem, source })
+                })?;
+                continue;
             }
-            // 204 and the like have no body to make sense of.
-            if !status.is_success()
-                || (status != StatusCode::PARTIAL_CONTENT && status != StatusCode::OK && body.is_empty())
-            {
-                return Err(self.refusal(ask.target, status.as_u16(), &headers, said));
+            // 204 says itself that it has no body, 200 leaves it to whoever knows what was asked for.
+            let may_be_empty = [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::PARTIAL_CONTENT].contains(&status);
+            if !status.is_success() || (!may_be_empty && body.is_empty()) {
+                return Err(self.refusal(ask.target, status.as_u16(), &head.headers, said));
             }
             // Some say with a good answer that they want to be left alone for a while.
-            if let (Some(limiter), Some(wait)) = (&self.limiter, wait::wait(status.as_u16(), &headers, &self.waits)) {
+            if let (Some(limiter), Some(wait)) = (&self.limiter, waits()) {
                 limiter.rest(wait.min(self.patience.longest));
             }
-            return understand(&headers, &url, body).map(Reply::Answer).map_err(|problem| {
-                let (target, source) = (ask.target.to_owned(), Some(said.into()));
+            let said = (!body.is_empty()).then(|| said.into());
+            return understand(&head, &url, body).map(Reply::Answer).map_err(|problem| {
+                let (target, source) = (ask.target.to_owned(), said);
                 Failure::Passing(Error::BadResponse { target, problem, source }, None)
             });
         }
@@ -325,7 +322,7 @@ impl Connection {
             Failure::Passing(Error::Unreachable { target: ask.target.to_owned(), help, source }, None)
         };
         let mut response = self.http.execute(request).await.map_err(silence)?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let head = Head::of(&mut response);
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(silence)? {
             if body.len() + chunk.len() > self.max_answer {
@@ -337,7 +334,7 @@ impl Connection {
         let said = if ask.is_secret { "the answer is not repeated: it may hold a secret".into() } else { said(&body) };
         let said = credentials.iter().fold(said, |said, credential| said.replace(credential, "***"));
         let said = self.secrets.mask(&said).unwrap_or(said);
-        Ok(Received { status, headers, body, said })
+        Ok(Received { head, body, said })
     }
 
     /// The system answered with an error.
@@ -363,8 +360,7 @@ impl Connection {
 
 /// An answer, read to its end.
 struct Received {
-    status: StatusCode,
-    headers: HeaderMap,
+    head: Head,
     body: Vec<u8>,
     /// The system's own words, for a message.
     said: String,
@@ -393,13 +389,6 @@ fn ruled<T>(
             Err(Failure::Refused(Error::RateLimited { target: target.clone(), attempts: 0, source }, wait))
         }
     }
-}
-
-/// Secrets that a request carries: a system may send them back in its error.
-fn credentials(headers: &HeaderMap) -> Vec<String> {
-    let secret = headers.values().filter(|value| value.is_sensitive()).filter_map(|value| value.to_str().ok());
-    let words = secret.filter_map(|value| value.split(' ').next_back()).filter(|word| word.len() >= 6);
-    words.map(str::to_owned).collect()
 }
 
 /// What a failed request means for the next one, and how long the system wants to be left alone.
@@ -450,37 +439,5 @@ fn counted(error: Error, attempts: u32) -> Error {
     match error {
         Error::RateLimited { target, source, .. } => Error::RateLimited { target, attempts, source },
         other => other,
-    }
-}
-
-/// Code and message of an error, whatever the case of their keys; else the beginning of the text.
-fn said(body: &[u8]) -> String {
-    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let member = |value: &serde_json::Value, name: &str| {
-        let found = value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.clone())
-    };
-    let error = member(&value, "error").filter(serde_json::Value::is_object).unwrap_or_else(|| value.clone());
-    let text = |name: &str| member(&error, name).and_then(|value| value.as_str().map(str::to_owned));
-    let words: Vec<String> = [text("code"), text("message")].into_iter().flatten().collect();
-    let words = if words.is_empty() { String::from_utf8_lossy(body).into_owned() } else { words.join(": ") };
-    let words = if words.trim().is_empty() { "no explanation".to_owned() } else { words };
-    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MAX_SAID).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_is_told_in_the_words_of_the_system() {
-        let arm = br#"{"error":{"code":"AuthorizationFailed","message":"may not"}}"#;
-        assert_eq!(said(arm), "AuthorizationFailed: may not");
-        let old = br#"{"Code":"BadRequest","Message":"The start time cannot be more than 90 days in the past."}"#;
-        assert!(said(old).starts_with("BadRequest: The start time"));
-        assert_eq!(said(b"<html>\n\x1b[2J"), "<html>  [2J");
-        assert_eq!(said(b" "), "no explanation");
-        assert_eq!(said("é".repeat(9_000).as_bytes()).chars().count(), MAX_SAID);
-        assert_eq!(said(b"[[1]]"), "[[1]]");
     }
 }

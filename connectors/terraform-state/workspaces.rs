@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::stored::MAX_STATE;
-use crate::http::{self, Action, Ask, Authorise, Connection, Hosts, Patience, Reply};
+use crate::http::{self, Action, Ask, Authorise, Connection, Head, Hosts, Patience, Reply};
 use crate::limiter::{Limiter, Pace};
 use crate::params::Params;
 use crate::secret::Reference;
@@ -128,7 +128,7 @@ impl Workspaces {
         url: Url,
         target: &str,
     ) -> Result<Option<T>, Error> {
-        let understand = |_: &HeaderMap, _: &Url, body: Vec<u8>| {
+        let understand = |_: &Head, _: &Url, body: Vec<u8>| {
             let mut value: Value = serde_json::from_slice(&body).map_err(|error| format!("no JSON: {error}"))?;
             serde_json::from_value(value["data"].take()).map_err(|error| format!("not what was asked for: {error}"))
         };
