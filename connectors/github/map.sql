@@ -177,7 +177,8 @@ select
     s.t.sha as commit_sha,
     s.environment as stage,
     case when s.is_rollback then 'rollback' when s.run.event in ('workflow_dispatch', 'repository_dispatch') then 'manual' when s.run.event = 'schedule' then 'scheduled' when s.run.event is not null then 'automatic' end as trigger,
-    coalesce(s.run.triggering_actor.login, s.run.actor.login, s.t.creator.login) as requested_by,
+    -- a schedule names whoever wrote it last, which asks for nothing; who runs it again does
+    case when s.run.event = 'schedule' and s.attempt = 1 then null else coalesce(s.run.triggering_actor.login, s.run.actor.login, s.t.creator.login) end as requested_by,
     s.started_at,
     s.finished_at,
     -- it is as good as the worst of its jobs
