@@ -62,6 +62,9 @@ pub struct Unit {
     pub day: Option<Date>,
     /// Why the unit could not be read to its end; it is kept, reported, and makes the run that first meets it exit 2.
     pub incomplete: Option<String>,
+    /// Whether a record whose id another item's record has, with other content, is another record: then it is set aside.
+    /// Keys are `STREAM/ITEM/…`.
+    pub own_ids: bool,
     /// Cursor (stream, value) to commit together with this unit.
     pub cursor: Option<(String, String)>,
     /// What the system's own proof that its log is whole came to.

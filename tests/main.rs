@@ -34,6 +34,7 @@ mod sample;
 mod scenarios;
 mod standard;
 mod store;
+mod streams;
 mod terraform;
 mod trail;
 mod verify;

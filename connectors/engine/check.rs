@@ -6,8 +6,9 @@ use super::auth::Auth;
 use super::stream::{Body, ITEM, Identity, Items, Pages, Records, Request, Stream, Time};
 use super::tables::{self, Mode, OneOrMany, PageType};
 use super::template::{Template, TimeFormat};
+use super::together;
 use crate::Spec;
-use crate::catalog::nearest;
+use crate::log::windows::{DAY, HOUR};
 use crate::spec::{Kind, Transport};
 
 /// Name of the only stream of a folder.
@@ -25,8 +26,12 @@ pub(super) fn streams(spec: &Spec) -> Result<Vec<Stream>, Vec<String>> {
         }
     }
     problems.extend(refusals(&spec.errors));
-    names(spec, &streams, &mut problems);
-    let ordered = in_order(streams, &mut problems);
+    together::names(spec, &streams, &mut problems);
+    let whole = problems.is_empty();
+    let ordered = together::in_order(streams, &mut problems);
+    if whole {
+        together::nothing_for_nothing(&ordered, &mut problems);
+    }
     if problems.is_empty() { Ok(ordered) } else { Err(problems) }
 }
 
@@ -64,7 +69,7 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
         None if !spec.transport.contains(&Transport::Http) => &nothing,
         None => return Err("[request] is missing".into()),
     };
-    let stream = Stream {
+    let mut stream = Stream {
         name: name.to_owned(),
         kind,
         when: table.when.clone(),
@@ -85,7 +90,22 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
         setup: table.setup.as_ref().map(request).transpose().map_err(|problem| format!("[setup] {problem}"))?,
     };
     whole(&stream, spec.transport.contains(&Transport::Http))?;
+    if table.cursor.inclusive == Some(false) {
+        stream.time.before = before(&stream)?;
+    }
     Ok(stream)
+}
+
+/// How much earlier a log is asked for that leaves out the very second, or the very day, that it is asked for.
+fn before(stream: &Stream) -> Result<i64, String> {
+    // From the second page on such a log is asked for what follows the last record, and leaves out what happened with it.
+    if stream.pages.kind == PageType::LastRecord && stream.request.has_start_in(&stream.pages.param) {
+        return Err(format!(
+            "[cursor] inclusive = false: pages that go on from the time of the last record (`{}`) lose what happened in the same second; [paginate] must go on from what is unique, such as an id",
+            stream.pages.param
+        ));
+    }
+    Ok(if stream.templates().iter().any(|text| text.starts_with_day()) { DAY } else { 1 })
 }
 
 /// With the window in the query, where `[cursor]` says under which names.
@@ -125,6 +145,9 @@ fn whole(stream: &Stream, is_asked: bool) -> Result<(), String> {
             return Err("[cursor] mode is missing: window, since, feed or checkpoint".into());
         }
         (Kind::Events, _) => {}
+    }
+    if stream.mode == Some(Mode::Window) && is_asked && !templates.iter().any(|text| text.needs_window()) {
+        return Err("[cursor] mode = \"window\" asks for a time, and [request] has no ${window.…} (nor [cursor] `start` and `end`); a log that cannot be asked for a time is read with mode feed or checkpoint".into());
     }
     if stream.mode == Some(Mode::Feed) && stream.time.is_ascending {
         return Err("[cursor] a feed is newest first: order = \"asc\" is read with mode window or since".into());
@@ -168,91 +191,6 @@ fn refusals(errors: &tables::Errors) -> Vec<String> {
     let names = errors.retry_after.iter().filter(|name| name.parse::<reqwest::header::HeaderName>().is_err());
     let unnamed = names.map(|name| format!("[errors] retry_after: `{name}` is no name of a header"));
     errors.on.iter().filter(hides).map(problem).chain(unnamed).collect()
-}
-
-/// Names that a placeholder, `when` or `list` uses must be declared.
-fn names(spec: &Spec, streams: &[Stream], problems: &mut Vec<String>) {
-    let params: Vec<&str> = spec.params.keys().map(String::as_str).collect();
-    let secrets: Vec<&str> = spec.secrets.iter().map(String::as_str).collect();
-    let mut check = |kind: &str, name: &str, known: &[&str]| {
-        if !known.contains(&name) {
-            let meant = nearest(name, known.iter().copied()).map(|near| format!("; did you mean `{near}`?"));
-            let problem = format!("the {kind} `{name}` is not declared{}", meant.unwrap_or_default());
-            if !problems.contains(&problem) {
-                problems.push(problem);
-            }
-        }
-    };
-    for stream in streams {
-        for template in stream.templates() {
-            template.params().for_each(|name| check("parameter", name, &params));
-            template.secrets().for_each(|name| check("secret", name, &secrets));
-        }
-        stream.when.iter().for_each(|name| check("parameter", name, &params));
-        if let Items::Param(name) = &stream.items {
-            check("parameter", name, &params);
-        }
-    }
-    if spec.transport.contains(&Transport::Http) && !params.contains(&"base_url") {
-        problems.push("[params] base_url is missing: it is the place of every request".into());
-    }
-}
-
-/// Parents before children.
-fn in_order(mut streams: Vec<Stream>, problems: &mut Vec<String>) -> Vec<Stream> {
-    let mut ordered: Vec<Stream> = Vec::with_capacity(streams.len());
-    while !streams.is_empty() {
-        let ready = |stream: &Stream| match &stream.items {
-            Items::From { stream: parent, .. } => ordered.iter().any(|known| known.name == *parent),
-            _ => true,
-        };
-        let Some(next) = streams.iter().position(ready) else {
-            let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
-            problems.push(format!(
-                "[for_each] from: {} wait for a stream that does not exist, or for each other",
-                names.join(", ")
-            ));
-            break;
-        };
-        ordered.push(streams.remove(next));
-    }
-    for stream in &ordered {
-        let Items::From { stream: name, .. } = &stream.items else { continue };
-        let Some(parent) = ordered.iter().find(|known| known.name == *name) else { continue };
-        let has_window = stream.templates().iter().any(|text| text.needs_window());
-        match (parent.kind, stream.mode) {
-            (Kind::Events, Some(_)) => problems.push(format!(
-                "[cursor] {} is read for each record of {name}, in the window of that one: it has no mode",
-                stream.name
-            )),
-            (Kind::State, None) if has_window => problems.push(format!(
-                "[request] {} has ${{window.…}}, but {name} is a list of objects, without a window: [cursor] mode is missing: window, since or feed",
-                stream.name
-            )),
-            _ => {}
-        }
-    }
-    // What a stream is read for is taken out of a record once.
-    let mut pointers = BTreeMap::new();
-    for stream in &ordered {
-        let is_grandchild = ordered.iter().any(|known| {
-            matches!(&stream.items, Items::From { stream: parent, .. } if *parent == known.name)
-                && !matches!(known.items, Items::Whole)
-        });
-        if !is_grandchild && stream.templates().iter().any(|text| text.needs_parent()) {
-            problems.push(format!(
-                "[request] {} has ${{parent}}, but is not read for a stream that has a [for_each] itself",
-                stream.name
-            ));
-        }
-        if let Items::From { stream: parent, pointer } = &stream.items
-            && *pointers.entry(parent).or_insert(pointer) != pointer
-        {
-            problems
-                .push(format!("[for_each] {}: all streams that are read for {parent} take one pointer", stream.name));
-        }
-    }
-    ordered
 }
 
 /// Checks and reads a request.
@@ -384,12 +322,21 @@ fn time(table: &tables::Cursor, spec: &Spec) -> Result<Time, String> {
         fields,
         format: table.field_format.as_deref().map_or(Ok(TimeFormat::Rfc3339), TimeFormat::parse)?,
         initial: length(&table.initial, 30 * 86_400)?.min(kept),
-        max_window: table.max_window.as_deref().map(seconds).transpose()?,
+        max_window: table.max_window.as_deref().map(hours).transpose()?,
         overlap: length(&table.overlap, 3_600)?,
-        is_exclusive: table.inclusive == Some(false),
+        before: 0,
         is_ascending: table.order == Some(tables::Order::Asc),
         settle: length(&table.settle, 0)?,
     })
+}
+
+/// A length of time in whole hours.
+fn hours(text: &str) -> Result<i64, String> {
+    let whole = |seconds: &i64| *seconds > 0 && seconds % HOUR == 0;
+    seconds(text)
+        .ok()
+        .filter(whole)
+        .ok_or_else(|| format!("max_window: `{text}` is no number of hours or days: write 6h or 1d"))
 }
 
 fn identity(table: &tables::Identity, kind: Kind) -> Result<Identity, String> {

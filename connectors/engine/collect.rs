@@ -4,8 +4,8 @@
 //! follows from a record (`for_each.from`) is read before the cursor of that record's stream moves, unless that stream
 //! is a list of objects, which tells everything again next time, and whose objects may have logs with cursors of their own.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,8 +19,8 @@ use super::source::Reading;
 use super::stream::{Items, Stream};
 use super::tables::Action as Told;
 use super::template::Values;
-use super::{ask, events, state};
-use crate::http::{Action, Connection, Patience, Reply};
+use super::{ask, events, gone, state};
+use crate::http::{Action, Connection, Patience, Reply, Rules};
 use crate::limiter::{Limiter, Pace};
 use crate::secret::Secrets;
 use crate::spec::Kind;
@@ -33,6 +33,8 @@ pub(super) struct Session<'a> {
     pub(super) values: Values,
     pub(super) run: &'a Run,
     sink: &'a Sink,
+    /// What was found of lists of objects.
+    lists: Mutex<Lists>,
 }
 
 /// A record that others are read for.
@@ -43,6 +45,25 @@ pub(super) struct Parent {
     pub(super) of: Option<String>,
     /// `None`: it is not stored.
     pub(super) record_id: Option<String>,
+}
+
+/// How much of what names items was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    All,
+    /// All, but something was no record, and may have named an item.
+    Damaged,
+    /// Something could not be read this time.
+    Failed,
+}
+
+/// What was found of lists of objects.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    /// The items of each stream that has a log for each of them.
+    pub(super) met: HashMap<String, HashSet<String>>,
+    /// Lists of which something could not be read.
+    pub(super) unread: HashSet<String>,
 }
 
 /// A time that is read.
@@ -59,7 +80,11 @@ impl Collector for Reading {
                 session.note(&mut failed, &stream.name, error)?;
             }
         }
-        several(failed, roots().count())
+        if let Err(error) = gone::read_ends(&session).await {
+            session.note(&mut failed, "logs of what is gone", error)?;
+        }
+        let count = roots().count().max(failed.len());
+        several(failed, count)
     }
 
     fn ready(&self) -> Result<(), Error> {
@@ -91,12 +116,24 @@ impl Reading {
             .with_waits(self.errors.retry_after.iter().filter_map(|name| name.parse().ok()).collect())
             .with_limits(self.limits.max_bytes, self.silence())?;
         let authority = self.auth.authority(&values, &bare, Clock::at(run.now))?;
+        let mut connection = bare.with_authority(authority).with_rules(self.rules(false));
+        if let Some(rps) = self.limits.rps.filter(|rps| *rps > 0.0) {
+            connection =
+                connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps, self.limits.burst.unwrap_or(1)))));
+        }
+        Ok(Session { reading: self, connection, values, run, sink, lists: Mutex::default() })
+    }
+
+    /// What the description makes of answers; of what may be gone, that there is nothing any more.
+    fn rules(&self, may_be_gone: bool) -> Arc<Rules> {
         let rules = self.errors.on.clone();
-        let mut connection = bare.with_authority(authority).with_rules(Arc::new(move |status, body| {
+        Arc::new(move |status, body| {
             let told = |contains: &Option<String>| {
                 contains.as_ref().is_none_or(|text| memchr::memmem::find(body, text.as_bytes()).is_some())
             };
-            let rule = rules.iter().find(|rule| rule.status == status && told(&rule.body_contains))?;
+            let Some(rule) = rules.iter().find(|rule| rule.status == status && told(&rule.body_contains)) else {
+                return (may_be_gone && matches!(status, 404 | 410)).then_some(Action::Stop);
+            };
             Some(match rule.action {
                 Told::Retry => Action::Retry,
                 Told::Skip => Action::Skip,
@@ -104,12 +141,7 @@ impl Reading {
                 Told::Fail => Action::Fail,
                 Told::RefreshAuth => Action::RefreshAuth,
             })
-        }));
-        if let Some(rps) = self.limits.rps.filter(|rps| *rps > 0.0) {
-            connection =
-                connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps, self.limits.burst.unwrap_or(1)))));
-        }
-        Ok(Session { reading: self, connection, values, run, sink })
+        })
     }
 
     async fn read_secrets(&self) -> Result<Secrets, Error> {
@@ -125,7 +157,23 @@ impl Reading {
     }
 }
 
+impl<'a> Session<'a> {
+    /// The same, for what may be gone.
+    pub(super) fn of_the_gone(&self) -> Session<'a> {
+        Session {
+            connection: self.connection.clone().with_rules(self.reading.rules(true)),
+            values: self.values.clone(),
+            lists: Mutex::default(),
+            ..*self
+        }
+    }
+}
+
 impl Session<'_> {
+    pub(super) fn lists(&self) -> MutexGuard<'_, Lists> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Reads a stream that is not read for another.
     async fn root(&self, stream: &Stream) -> Result<(), Error> {
         let mut failed = Vec::new();
@@ -147,10 +195,14 @@ impl Session<'_> {
 
     async fn whole(&self, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
         let values = Values { item: item.map(str::to_owned), ..self.values.clone() };
-        self.set_up(stream, &values).await?;
-        match stream.kind {
-            Kind::State => state::read(self, stream, item).await,
-            Kind::Events => events::read(self, stream, values).await,
+        let ready = self.set_up(stream, &values).await;
+        match (&ready, stream.kind) {
+            (Err(_), _) => {
+                self.lists().unread.insert(stream.name.clone());
+                ready
+            }
+            (Ok(()), Kind::State) => state::read(self, stream, item).await,
+            (Ok(()), Kind::Events) => events::read(self, stream, values).await,
         }
     }
 
@@ -169,16 +221,21 @@ impl Session<'_> {
     }
 
     /// Reads whatever is read for records of `parent`.
-    pub(super) async fn children(&self, parent: &Stream, found: Vec<Parent>, window: Window) -> Result<(), Error> {
+    pub(super) async fn children(
+        &self,
+        parent: &Stream,
+        found: Vec<Parent>,
+        window: Window,
+        reach: Extent,
+    ) -> Result<(), Error> {
         let mut failed = Vec::new();
         let is_child = |stream: &&Stream| matches!(&stream.items, Items::From { stream, .. } if *stream == parent.name);
         let children: Vec<&Stream> = self.reading.streams.iter().filter(is_child).collect();
         let count = children.len();
         for child in children {
-            let stored = parent.identity.is_some();
             let read = async {
                 match child.kind {
-                    Kind::State => state::pass(self, child, &found, stored).await,
+                    Kind::State => state::pass(self, parent, child, &found, reach).await,
                     Kind::Events if child.mode.is_some() => events::each(self, child, &found).await,
                     Kind::Events => events::pass(self, child, &found, window).await,
                 }
@@ -205,7 +262,9 @@ impl Session<'_> {
     }
 
     pub(super) async fn send(&self, unit: Unit) -> Result<(), Error> {
-        self.sink.send(unit).await
+        let of = unit.key.split('/').next().unwrap_or_default();
+        let own_ids = self.reading.streams.iter().any(|stream| stream.name == of && stream.must_differ_by_item());
+        self.sink.send(Unit { own_ids, ..unit }).await
     }
 
     /// Asks the store, away from the threads that read.

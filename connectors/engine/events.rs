@@ -1,13 +1,14 @@
 //! Reads logs: window by window, every page of each; the cursor moves with the last unit of a window that was read whole.
 //!
-//! Late records are found by reading again what lies shortly before the cursor. The surprising fact: a page's token is
-//! never kept for the next collection, unless the system says that it is made for that (mode `checkpoint`).
+//! Late records are found by reading again what lies shortly before the cursor. A record counts as read only when all
+//! that is read for it has been. The surprising fact: a page's token is never kept for the next collection, unless the
+//! system says that it is made for that (mode `checkpoint`).
 
 use futures::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::collect::{Parent, Session, Window, several};
+use super::collect::{Extent, Parent, Session, Window, several};
 use super::pages::{Page, Walk};
 use super::parts::{Parts, short};
 use super::records::{self, Reader};
@@ -17,6 +18,9 @@ use super::tables::{Mode, PageType};
 use super::template::Values;
 use crate::log::{Hours, Outcome, streams, windows};
 use crate::{Error, Unit};
+
+/// Items that are read before what follows from them is: more of them would be read again where that fails.
+const BATCH: usize = 64;
 
 /// Reads a stream, or the item of it that `values` name.
 pub(super) async fn read(session: &Session<'_>, stream: &Stream, values: Values) -> Result<(), Error> {
@@ -37,10 +41,10 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, values: Values)
     };
     for (start, end) in pieces.into_iter().filter(|(start, end)| start < end) {
         let mut hours = Hours::of(&key, windows::pieces(start, end, reach.unit));
-        let asked = start - jiff::SignedDuration::from_secs(i64::from(stream.time.is_exclusive));
+        let asked = start - jiff::SignedDuration::from_secs(stream.time.before);
         let values = Values { window: Some((asked, end)), ..values.clone() };
         let parents = window(session, stream, &values, &mut hours, start).await?;
-        session.children(stream, parents, Some((start, end))).await?;
+        session.children(stream, parents, Some((start, end)), Extent::All).await?;
         // Reading again what lies before the cursor does not move it back.
         let is_new = cursor.is_none_or(|cursor| cursor < end || windows::is_ahead(cursor, session.run.now));
         let moved = is_new.then(|| (key.clone(), end.to_string()));
@@ -138,7 +142,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
                 session.send(unit).await?;
             }
         }
-        session.children(stream, parents, None).await?;
+        session.children(stream, parents, None, Extent::All).await?;
         let moved = page.checkpoint.filter(|next| Some(next) != place.as_ref());
         place = moved.clone().or(place);
         if moved.is_some() || !page.records.is_empty() || !page.damaged.is_empty() {
@@ -152,6 +156,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
 
 /// Reads the log of each object of a list, which has a cursor of its own.
 pub(super) async fn each(session: &Session<'_>, child: &Stream, found: &[Parent]) -> Result<(), Error> {
+    session.lists().met.entry(child.name.clone()).or_default().extend(found.iter().map(|parent| parent.item.clone()));
     let mut met = std::collections::HashSet::new();
     let items: Vec<Parent> = found.iter().filter(|parent| met.insert(parent.item.as_str())).cloned().collect();
     let (count, mut failed) = (items.len(), Vec::new());
@@ -176,23 +181,40 @@ pub(super) async fn each(session: &Session<'_>, child: &Stream, found: &[Parent]
 /// Reads a stream for records of another, which has no cursor of its own.
 pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent], window: Window) -> Result<(), Error> {
     let todo = not_read(session, child, found, window).await?;
-    let count = todo.len();
-    let (mut failed, mut parents) = (Vec::new(), Vec::new());
-    let mut reads = futures::stream::iter(todo)
-        .map(|(unit, parent)| async move {
-            let result = one(session, child, unit, &parent, window).await;
-            (parent.item, result)
-        })
-        .buffer_unordered(session.reading.concurrency(child));
-    while let Some((item, result)) = reads.next().await {
-        match result {
-            Ok(found) => parents.extend(found),
-            Err(error) => session.note(&mut failed, &item, error)?,
+    let mut failed = Vec::new();
+    let batch = if session.parents_in(child).is_some() { BATCH } else { todo.len().max(1) };
+    // Whatever is read for this one is told of none too.
+    let batches: Vec<_> = if todo.is_empty() { vec![&todo[..]] } else { todo.chunks(batch).collect() };
+    for batch in batches {
+        let (mut parents, mut read, before) = (Vec::new(), Vec::new(), failed.len());
+        let mut reads = futures::stream::iter(batch.to_vec())
+            .map(|(unit, parent)| async move {
+                let result = one(session, child, unit, &parent, window).await;
+                (parent.item, result)
+            })
+            .buffer_unordered(session.reading.concurrency(child));
+        while let Some((item, result)) = reads.next().await {
+            match result {
+                Ok((found, parts)) => {
+                    parents.extend(found);
+                    read.extend(parts);
+                }
+                Err(error) => session.note(&mut failed, &item, error)?,
+            }
+        }
+        drop(reads);
+        let reach = if failed.len() == before { Extent::All } else { Extent::Failed };
+        match session.children(child, parents, window, reach).await {
+            Ok(()) => {
+                for parts in read {
+                    session.send(parts.finish(None)).await?;
+                }
+            }
+            // What was read stays unfinished, so that the next collection reads it again, and what follows from it.
+            Err(error) => session.note(&mut failed, &child.name, error)?,
         }
     }
-    drop(reads);
-    session.children(child, parents, window).await?;
-    several(failed, count)
+    several(failed, todo.len())
 }
 
 /// Items that were not read yet as they are now, each with its unit.
@@ -234,14 +256,14 @@ async fn not_read(
         .collect())
 }
 
-/// Reads one item to its end: it is one unit.
+/// Reads one item to its end: it is one unit, which is given back without its last part where others are read for it.
 async fn one(
     session: &Session<'_>,
     child: &Stream,
     unit: Unit,
     Parent { item, of, .. }: &Parent,
     window: Window,
-) -> Result<Vec<Parent>, Error> {
+) -> Result<(Vec<Parent>, Option<Parts>), Error> {
     let values = Values { item: Some(item.clone()), parent: of.clone(), window, ..session.values.clone() };
     let prefix = session.reading.prefix(child);
     let reader = Reader { item: Some(item), ..session.reader(child, &prefix) };
@@ -262,6 +284,10 @@ async fn one(
             }
         }
     }
-    session.send(parts.finish(None)).await?;
-    Ok(parents)
+    if wanted.is_none() {
+        session.send(parts.finish(None)).await?;
+        return Ok((parents, None));
+    }
+    session.send(parts.take()).await?;
+    Ok((parents, Some(parts)))
 }

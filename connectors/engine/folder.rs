@@ -8,6 +8,7 @@ use super::check;
 use super::files;
 use super::source::Reading;
 use super::stream::Stream;
+use super::together;
 use crate::params::Params;
 use crate::spec::{Relation, Transport};
 use crate::{Collector, ConfigError, Connector, Source, Spec};
@@ -112,6 +113,10 @@ impl Folder {
             Auth::None
         });
         problems.extend(check::auth(&spec, &auth).into_iter().map(|problem| format!("connector.toml: {problem}")));
+        if problems.is_empty() {
+            let unused = together::unused(&spec, &streams, &auth);
+            problems.extend(unused.into_iter().map(|problem| format!("connector.toml: {problem}")));
+        }
         let mapping = files.remove("map.sql").unwrap_or_else(|| {
             problems.push("map.sql is missing".into());
             String::new()

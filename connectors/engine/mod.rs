@@ -12,10 +12,12 @@ mod collect;
 mod events;
 mod files;
 mod folder;
+mod gone;
 mod pages;
 mod parse;
 mod parts;
 mod records;
+mod snapshot;
 mod source;
 mod state;
 mod stream;
@@ -23,6 +25,7 @@ mod tables;
 mod template;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use auth::throwaway_rsa_key;
 pub(crate) use folder::Folder;

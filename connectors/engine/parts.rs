@@ -50,6 +50,11 @@ impl Parts {
         if self.bytes < PART_BYTES && self.unit.records.len() + self.unit.rejected.len() < PART_RECORDS {
             return None;
         }
+        Some(self.take())
+    }
+
+    /// What there is so far, as a part that is not the last.
+    pub(super) fn take(&mut self) -> Unit {
         self.bytes = 0;
         let Unit { key, etag, day, window, part, .. } = &self.unit;
         let next = Unit {
@@ -60,7 +65,7 @@ impl Parts {
             part: part + 1,
             ..Unit::default()
         };
-        Some(std::mem::replace(&mut self.unit, next))
+        std::mem::replace(&mut self.unit, next)
     }
 
     /// The last part.

@@ -135,7 +135,14 @@ impl Reading {
         let mut lines = Vec::new();
         for stream in &self.streams {
             if let Items::From { stream: parent, .. } = &stream.items {
-                lines.push(format!("{}: for each record of {parent}", stream.name));
+                let list = self.streams.iter().find(|known| known.name == *parent && known.kind == Kind::State);
+                let how = match (list, stream.kind, stream.mode) {
+                    (Some(_), Kind::State, _) => "for each object of",
+                    (Some(_), Kind::Events, Some(_)) => "the log of each object of",
+                    (Some(list), ..) if list.identity.is_some() => "once for each version of each object of",
+                    _ => "for each record of",
+                };
+                lines.push(format!("{}: {how} {parent}", stream.name));
                 continue;
             }
             for item in self.items(stream) {
@@ -184,6 +191,13 @@ fn encoded(item: &str) -> String {
     let text = percent_encoding::utf8_percent_encode(item, percent_encoding::NON_ALPHANUMERIC);
     // What names of things are made of stays readable.
     text.to_string().replace("%2D", "-").replace("%5F", "_").replace("%2E", ".").replace("%3A", ":")
+}
+
+/// The item whose key ends so.
+pub(super) fn item_of(end: &str) -> Option<String> {
+    let is_item = end != "-" && !end.contains(['/', '#']);
+    let text = percent_encoding::percent_decode_str(end).decode_utf8().ok()?;
+    is_item.then(|| text.into_owned())
 }
 
 type Texts = BTreeMap<String, String>;

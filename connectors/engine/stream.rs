@@ -89,8 +89,8 @@ pub(super) struct Time {
     pub(super) overlap: i64,
     pub(super) settle: i64,
     pub(super) is_ascending: bool,
-    /// What happened in the very second asked for does not come: a second more is asked for.
-    pub(super) is_exclusive: bool,
+    /// How much more is asked for, where what happened in the very second, or on the very day, asked for does not come.
+    pub(super) before: i64,
 }
 
 /// In place of a pointer: the item that the record was read for, where it has no name of its own.
@@ -125,6 +125,12 @@ pub(super) enum Items {
 }
 
 impl Stream {
+    /// Whether two items may have records of the same name, which are told apart by nothing then.
+    pub(super) fn must_differ_by_item(&self) -> bool {
+        !matches!(self.items, Items::Whole)
+            && matches!(&self.identity, Some(Identity::Event(pointers)) if !pointers.iter().any(|pointer| pointer == ITEM))
+    }
+
     /// All templates of its requests.
     pub(super) fn templates(&self) -> Vec<&Template> {
         self.setup.iter().chain([&self.request]).flat_map(Request::templates).collect()
@@ -132,6 +138,13 @@ impl Stream {
 }
 
 impl Request {
+    /// Whether the parameter of the query, or the place in the body, says from when on the log is asked for.
+    pub(super) fn has_start_in(&self, param: &str) -> bool {
+        let of_query = self.query.iter().any(|(name, text)| name == param && text.needs_start());
+        let texts = if let Some(Body::Json { texts, .. }) = &self.body { texts.as_slice() } else { &[] };
+        of_query || texts.iter().any(|(place, text)| place == param && text.needs_start())
+    }
+
     pub(super) fn templates(&self) -> Vec<&Template> {
         let mut templates = vec![&self.path];
         templates.extend(self.query.iter().map(|(_, text)| text));

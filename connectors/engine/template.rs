@@ -171,6 +171,15 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Start(_) | Part::End(_)))
     }
 
+    pub(super) fn needs_start(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Start(_)))
+    }
+
+    /// Whether it asks for whole days.
+    pub(super) fn starts_with_day(&self) -> bool {
+        self.0.contains(&Part::Start(TimeFormat::Date))
+    }
+
     /// Whether it is the item and nothing else: then that may be a whole address.
     pub(super) fn is_item(&self) -> bool {
         matches!(self.0.as_slice(), [Part::Item { .. }])

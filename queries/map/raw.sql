@@ -9,7 +9,8 @@ select
     r.record_id, coalesce(r.occurred_at, p.seen_at) as occurred_at, r.unit, r.position, r.batch_id, r.hash as raw_hash, r.record,
     p.record as previous, p.seen_at, p.other_at,
     is_tombstone(r.record_id) as deleted,
-    ends_with(r.unit, '/first') as first
+    -- an inventory that was interrupted and begun again may find what has changed since: that was something before
+    ends_with(r.unit, '/first') and p.record is null as first
 from {records} r
 left join previous_record p on p.record_id = r.record_id
 anti join replaced x

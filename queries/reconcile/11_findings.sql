@@ -42,7 +42,7 @@ failed_deployment as (
         ['low', 'medium', 'high'][max(list_position(['low', 'medium', 'high'], coalesce(v.severity, 'medium')))] as severity,
         'deployment' as subject_kind, r.subject_id, any_value(r.service) as service, any_value(r.environment) as environment,
         lower(coalesce(any_value(d.requested_by), '')) as actor,
-        'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control) as summary,
+        'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control, r.reason) as summary,
         list(r.control) as controls, bool_or(c.authorisation) as unauthorised, any_value(d.started_at) as started_at,
         greatest(any_value(d.started_at), max(r.failed_at)) as happened_at
     from failed r

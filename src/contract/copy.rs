@@ -154,11 +154,13 @@ impl Copy {
 
     fn authorise(&mut self, description: &mut Table) {
         let Some(Value::Table(auth)) = description.get_mut("auth") else { return };
+        let mut own = [].as_slice();
         match auth.get("type").and_then(Value::as_str) {
             // Its credentials are the machine's, which a test has not.
             Some("azure" | "aws_sigv4") => {
                 let bearer = [("type".to_owned(), Value::from("bearer")), ("token".to_owned(), "of-a-cloud".into())];
                 *auth = bearer.into_iter().collect();
+                own = &["tenant_id", "profile", "role_arn", "region"];
             }
             Some("session") => {
                 self.login_pointer = auth.get("pointer").and_then(Value::as_str).map(str::to_owned);
@@ -167,6 +169,14 @@ impl Copy {
                 }
             }
             _ => {}
+        }
+        // What only they needed is said for nothing now.
+        let text = description.to_string();
+        for name in own.iter().filter(|name| !text.contains(&format!("param.{name}"))) {
+            if let Some(Value::Table(params)) = description.get_mut("params") {
+                params.remove(*name);
+            }
+            self.source.remove(*name);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What every folder is put through: a system that misbehaves in all the ways that systems do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,7 @@ use super::server::Server;
 use super::system::{self, Mishap, System};
 use crate::error::with_causes;
 
-/// Places at which a collection is killed.
+/// Places at which a collection is killed, besides those where it goes on to another stream.
 const KILLS: usize = 12;
 
 /// A folder that asks our system.
@@ -32,6 +33,13 @@ pub(super) fn time_of(poll: usize) -> Timestamp {
     first + SignedDuration::from_hours(24 * i64::try_from(poll).unwrap_or_default())
 }
 
+/// After how many units a collection is killed: wherever it goes on to another stream, and in between.
+fn kills(units: &[Unit]) -> BTreeSet<usize> {
+    let stream = |at: usize| units[at].key.split('/').next();
+    let turns = (1..units.len()).filter(|at| stream(at - 1) != stream(*at));
+    turns.chain((0..units.len()).step_by(units.len().div_ceil(KILLS).max(1))).collect()
+}
+
 impl Stage<'_> {
     /// From now on the system gives this.
     pub(super) fn set(&self, poll: &Poll, mishap: Mishap) {
@@ -41,6 +49,14 @@ impl Stage<'_> {
         // Another address of the same machine: a place that nobody has named.
         let elsewhere = self.elsewhere.url().replace("127.0.0.1", "localhost");
         let system = System::new(&self.server.url(), &elsewhere, self.copy, poll, mishap);
+        let system = Arc::new(Mutex::new(system));
+        self.server.answer_by(move |asked| system.lock().unwrap_or_else(PoisonError::into_inner).answer(asked));
+    }
+
+    /// From now on the system gives this, but for one stream.
+    fn set_failing(&self, poll: &Poll, stream: &str) {
+        let mut system = System::new(&self.server.url(), "", self.copy, poll, Mishap::Nothing);
+        system.failing = Some(stream.to_owned());
         let system = Arc::new(Mutex::new(system));
         self.server.answer_by(move |asked| system.lock().unwrap_or_else(PoisonError::into_inner).answer(asked));
     }
@@ -92,10 +108,12 @@ impl Stage<'_> {
         for (number, poll) in self.fixtures.polls.iter().enumerate() {
             let (units, result) = self.ask(&whole, collector, poll, Mishap::Nothing, time_of(number));
             let killed = self.killed(&whole, collector, poll, number, &units);
+            let failed = self.failed(&whole, collector, poll, number, &units);
             whole.apply(&units);
             let problem = result.err().map(|error| with_causes(&error)).or_else(|| self.leaked(&units));
             report.check(&format!("collection {} is read to its end", number + 1), problem);
             report.check(&format!("collection {} may be killed at any moment", number + 1), killed);
+            report.check(&format!("collection {} may fail at any stream", number + 1), failed);
         }
         if whole.records.is_empty() {
             report.bad("records come out", "not one record was read".into());
@@ -164,22 +182,62 @@ impl Stage<'_> {
     ) -> Option<String> {
         let mut expected = before.clone();
         expected.apply(units);
-        let step = units.len().div_ceil(KILLS).max(1);
-        for kill in (0..units.len()).step_by(step) {
+        for kill in kills(units) {
             let mut memory = before.clone();
             memory.apply(&units[..kill]);
-            let (rest, result) = self.ask(&memory, collector, poll, Mishap::Nothing, time_of(number));
-            memory.apply(&rest);
-            if let Err(error) = result {
-                return Some(format!("killed after {kill} of {} units: {}", units.len(), with_causes(&error)));
-            }
-            if memory.content() != expected.content() {
-                let lost = expected.content().into_iter().find(|key| !memory.content().contains(key));
-                let what = lost.map_or("something is there twice".to_owned(), |(id, _)| format!("{id} is lost"));
-                return Some(format!("killed after {kill} of {} units, {what}", units.len()));
+            if let Some(problem) = self.again(&mut memory, &expected, collector, poll, number) {
+                return Some(format!("killed after {kill} of {} units: {problem}", units.len()));
             }
         }
         None
+    }
+
+    /// Where one stream could not be read for a while, the next collection leaves what one that went through leaves.
+    fn failed(
+        &self,
+        before: &Memory,
+        collector: &dyn Collector,
+        poll: &Poll,
+        number: usize,
+        units: &[Unit],
+    ) -> Option<String> {
+        if self.copy.is_files {
+            return None;
+        }
+        let mut expected = before.clone();
+        expected.apply(units);
+        let streams: BTreeSet<&String> = poll.keys().map(|(stream, _)| stream).collect();
+        for stream in streams {
+            let mut memory = before.clone();
+            self.set_failing(poll, stream);
+            let (units, _) = memory.ask(collector, time_of(number));
+            memory.apply(&units);
+            if let Some(problem) = self.again(&mut memory, &expected, collector, poll, number) {
+                return Some(format!("while {stream} failed: {problem}"));
+            }
+        }
+        None
+    }
+
+    /// Collects once more, all being well; what is wrong then.
+    fn again(
+        &self,
+        memory: &mut Memory,
+        expected: &Memory,
+        collector: &dyn Collector,
+        poll: &Poll,
+        number: usize,
+    ) -> Option<String> {
+        let (rest, result) = self.ask(memory, collector, poll, Mishap::Nothing, time_of(number));
+        memory.apply(&rest);
+        if let Err(error) = result {
+            return Some(with_causes(&error));
+        }
+        if memory.content() == expected.content() {
+            return None;
+        }
+        let lost = expected.content().into_iter().find(|key| !memory.content().contains(key));
+        Some(lost.map_or("something is there twice".to_owned(), |(id, _)| format!("{id} is lost")))
     }
 
     fn twice(&self, collector: &dyn Collector, poll: &Poll) -> Option<String> {

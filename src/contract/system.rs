@@ -30,6 +30,9 @@ pub(super) enum Mishap {
     Forbidden,
 }
 
+/// A status that no description makes anything of, and that nobody waits for.
+const FAILS: u16 = 418;
+
 /// One collection's worth of a system.
 #[derive(Debug)]
 pub(super) struct System {
@@ -40,6 +43,8 @@ pub(super) struct System {
     pub(super) origins: Vec<String>,
     pub(super) login_pointer: Option<String>,
     pub(super) mishap: Mishap,
+    /// A stream that cannot be read.
+    pub(super) failing: Option<String>,
     served: HashMap<(String, String), usize>,
     last: (String, String),
     refused: HashMap<String, usize>,
@@ -56,6 +61,7 @@ impl System {
             origins: copy.origins.clone(),
             login_pointer: copy.login_pointer.clone(),
             mishap,
+            failing: None,
             served: HashMap::new(),
             last: Default::default(),
             refused: HashMap::new(),
@@ -88,6 +94,9 @@ impl System {
             _ => {}
         }
         let place = self.place(asked);
+        if self.failing.as_ref() == Some(&place.0) {
+            return Answer::status(FAILS, "not now");
+        }
         self.last.clone_from(&place);
         self.page(&place)
     }

@@ -1,7 +1,7 @@
 //! Commits what a collector handed over: records, what could not be read, the window they came from and the cursor, in
 //! one transaction. Reading the same thing again changes nothing but the time of reading.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use changetrail_connectors::{Record, Rejected, Unit, hex};
 use duckdb::Appender;
@@ -140,9 +140,12 @@ impl Db {
             ("first", times().min().map_or(Value::Null, Value::Time)),
             ("last", times().max().map_or(Value::Null, Value::Time)),
         ];
+        let taken = self.set_aside_taken(&params[..1], now, incoming)?;
+        committed.kept -= taken.len() as u64;
+        committed.quarantined += taken.len() as u64;
         self.run("known records", sql!("store/known.sql"), &params)?;
         self.run("repeated records", sql!("store/repeated.sql"), &params)?;
-        let mut lines = self.store_new(&batch, incoming)?;
+        let mut lines = self.store_new(&batch, incoming, &taken)?;
         committed.stored = lines.len() as u64;
         let mut set_aside = Vec::new();
         if committed.quarantined > 0 {
@@ -220,9 +223,54 @@ impl Db {
         Ok(committed)
     }
 
+    /// Sets records aside whose id a record of another item has, with other content; gives their places.
+    fn set_aside_taken(
+        &self,
+        source: &[(&str, Value)],
+        now: Timestamp,
+        incoming: &[Incoming],
+    ) -> Result<HashSet<usize>, Error> {
+        if !incoming.iter().any(|incoming| incoming.unit.own_ids && !incoming.unit.records.is_empty()) {
+            return Ok(HashSet::new());
+        }
+        self.run("records whose id is taken", sql!("store/taken.sql"), source)?;
+        let (_, rows) = self.rows("select place, item from taken_record", &[])?;
+        let owners: HashMap<usize, &str> = rows
+            .iter()
+            .filter_map(|row| match row.as_slice() {
+                [Value::Int(place), Value::Text(item)] => Some((usize::try_from(*place).ok()?, item.as_str())),
+                _ => None,
+            })
+            .collect();
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let mut quarantine = self.appender("incoming_quarantine")?;
+        let records = incoming.iter().flat_map(|Incoming { unit, .. }| unit.records.iter().map(move |it| (unit, it)));
+        for (place, (unit, record)) in records.enumerate() {
+            let Some(owner) = owners.get(&place) else { continue };
+            let rejected = Rejected {
+                position: format!("record {}", record.position),
+                error: format!(
+                    "another record has its id, `{}`, read for {owner}: ${{item}} belongs into event_id",
+                    record.record_id
+                ),
+                body: record.body.clone(),
+                day: record.occurred_at.map(|time| time.to_zoned(TimeZone::UTC).date()).or(unit.day),
+            };
+            append_rejected(&mut quarantine, unit, &rejected, today)?;
+        }
+        quarantine.flush().map_err(failed)?;
+        self.run("records set aside", sql!("store/leave_taken.sql"), &[])?;
+        Ok(owners.into_keys().collect())
+    }
+
     /// Appends the records that are neither known nor repeated: straight into their table, borrowed, the one place where
     /// many bytes pass.
-    fn store_new<'a>(&self, batch: &Batch<'_>, incoming: &'a [Incoming]) -> Result<Vec<Line<'a>>, Error> {
+    fn store_new<'a>(
+        &self,
+        batch: &Batch<'_>,
+        incoming: &'a [Incoming],
+        taken: &HashSet<usize>,
+    ) -> Result<Vec<Line<'a>>, Error> {
         let (_, rows) = self.rows(sql!("store/left_out.sql"), &[])?;
         let left_out: HashSet<usize> = rows
             .iter()
@@ -237,7 +285,7 @@ impl Db {
         });
         let mut lines = Vec::new();
         for (index, (unit, record, hash)) in records.enumerate() {
-            if left_out.contains(&index) {
+            if left_out.contains(&index) || taken.contains(&index) {
                 continue;
             }
             let received = record.received_hmac.map(|hmac| hex(&hmac));
@@ -294,6 +342,7 @@ fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
         Value::Int(i64::from(unit.part)),
         Value::Bool(unit.last),
         unit.incomplete.as_deref().map_or(Value::Null, text),
+        Value::Bool(unit.own_ids),
     ];
     row(appender, &cells)
 }

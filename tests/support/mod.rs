@@ -2,6 +2,7 @@
 
 pub(crate) mod emulator;
 pub(crate) mod fake;
+pub(crate) mod harbour;
 pub(crate) mod place;
 pub(crate) mod shorthand;
 pub(crate) mod table;

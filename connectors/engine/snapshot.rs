@@ -1,0 +1,208 @@
+//! Holds a list of current objects against what is stored: which of them are new, changed, as they were, or gone.
+//!
+//! The surprising fact: content may return to what it was before, and an object may come back from the dead; either gets
+//! a name of its own, or the store would take it for what it has already.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::collect::Session;
+use super::pages::Walk;
+use super::parts::Parts;
+use super::records::{Reader, Version};
+use super::stream::Stream;
+use super::template::Values;
+use crate::http::bad_response;
+use crate::log::Outcome;
+use crate::{Error, Record};
+
+/// What the version of a record begins with that says that its object is gone.
+const DELETED: &str = "deleted-";
+/// Between a version and the time at which it came back.
+const AGAIN: char = '@';
+
+/// A snapshot that is being taken, held against what is stored. Several items may be read into it at once.
+pub(super) struct Snapshot {
+    time: Timestamp,
+    known: Mutex<Known>,
+}
+
+/// A version, and the item in which it was met.
+type Met = (String, Option<String>);
+
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// The latest record of each object.
+    latest: HashMap<String, String>,
+    /// What was met, with its version, and the item that it was met in.
+    met: HashMap<String, Met>,
+    /// Something was left out that may have been an object.
+    pub(super) partial: bool,
+    /// Something was read in more than one page.
+    pub(super) paged: bool,
+}
+
+/// What a version of an object is stored as.
+pub(super) struct Name {
+    pub(super) record_id: String,
+    /// It is what the object was when it was last seen.
+    pub(super) is_known: bool,
+}
+
+impl Snapshot {
+    /// Beginning with what the store has of the units whose keys begin so.
+    pub(super) async fn load(session: &Session<'_>, prefix: String) -> Result<Self, Error> {
+        let ids = session.asked(move |seen| seen.objects(&prefix)).await?;
+        let latest = ids.into_iter().map(|id| (object_of(&id).to_owned(), id)).collect();
+        Ok(Self { time: session.run.now, known: Mutex::new(Known { latest, ..Known::default() }) })
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that objects are there. Those of two items may have one name, and would be taken for versions of each other.
+    pub(super) fn meet<'a>(
+        &self,
+        stream: &Stream,
+        item: Option<&str>,
+        versions: impl Iterator<Item = &'a Version>,
+    ) -> Result<(), Error> {
+        let mut known = self.known();
+        for Version { object, version } in versions {
+            if let Some((other, met_in)) = known.met.get(object)
+                && other != version
+                && met_in.as_deref() != item
+            {
+                let problem = format!(
+                    "the object `{object}` is another one for {} than for {}: ${{item}} belongs into object_id",
+                    item.unwrap_or_default(),
+                    met_in.as_deref().unwrap_or_default()
+                );
+                return Err(bad_response(&stream.name, problem));
+            }
+            known.met.insert(object.clone(), (version.clone(), item.map(str::to_owned)));
+        }
+        Ok(())
+    }
+
+    /// Names versions, in their order.
+    pub(super) async fn names(
+        &self,
+        session: &Session<'_>,
+        versions: Vec<Option<Version>>,
+    ) -> Result<Vec<Option<Name>>, Error> {
+        let plain = |version: &Version| format!("{}@{}", version.object, version.version);
+        let is_changed = |version: &&Version| {
+            self.known().latest.get(&version.object).is_some_and(|id| version_of(id) != version.version)
+        };
+        let changed: Vec<String> = versions.iter().flatten().filter(is_changed).map(plain).collect();
+        let asked = changed.clone();
+        let stored = if asked.is_empty() { Vec::new() } else { session.asked(move |seen| seen.stored(&asked)).await? };
+        let returned: HashSet<String> =
+            changed.into_iter().zip(stored).filter(|(_, stored)| *stored).map(|(id, _)| id).collect();
+        let mut known = self.known();
+        let mut name = |version: Version| {
+            if let Some(id) = known.latest.get(&version.object).filter(|id| version_of(id) == version.version) {
+                return Name { record_id: id.clone(), is_known: true };
+            }
+            let mut record_id = plain(&version);
+            if returned.contains(&record_id) {
+                record_id = format!("{record_id}{AGAIN}{}", self.time);
+            }
+            known.latest.insert(version.object, record_id.clone());
+            Name { record_id, is_known: false }
+        };
+        Ok(versions.into_iter().map(|version| version.map(&mut name)).collect())
+    }
+
+    /// Objects that were known and not met.
+    fn gone(&self, stream: &Stream) -> Vec<String> {
+        let known = self.known();
+        if known.partial || stream.identity.is_none() {
+            return Vec::new();
+        }
+        let is_gone = |(object, id): &(&String, &String)| {
+            !known.met.contains_key(*object) && !version_of(id).starts_with(DELETED)
+        };
+        let mut gone: Vec<String> = known.latest.iter().filter(is_gone).map(|(object, _)| object.clone()).collect();
+        gone.sort_unstable();
+        gone
+    }
+
+    /// Whoever lost a permission is often told of nothing rather than refused: that would accuse of deleting everything.
+    pub(super) fn not_emptied(
+        &self,
+        session: &Session<'_>,
+        stream: &Stream,
+        item: Option<&str>,
+        is_told: bool,
+    ) -> Result<(), Error> {
+        let objects = self.gone(stream).len();
+        if objects < 2 || is_told || session.run.since.is_some() || !self.known().met.is_empty() {
+            return Ok(());
+        }
+        let target = item.map_or_else(|| stream.name.clone(), |item| format!("{}/{item}", stream.name));
+        Err(Error::Emptied { target, objects })
+    }
+
+    /// Reads a list once more, only for which objects there are.
+    async fn look_again(&self, session: &Session<'_>, stream: &Stream, values: &Values) -> Result<(), Error> {
+        let prefix = session.reading.prefix(stream);
+        let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+        let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
+        while let Some(page) = walk.next().await? {
+            let mut known = self.known();
+            known.partial |= !page.damaged.is_empty();
+            for text in &page.records {
+                match reader.read(text.get()).1 {
+                    Some(version) => drop(known.met.insert(version.object, (version.version, values.item.clone()))),
+                    None => known.partial = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After a whole snapshot, of these walks: a record for each object that is gone.
+    pub(super) async fn deletions(
+        &self,
+        session: &Session<'_>,
+        stream: &Stream,
+        walks: &[Values],
+        parts: &mut Parts,
+    ) -> Result<(), Error> {
+        // A list that is changed while its pages are read moves objects over their edges: gone is what is missed twice.
+        if self.known().paged && !self.gone(stream).is_empty() {
+            for values in walks {
+                self.look_again(session, stream, values).await?;
+            }
+        }
+        let gone = self.gone(stream);
+        let prefix = session.reading.prefix(stream);
+        let reader = session.reader(stream, &prefix);
+        for object in gone {
+            let name = object.strip_prefix(&prefix).unwrap_or(&object);
+            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%25", "%")})
+                .to_string();
+            let record_id = format!("{object}@{DELETED}{}", self.time);
+            let record = Record { record_id, occurred_at: Some(self.time), body, received_hmac: None, position: 0 };
+            if let Some(unit) = parts.add(Outcome::Keep(record), "", &reader) {
+                session.send(unit).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn object_of(record_id: &str) -> &str {
+    record_id.split_once('@').map_or(record_id, |(object, _)| object)
+}
+
+/// Without the time at which it came back.
+fn version_of(record_id: &str) -> &str {
+    let version = record_id.split_once('@').map_or("", |(_, version)| version);
+    version.split_once(AGAIN).map_or(version, |(version, _)| version)
+}
