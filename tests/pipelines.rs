@@ -238,7 +238,12 @@ fn emptied(shape: Json) -> Json {
         Json::Object(members) => members
             .into_iter()
             .filter(|(name, _)| name != "nextPageToken" && name != "continuationToken")
-            .map(|(name, value)| (name, if value.is_array() { json!([]) } else { value }))
+            .map(|(name, value)| match value {
+                Json::Array(_) => (name, json!([])),
+                // There is no more of nothing.
+                Json::Bool(_) => (name, json!(false)),
+                value => (name, value),
+            })
             .collect(),
         _ => json!([]),
     }
