@@ -218,7 +218,11 @@ impl<'a> Walk<'a> {
         let Some(pointer) = &self.stream.pages.more else { return Ok(None) };
         // Where nothing is said of what is empty, nothing is said of what is false either.
         let silence = answer.is_nothing || self.stream.records.may_lack;
-        let more = answer.said.more.unwrap_or(silence.then_some(false));
+        let more = match answer.said.more {
+            Some(Ok(more)) => Some(more),
+            Some(Err(_)) => None,
+            None => silence.then_some(false),
+        };
         more.map(Some).ok_or_else(|| format!("it does not say whether there is more: no flag at {pointer}"))
     }
 

@@ -23,8 +23,8 @@ pub(in crate::engine) enum Token {
 pub(super) struct Said {
     /// What names the next page, or why that cannot be told.
     token: Option<Result<Token, String>>,
-    /// Whether there is more; `Some(None)` where something says it that is no flag.
-    pub(super) more: Option<Option<bool>>,
+    /// Whether there is more, or what should say so and is no flag.
+    pub(super) more: Option<Result<bool, String>>,
     /// How many there are in all: records or pages.
     pub(super) total: Option<u64>,
 }
@@ -44,7 +44,9 @@ impl Said {
             (_, Some(name)) => headers.get(name).map(|value| text_of(value).map(|text| Token::Text(text.into()))),
             (_, None) => at(&pages.pointer).and_then(|place| token(place).transpose()),
         };
-        let more = at(&pages.more).filter(|place| place.get() != "null").map(flag);
+        let more = at(&pages.more)
+            .filter(|place| place.get() != "null")
+            .map(|place| flag(place).ok_or_else(|| place.get().to_owned()));
         let total = at(&pages.total).or_else(|| at(&pages.page_count)).and_then(number);
         Self { token: token.filter(|token| !is_blank(token)), more, total }
     }
