@@ -151,6 +151,16 @@ pub enum Error {
         /// What the system said, if it said something.
         source: Option<Cause>,
     },
+    /// An answer whose status is an error that has no kind of its own here.
+    #[error("unusable answer from {target}: status {status}")]
+    Status {
+        /// System and place.
+        target: String,
+        /// The status of HTTP.
+        status: u16,
+        /// What the system said.
+        source: Cause,
+    },
     /// A list of objects that has none, and had some.
     #[error("the list `{target}` is empty, and had {objects} objects: they are not taken for deleted")]
     Emptied {
@@ -257,6 +267,7 @@ impl Error {
                     .into(),
             ),
             Self::BadResponse { .. }
+            | Self::Status { .. }
             | Self::Secret { .. }
             | Self::Decode { .. }
             | Self::WriterStopped

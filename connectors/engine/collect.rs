@@ -49,7 +49,7 @@ pub(super) struct Parent {
 
 /// How much of what names items was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum Reach {
     All,
     /// All, but something was no record, and may have named an item.
     Damaged,
@@ -226,7 +226,7 @@ impl Session<'_> {
         parent: &Stream,
         found: Vec<Parent>,
         window: Window,
-        reach: Extent,
+        reach: Reach,
     ) -> Result<(), Error> {
         let mut failed = Vec::new();
         let is_child = |stream: &&Stream| matches!(&stream.items, Items::From { stream, .. } if *stream == parent.name);

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::collect::{Extent, Parent, Session, Window, several};
+use super::collect::{Parent, Reach, Session, Window, several};
 use super::pages::{Page, Walk};
 use super::parts::{Parts, short};
 use super::records::{self, Reader};
@@ -44,7 +44,7 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, values: Values)
         let asked = start - jiff::SignedDuration::from_secs(stream.time.before);
         let values = Values { window: Some((asked, end)), ..values.clone() };
         let parents = window(session, stream, &values, &mut hours, start).await?;
-        session.children(stream, parents, Some((start, end)), Extent::All).await?;
+        session.children(stream, parents, Some((start, end)), Reach::All).await?;
         // Reading again what lies before the cursor does not move it back.
         let is_new = cursor.is_none_or(|cursor| cursor < end || windows::is_ahead(cursor, session.run.now));
         let moved = is_new.then(|| (key.clone(), end.to_string()));
@@ -142,7 +142,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
                 session.send(unit).await?;
             }
         }
-        session.children(stream, parents, None, Extent::All).await?;
+        session.children(stream, parents, None, Reach::All).await?;
         let moved = page.checkpoint.filter(|next| Some(next) != place.as_ref());
         place = moved.clone().or(place);
         if moved.is_some() || !page.records.is_empty() || !page.damaged.is_empty() {
@@ -203,7 +203,7 @@ pub(super) async fn pass(session: &Session<'_>, child: &Stream, found: &[Parent]
             }
         }
         drop(reads);
-        let reach = if failed.len() == before { Extent::All } else { Extent::Failed };
+        let reach = if failed.len() == before { Reach::All } else { Reach::Failed };
         match session.children(child, parents, window, reach).await {
             Ok(()) => {
                 for parts in read {

@@ -99,7 +99,7 @@ async fn read_end(session: &Session<'_>, stream: &Stream, item: &str) -> Result<
     };
     let is_final = match &result {
         Ok(()) | Err(Error::Forbidden { .. }) => true,
-        Err(Error::BadResponse { problem, .. }) => problem.starts_with("status 4"),
+        Err(Error::Status { status, .. }) => *status < 500,
         Err(_) => false,
     };
     if is_final {

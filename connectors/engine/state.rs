@@ -10,7 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::collect::{Extent, Parent, Session, several};
+use super::collect::{Parent, Reach, Session, several};
 use super::pages::Walk;
 use super::parts::{Parts, short};
 use super::records::{self, Reader, Version};
@@ -38,7 +38,7 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
         session.lists().unread.insert(stream.name.clone());
     }
     let found = listed?;
-    let reach = if snapshot.known().partial { Extent::Damaged } else { Extent::All };
+    let reach = if snapshot.known().partial { Reach::Damaged } else { Reach::All };
     snapshot.deletions(session, stream, &[values], &mut parts).await?;
     session.send(parts.finish(Some((key, session.run.now.to_string())))).await?;
     session.children(stream, found, None, reach).await
@@ -51,7 +51,7 @@ pub(super) async fn pass(
     parent: &Stream,
     child: &Stream,
     found: &[Parent],
-    reach: Extent,
+    reach: Reach,
 ) -> Result<(), Error> {
     let is_list = parent.kind == Kind::State;
     let whole_key = key(child, None);
@@ -92,9 +92,9 @@ pub(super) async fn pass(
     }
     drop(reads);
     if let Some(shared) = shared {
-        shared.known().partial |= reach != Extent::All;
+        shared.known().partial |= reach != Reach::All;
     }
-    if failed.is_empty() && reach != Extent::Failed {
+    if failed.is_empty() && reach != Reach::Failed {
         // A list that is stored and told of nothing was asked about that itself.
         let is_told = items.is_empty() && parent.identity.is_some();
         match shared.map_or(Ok(()), |shared| shared.not_emptied(session, child, None, is_told)) {
@@ -110,14 +110,14 @@ pub(super) async fn pass(
             Err(error) => session.note(&mut failed, &child.name, error)?,
         }
     }
-    let is_whole = failed.is_empty() && reach != Extent::Failed;
+    let is_whole = failed.is_empty() && reach != Reach::Failed;
     if !is_whole {
         session.lists().unread.insert(child.name.clone());
     }
     let reach = match shared {
-        _ if !is_whole => Extent::Failed,
-        Some(shared) if shared.known().partial => Extent::Damaged,
-        _ => Extent::All,
+        _ if !is_whole => Reach::Failed,
+        Some(shared) if shared.known().partial => Reach::Damaged,
+        _ => Reach::All,
     };
     match session.children(child, parents, None, reach).await {
         Ok(()) => {

@@ -351,7 +351,7 @@ impl Connection {
             }
             403 => Failure::Lasting(Error::Forbidden { target, permission: self.permission.clone(), source }),
             _ => {
-                let error = Error::BadResponse { target, problem: format!("status {status}"), source: Some(source) };
+                let error = Error::Status { target, status, source };
                 if status == 408 || status >= 500 { Failure::Passing(error, wait) } else { Failure::Lasting(error) }
             }
         }
@@ -375,11 +375,7 @@ fn ruled<T>(
     said: String,
 ) -> Result<Reply<T>, Failure> {
     let (target, source) = (target.to_owned(), said.into());
-    let refused = |source| Error::BadResponse {
-        target: target.clone(),
-        problem: format!("status {status}"),
-        source: Some(source),
-    };
+    let refused = |source| Error::Status { target: target.clone(), status, source };
     match action {
         Action::Skip => Ok(Reply::Skip),
         Action::Stop => Ok(Reply::Stop),

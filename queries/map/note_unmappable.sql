@@ -1,3 +1,3 @@
 -- One record on which the mapping fails.
 insert into unmappable
-select distinct $source, raw_hash, $mapping_hash, $error from probe where number = $number;
+select distinct $source, raw_hash, $mapping_hash, $error from tried where number = $number;

@@ -170,9 +170,9 @@ pub(super) fn try_out(
     numbers: &RangeInclusive<i64>,
 ) -> Result<(), Error> {
     let (first, last) = (numbers.start(), numbers.end());
-    let probed = format!(" and r.record_id in (select record_id from probe where number between {first} and {last})");
+    let only = format!(" and r.record_id in (select record_id from tried where number between {first} and {last})");
     db.batch("begin", "begin transaction")?;
-    let tried = raw_view(db, source, prepared.after_batch..=i64::MAX, prepared.regroup, &probed).and_then(|()| {
+    let tried = raw_view(db, source, prepared.after_batch..=i64::MAX, prepared.regroup, &only).and_then(|()| {
         let checked = checked_all(db, connector, &prepared.statements)?;
         checked
             .iter()
@@ -218,15 +218,15 @@ fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, toge
 }
 
 /// The view `raw` itself: the records of the batches after the first and up to the last of `batches`, perhaps only those
-/// that a condition `probed` leaves.
-fn raw_view(db: &Db, source: &str, batches: RangeInclusive<i64>, together: bool, probed: &str) -> Result<(), Error> {
+/// that the condition `only` leaves.
+fn raw_view(db: &Db, source: &str, batches: RangeInclusive<i64>, together: bool, only: &str) -> Result<(), Error> {
     // A view takes no parameters.
     let view = sql!("map/raw.sql")
         .replace("{records}", if together { sql!("map/raw_together.sql") } else { "raw_record" })
         .replace("{source}", &source.replace('\'', "''"))
         .replace("{after_batch}", &batches.start().to_string())
         .replace("{through_batch}", &batches.end().to_string())
-        .replace("{probed}", probed);
+        .replace("{only}", only);
     Ok(db.batch("raw records", &view)?)
 }
 

@@ -29,8 +29,8 @@ pub(super) fn note(
 ) -> Result<usize, Error> {
     // Where it fails before any record is looked at, what failed first is told.
     let Ok(prepared) = prepare(db, source, settings, connector, options) else { return Ok(0) };
-    db.batch("records to try", sql!("map/probe.sql"))?;
-    let (_, rows) = db.rows("select count(*) from probe", &[])?;
+    db.batch("records to try", sql!("map/tried.sql"))?;
+    let (_, rows) = db.rows("select count(*) from tried", &[])?;
     let Some(Value::Int(records)) = rows.into_iter().next().and_then(|row| row.into_iter().next()) else {
         return Ok(0);
     };

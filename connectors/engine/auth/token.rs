@@ -80,7 +80,7 @@ impl Issue for ClientCredentials {
         let mut form = self.form.clone();
         form.extend([("client_id".into(), id.clone()), ("client_secret".into(), secret.clone())]);
         let refused = match fetch(&self.connection, &self.token_url, &form, None).await {
-            Err(refused @ (Error::Auth { .. } | Error::BadResponse { .. })) => refused,
+            Err(refused @ (Error::Auth { .. } | Error::Status { .. } | Error::BadResponse { .. })) => refused,
             other => return other,
         };
         // Most systems want the client's name and secret in the form, some in a header (RFC 6749, 2.3.1).
