@@ -10,4 +10,4 @@ from (
     group by record_id
     having count(*) > 1
 ) several
-where e.source = $source and e.record_id = several.record_id and e.change_key = e.source || ':' || e.record_id;
+where e.source = $source and e.batch_id > $after_batch and e.record_id = several.record_id and e.change_key = e.source || ':' || e.record_id;

@@ -91,9 +91,17 @@ from event e
 left join moved m using (source, record_id)
 where e.category = 'change' or (e.source, e.record_id) in (from unlogged);
 
+-- Changes of which several records tell: asked of all once, and then of those of which a record tells, or told, that was
+-- mapped or forgotten in this run.
+create table if not exists told_twice as
+select change_id from event where category = 'change' group by change_id having count(*) > 1;
+delete from told_twice where change_id in (from touched);
+insert into told_twice
+select change_id from event semi join touched using (change_id) where category = 'change' group by change_id having count(*) > 1;
+
 -- Which changes that makes: told by several records, or by evidence alone.
 create or replace temporary table told_again as
-select change_id from event where category = 'change' group by change_id having count(*) > 1
+from told_twice
 union
 select change_id from moved
 union

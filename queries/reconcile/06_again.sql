@@ -36,6 +36,12 @@ before as (select distinct unnest(run_ids) as run_id from deployment_before)
 union
 (from before except from now);
 
+-- Whether somebody is known by another name, or has another role: members of groups come and go without the configuration.
+create or replace temporary table other_roll as
+select true as other
+where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)
+   or exists (from config_role except from config_role_before) or exists (from config_role_before except from config_role);
+
 create or replace temporary table change_again as
 -- a record tells of it that was mapped now, or told of it before
 select change_id from touched
@@ -49,10 +55,8 @@ select change_id from (from part_of_another except from part_of_another_before)
 union
 select change_id from (from part_of_another_before except from part_of_another)
 union
--- somebody is known by another name, or has another role: members of groups come and go without the configuration
-select change_id from told_change
-where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)
-   or exists (from config_role except from config_role_before) or exists (from config_role_before except from config_role)
+-- somebody is known by another name, or has another role
+select change_id from told_change cross join other_roll
 union
 -- it belongs to another operation
 select change_id from (from initiated except from initiated_before)

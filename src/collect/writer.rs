@@ -159,6 +159,7 @@ impl<'a> Writer<'a> {
     /// after each.
     fn write(&mut self, threads: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
         std::thread::sleep(self.pause());
+        let started = Instant::now();
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         store.visit(Access::Write, WRITER_PATIENCE, |db| {
             db.batch("threads", threads)?;
@@ -173,6 +174,7 @@ impl<'a> Writer<'a> {
             })
         })?;
         drop(store);
+        tracing::debug!(units = self.units, bytes = self.weight, elapsed = ?started.elapsed(), "committed");
         let written = self.waiting.iter_mut().flat_map(|units| units.drain(..));
         written.filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
         self.written += self.weight;
