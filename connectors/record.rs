@@ -65,6 +65,9 @@ pub struct Unit {
     /// Whether a record whose id another item's record has, with other content, is another record: then it is set aside.
     /// Keys are `STREAM/ITEM/…`.
     pub own_ids: bool,
+    /// Whether what stands further down replaces what stands above it, also where it is told word for word as before: then
+    /// a record is kept at each place.
+    pub in_order: bool,
     /// Cursor (stream, value) to commit together with this unit.
     pub cursor: Option<(String, String)>,
     /// What the system's own proof that its log is whole came to.

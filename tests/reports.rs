@@ -80,13 +80,13 @@ fn at_the_edges_of_the_period() {
             "changes" | "attempts" | "manual-changes" | "unapproved-changes" | "unrecorded-changes" | "summary" => {
                 ("2026-11-03T10:05:00Z", "2026-11-03T10:05:00Z", "2026-11-03T10:05:01Z")
             }
-            "releases" | "releases-without-changes" | "pipelines" => {
+            "releases" | "releases-without-changes" => {
                 ("2026-11-03T10:00:00Z", "2026-11-03T10:00:00Z", "2026-11-03T10:00:01Z")
             }
             // In force from 10:00 to 10:05, half-open.
             "exemptions" => ("2026-11-03T10:00:00Z", "2026-11-03T10:04:59Z", "2026-11-03T10:05:00Z"),
             "coverage" => ("2026-11-03", "2026-11-03", "2026-11-04"),
-            // Seen today.
+            // The last of what they are about.
             "findings" => ("2026-11-03", "2026-11-03", "2100-01-01"),
             // Looked at below; and only some systems say when a record could be asked for, or have a Terraform state.
             "controls" | "standard" | "lag" | "drift" => continue,

@@ -67,16 +67,17 @@ known as (
         t.* exclude (class_operation, target_operation, about), o.patterns,
         '$.' || f.failed as failed_path, split_part(f.done, '.', 1) as done_place, '$.' || split_part(f.done, '.', 2) as done_path,
         l.category as level,
-        regexp_matches(t.name, '^(Get|List|Describe|Head|BatchGet|Search|Lookup)([^a-z]|$)') as reads,
+        -- some consoles have calls of their own: AWSPaymentPortalService.GetPaymentsDue, getTRNDataForAccounts
+        regexp_matches(t.name, '^([A-Za-z]+\.)?([Gg]et|[Ll]ist|[Dd]escribe|Head|BatchGet|[Ss]earch|[Ll]ookup)([^a-z]|$)') as reads,
         regexp_matches(t.name, '^(Query|Scan|Select|Preview|View|Test|Simulate|Estimate|Validate|Check|Verify|Detect|Discover|Filter|Count|Download)([^a-z]|$)') as may_read,
         coalesce(
             t.class_operation, t.target_operation, l.operation,
             case
-                when t.service = 'iam' or regexp_matches(t.name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
+                when t.service = 'iam' or regexp_matches(t.name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|^Allow|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
                 when regexp_matches(t.name, '^(Un)?[Tt]ag|Tags?(For|To|From|On)?(Resources?|Certificate|Stream|Vault)?$') then 'update'
-                when regexp_matches(t.name, '^(Create|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase|Clone|Generate)') then 'create'
-                when regexp_matches(t.name, '^(Delete|Terminate|Remove|Deregister|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete|Leave|Close)') then 'delete'
-                when regexp_matches(t.name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover|Accept|Reject|Assign|Unassign|Suspend|Resume|Subscribe|Unsubscribe|Publish|Batch(Put|Update|Associate|Disassociate)|Continue|Rollback|Switchover|Transfer|Invite|Enroll|Override|Confirm|Pause|Complete|Bulk|Send|Swap|Rebuild|Refresh|Reload|Mark)') then 'update'
+                when regexp_matches(t.name, '^(Create|BatchCreate|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase|Clone|Generate|Issue|Submit)') then 'create'
+                when regexp_matches(t.name, '^(Delete|Drop|Terminate|Remove|Deregister|Deprovision|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete|Leave|Close)') then 'delete'
+                when regexp_matches(t.name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover|Accept|Reject|Assign|Unassign|Suspend|Resume|Subscribe|Unsubscribe|Publish|Batch(Put|Update|Associate|Disassociate)|Continue|Rollback|Switchover|Transfer|Invite|Enroll|Override|Confirm|Pause|Complete|Bulk|Send|Swap|Rebuild|Refresh|Reload|Mark|Alter|Increase|Decrease|Flush|Prepare|Build|Open|Lock|Unlock|Renew|Restart|Rename|Archive|Unarchive|Initiate|Retry|Configure|Approve|Link|Unlink|Abort|Deprecate|TestFailover)') then 'update'
                 else 'other'
             end
         ) as kind,
@@ -120,7 +121,8 @@ decided as (
             -- before version 1.06 a record does not say so itself: what is about an object is a data event
             when t.eventCategory is null and t.managementEvent is null and not coalesce(is_opted, false)
                 and len(list_filter(t.resources, lambda x: x.type = 'AWS::S3::Object')) > 0 then 'log category'
-            when t.eventType = 'AwsConsoleSignIn' then 'sign-in'
+            -- the root user's password and address are changed where one signs in
+            when t.eventType = 'AwsConsoleSignIn' and class is distinct from 'change' then 'sign-in'
             when t.eventType in ('AwsCloudTrailInsight', 'AwsAggregatedEvent', 'AwsVpceEvent', 'AwsVpceEvents') then 'log category'
             -- a parameter of the call's own: further in, it may be a tag or a variable
             when t.errorCode ilike '%DryRun%' or (contains(request, '"dryRun"') and lower(t.requestParameters->>'$.dryRun') = 'true') then 'dry run'
@@ -301,6 +303,9 @@ select
     case when category = 'change' then coalesce(
         nullif(case
             when starts_with(first_value, 'arn:') then first_value
+            -- Session Manager and Run Command reach more than instances
+            when service = 'ssm' and starts_with(first_value, 'mi-') then 'arn:' || partition || ':ssm:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':managed-instance/' || first_value
+            when service = 'ssm' and starts_with(first_value, 'ecs:') then 'ssm:' || first_value
             when first_value <> '' and (left(first_value, 1) not in ('{', '[') or not json_valid(first_value)) then replace(replace(replace(of_target, '{last}', last_name(first_value)), '/{}', '/' || ltrim(first_value, '/')), '{}', first_value)
             when starts_with(second_value, 'arn:') then second_value
             when second_value <> '' and (left(second_value, 1) not in ('{', '[') or not json_valid(second_value)) then replace(replace(replace(of_else_target, '{last}', last_name(second_value)), '/{}', '/' || ltrim(second_value, '/')), '{}', second_value)
@@ -390,7 +395,7 @@ r as (
         }
     }')]) as t
     from raw
-    where contains(record, 'sts.amazonaws.com') or contains(record, 'rolesanywhere.amazonaws.com')
+    where contains(record, 'sts.amazonaws.com') or contains(record, 'rolesanywhere.amazonaws.com') or contains(record, '"GetAccessToken"')
 ),
 called as (
     select
@@ -460,4 +465,6 @@ where coalesce(nullif(t.errorCode, ''), nullif(t.errorMessage, '')) is null
   and (
       (t.eventSource = 'sts.amazonaws.com' and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'))
       or (t.eventSource = 'rolesanywhere.amazonaws.com' and t.eventName = 'CreateSession')
+      -- just-in-time access to a node
+      or (t.eventSource = 'ssm.amazonaws.com' and t.eventName = 'GetAccessToken')
   );

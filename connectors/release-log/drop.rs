@@ -56,12 +56,12 @@ impl Parse for Dropped {
 
     fn parse(&self, unit: Unit, bytes: &[u8], _written: Option<Timestamp>, redactor: &Redactor) -> Vec<Unit> {
         let pipeline = speaker(&self.prefix, &unit.key);
-        let (day, mut units) = (unit.day, vec![unit]);
+        let (day, mut units) = (unit.day, vec![Unit { in_order: true, ..unit }]);
         for line in parse_lines(bytes, redactor) {
             if units.last().is_some_and(|unit| unit.records.len() + unit.rejected.len() >= PART_RECORDS) {
                 let part = u32::try_from(units.len()).unwrap_or(u32::MAX);
                 let first = &units[0];
-                units.push(Unit { key: first.key.clone(), etag: first.etag.clone(), day, part, ..Unit::default() });
+                units.push(Unit { key: first.key.clone(), etag: first.etag.clone(), day, part, in_order: true, ..Unit::default() });
             }
             let Some(unit) = units.last_mut() else { break };
             match line.and_then(|record| spoken(record, pipeline.as_deref())) {

@@ -32,7 +32,7 @@ r as (
         "schema": "VARCHAR", "id": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR",
         "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "VARCHAR", "steps_digest": "VARCHAR",
         "stage": "VARCHAR", "environment": "VARCHAR", "trigger": "VARCHAR", "requested_by": "VARCHAR",
-        "started_at": "VARCHAR", "finished_at": "VARCHAR", "outcome": "VARCHAR", "bypassed": "BOOLEAN",
+        "started_at": "VARCHAR", "finished_at": "VARCHAR", "outcome": "VARCHAR", "bypassed": "VARCHAR",
         "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": "JSON", "approvals": "JSON",
         "keys": {"run_ids": "JSON", "aws_session_names": "JSON", "azure_correlation_ids": "JSON",
                  "azure_app_ids": "JSON", "aws_roles": "JSON", "oidc_subjects": "JSON", "tickets": "JSON", "items": "JSON"}
@@ -47,7 +47,7 @@ listed as (
     select
         record_id, t, never_started,
         from_json(case when json_type(t.approvals) = 'OBJECT' then '[' || t.approvals::varchar || ']' else t.approvals end, '[{
-            "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN", "gated": "BOOLEAN", "comment": "VARCHAR"
+            "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "VARCHAR", "gated": "VARCHAR", "comment": "VARCHAR"
         }]') as approvals,
         json_texts(t.keys.run_ids) as run_ids
     from r
@@ -113,10 +113,10 @@ select
     coalesce(make_utc(t.started_at), case when not never_started then first.started_at end) as started_at,
     make_utc(t.finished_at) as finished_at,
     coalesce(o.outcome, t.outcome) as outcome,
-    t.bypassed,
+    try_cast(t.bypassed as boolean) as bypassed,
     list_transform(approvals, lambda a: {
         'phase': a.phase, 'decision': a.decision, 'approver': a.approver, 'decided_at': make_utc(a.decided_at),
-        'automated': a.automated, 'gated': a.gated, 'comment': a.comment
+        'automated': try_cast(a.automated as boolean), 'gated': try_cast(a.gated as boolean), 'comment': a.comment
     }) as approvals,
     run_ids,
     -- CodeBuild calls a run project:uuid, and names the session of the run after the uuid
@@ -131,10 +131,17 @@ select
     json_texts(t.keys.tickets) as tickets,
     json_texts(t.authors) as authors,
     t.url,
-    -- without its time a release that ran would explain nothing, and one that ended would go on explaining
+    -- without its time a release that ran would explain nothing, and one that ended would go on explaining; and what is said of
+    -- its authorisation and cannot be read must not count for it
     case
         when text_of(t.started_at) is not null and make_utc(t.started_at) is null then 'started_at is no time: ' || t.started_at
         when text_of(t.finished_at) is not null and make_utc(t.finished_at) is null then 'finished_at is no time: ' || t.finished_at
+        when text_of(t.bypassed) is not null and try_cast(t.bypassed as boolean) is null then 'bypassed is neither true nor false: ' || t.bypassed
+        else list_filter(list_transform(approvals, lambda a: case
+            when text_of(a.decided_at) is not null and make_utc(a.decided_at) is null then 'decided_at of an approval is no time: ' || a.decided_at
+            when text_of(a.automated) is not null and try_cast(a.automated as boolean) is null then 'automated of an approval is neither true nor false: ' || a.automated
+            when text_of(a.gated) is not null and try_cast(a.gated as boolean) is null then 'gated of an approval is neither true nor false: ' || a.gated
+        end), lambda said: said is not null)[1]
     end as problem
 from listed l
 cross join place
@@ -148,8 +155,8 @@ with
 r as (
     select record_id, from_json(record, '{
         "schema": "VARCHAR", "deployment": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "stage": "VARCHAR", "run_id": "VARCHAR",
-        "ticket": "VARCHAR", "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "BOOLEAN",
-        "gated": "BOOLEAN", "for_commit": "VARCHAR", "comment": "VARCHAR"
+        "ticket": "VARCHAR", "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "VARCHAR",
+        "gated": "VARCHAR", "for_commit": "VARCHAR", "comment": "VARCHAR"
     }') as t
     from raw
     where (record->>'$.schema') like 'changetrail.approval/%'
@@ -178,7 +185,12 @@ decided as (
 )
 select
     record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, null as url, t.phase, t.decision, t.approver,
-    make_utc(t.decided_at) as decided_at, t.automated, t.gated, t.for_commit, t.comment
+    make_utc(t.decided_at) as decided_at, try_cast(t.automated as boolean) as automated, try_cast(t.gated as boolean) as gated, t.for_commit, t.comment,
+    case
+        when text_of(t.decided_at) is not null and make_utc(t.decided_at) is null then 'decided_at is no time: ' || t.decided_at
+        when text_of(t.automated) is not null and try_cast(t.automated as boolean) is null then 'automated is neither true nor false: ' || t.automated
+        when text_of(t.gated) is not null and try_cast(t.gated as boolean) is null then 'gated is neither true nor false: ' || t.gated
+    end as problem
 from r
 union all by name
 select record_id, deployment_id, case when deployment_id is null then url end as url, 'pre' as phase, decision, approver, decided_at

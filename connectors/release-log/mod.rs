@@ -149,7 +149,7 @@ fn read_file(found: Found, layout: &Layout, redactor: &Redactor, sink: &Sink) ->
     let day = day_in(&found.key).or(found.modified);
     let is_sheet = found.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     let limit = if is_sheet { MAX_SHEET } else { MAX_INFLATED };
-    let mut unit = Unit { key: found.key, etag: found.etag, day, ..Unit::default() };
+    let mut unit = Unit { key: found.key, etag: found.etag, day, in_order: true, ..Unit::default() };
     let opened = match found.problem {
         Some(problem) => Err(problem),
         None => File::open(&found.path)
@@ -182,7 +182,7 @@ fn read_file(found: Found, layout: &Layout, redactor: &Redactor, sink: &Sink) ->
         if bytes >= 4 * 1024 * 1024 || unit.records.len() + unit.rejected.len() >= PART_RECORDS {
             bytes = 0;
             let (key, etag, part) = (unit.key.clone(), unit.etag.clone(), unit.part + 1);
-            let next = Unit { key, etag, part, day, ..Unit::default() };
+            let next = Unit { key, etag, part, day, in_order: true, ..Unit::default() };
             sink.send_blocking(std::mem::replace(&mut unit, next))?;
         }
     }

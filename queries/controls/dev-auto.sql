@@ -17,4 +17,7 @@ select
     max(changed_at) as occurred_at
 from pipeline_stage
 where current
-group by pipeline, service;
+group by pipeline, service
+union all
+select 'pipeline', pipeline, service, 'dev', 'no-evidence', 'no-definition', null
+from undefined_pipeline;

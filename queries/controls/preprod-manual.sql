@@ -46,6 +46,8 @@ defined as (
     from (select pipeline, service, max(changed_at) as changed_at from pipeline_stage where current group by all) p
     left join stages s using (pipeline, service)
     group by all
+    union all
+    select pipeline, service, null, null, 0, 1 from undefined_pipeline
 )
 select
     'pipeline' as subject_kind, d.pipeline as subject_id, d.service, 'preprod' as environment,
@@ -58,13 +60,14 @@ select
         when d.stages = 0 then 'no-preprod-stage'
         when d.against > 0 then 'preprod-not-manual'
         when r.against > 0 then 'preprod-ran-without'
+        when d.stages is null then 'no-definition'
         when d.unknown > 0 then 'preprod-stage-unknown'
         when r.unknown > 0 then 'preprod-approval-unknown'
         else 'preprod-manual'
     end as reason,
     -- null, where it is not known since when the definition is as it is
     case
-        when d.stages > 0 and d.against = 0 then r.last_against
+        when coalesce(d.stages > 0 and d.against = 0, true) then r.last_against
         when d.changed_at is not null then greatest(d.changed_at, r.last_against)
     end as occurred_at
 from defined d

@@ -90,4 +90,7 @@ select 'pipeline', pipeline, service, 'live', 'no-evidence', 'no-live-stage', ma
 from pipeline_stage
 where current
 group by pipeline, service
-having count(*) filter (where environment = 'live') = 0;
+having count(*) filter (where environment = 'live') = 0
+union all
+select 'pipeline', pipeline, service, 'live', 'no-evidence', 'no-definition', null
+from undefined_pipeline;

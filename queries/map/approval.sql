@@ -9,7 +9,7 @@ from (
         null::varchar as stage, null::varchar as run_id, null::varchar as ticket, null::varchar as commit_sha, null::varchar as url,
         null::timestamp as valid_from, null::timestamp as valid_to, null::varchar as phase, null::varchar as decision,
         null::varchar as approver, null::timestamp as decided_at, null::boolean as automated, null::boolean as gated,
-        null::varchar as for_commit, null::varchar as comment
+        null::varchar as for_commit, null::varchar as comment, null::varchar as problem
     where false
     union all by name
     (
@@ -17,5 +17,5 @@ from (
     )
 ) m
 join raw using (record_id)
-where m.decision is not null
+where m.decision is not null and m.problem is null
   and coalesce(m.deployment_id, m.release_id, m.run_id, m.ticket, m.commit_sha, m.url) is not null;

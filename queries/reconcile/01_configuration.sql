@@ -113,7 +113,7 @@ with p as (
     select unnest(from_json((select configuration from run)->'$.person', '[{"position": "BIGINT", "name": "VARCHAR",
         "roles": [{"role": "VARCHAR", "services": ["VARCHAR"], "from": "VARCHAR", "to": "VARCHAR"}], "identities": ["VARCHAR"]}]')) as p
 )
-select p.position as person_id, p.name as name, lower(coalesce(p.identities[1], p.name)) as actor, p.roles as roles, p.identities as identities from p;
+select p.position as person_id, p.name as name, lower(trimmed(coalesce(p.identities[1], p.name))) as actor, p.roles as roles, p.identities as identities from p;
 
 -- Groups whose members have a role. What was told of each member, in its order; a fact that says what was known before
 -- says nothing new.
@@ -217,9 +217,9 @@ with e as (
         "from": "VARCHAR", "to": "VARCHAR", "service": "VARCHAR", "environment": "VARCHAR", "actors": ["VARCHAR"], "verdicts": ["VARCHAR"],
         "deployments": ["VARCHAR"], "controls": ["VARCHAR"]}]')) as e
 )
-select e.id as exemption_id, e.reason as reason, e.approved_by as approved_by, e.requested_by as requested_by,
+select e.id as exemption_id, e.reason as reason, text_of(e.approved_by) as approved_by, text_of(e.requested_by) as requested_by,
        make_utc(e.from) as valid_from, make_utc(e.to) as valid_to, e.service as service, e.environment as environment,
-       coalesce(e.actors, []) as actors, coalesce(e.verdicts, []) as verdicts, coalesce(e.deployments, []) as deployments, coalesce(e.controls, []) as controls
+       texts_of(coalesce(e.actors, [])) as actors, coalesce(e.verdicts, []) as verdicts, coalesce(e.deployments, []) as deployments, coalesce(e.controls, []) as controls
 from e;
 
 create or replace table config_waiver as
@@ -227,6 +227,6 @@ with w as (
     select unnest(from_json((select configuration from run)->'$.waiver', '[{"position": "BIGINT", "service": "VARCHAR", "control": "VARCHAR", "reason": "VARCHAR",
         "approved_by": "VARCHAR", "requested_by": "VARCHAR", "from": "VARCHAR", "to": "VARCHAR"}]')) as w
 )
-select w.position as position, w.service as service, w.control as control, w.reason as reason, w.approved_by as approved_by,
-       w.requested_by as requested_by, make_utc(w.from) as valid_from, make_utc(w.to) as valid_to
+select w.position as position, w.service as service, w.control as control, w.reason as reason, text_of(w.approved_by) as approved_by,
+       text_of(w.requested_by) as requested_by, make_utc(w.from) as valid_from, make_utc(w.to) as valid_to
 from w;

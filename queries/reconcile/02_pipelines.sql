@@ -75,3 +75,9 @@ join deployment p on p.deployment_id = r.deployment_id and p.pipeline = l.pipeli
 join revision v on v.pipeline = l.pipeline and l.started_at >= v.changed_at and l.started_at < v.changed_until
 join revision o on o.pipeline = p.pipeline and p.started_at >= o.changed_at and p.started_at < o.changed_until
 where o.changed_at <> v.changed_at or o.revision is distinct from v.revision;
+
+-- Pipelines that have deployed to live, and of which no definition is recorded: nothing shows how they are set up.
+create or replace table undefined_pipeline as
+select distinct pipeline, service
+from deployment d
+where environment = 'live' and ran and service <> '' and not exists (from pipeline_stage p where p.pipeline = d.pipeline);

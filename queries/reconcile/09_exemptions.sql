@@ -48,11 +48,12 @@ create or replace table baseline_standing as
 select
     b.*,
     case
+        when text_of(b.requested_by) is null then 'nobody is named who asked for it'
         when approver.person_id is null or not exists (
             from config_role r where r.person_id = approver.person_id and r.services is null and b.set_at >= r.valid_from and b.set_at < r.valid_to
         ) then 'the approver is neither senior nor manager of all services'
-        when coalesce(requester.actor, lower(b.requested_by)) = coalesce(approver.actor, lower(b.approved_by)) then 'who asked for it approved it'
+        when coalesce(requester.actor, lower(trimmed(b.requested_by))) = coalesce(approver.actor, lower(trimmed(b.approved_by))) then 'who asked for it approved it'
     end as invalid
 from baseline b
-left join config_identity requester on requester.identity = lower(b.requested_by)
-left join config_identity approver on approver.identity = lower(b.approved_by);
+left join config_identity requester on requester.identity = lower(trimmed(b.requested_by))
+left join config_identity approver on approver.identity = lower(trimmed(b.approved_by));

@@ -1,5 +1,6 @@
 -- Whether the log is as the system wrote it: what digests vouch for, held against what was found. One row for each fault.
 -- A digest proves its log files if it is signed, and the absence of others before it by naming the one before.
+-- Nobody but the system tells an event again, so one that is told in two ways is told by somebody else as well.
 -- Whoever may write to a bucket can add a log file: one that no digest names is told, once the digest of the hour after
 -- its own is there too. Where digests end (or there are none) and log files go on for hours, somebody took the digests
 -- away or switched validation off: they come each hour, and for an hour without events too. A copy may lie deeper than the bucket did, or leave out what is above.
@@ -57,4 +58,19 @@ from log_file l
 left join chain c on c.source = l.source and c.place = l.place
 where c.place is null or l.delivered_at > c.ends_at
 group by l.source, l.place
-having any_value(c.place) is null or max(l.delivered_at) >= any_value(c.ends_at) + interval 3 hours;
+having any_value(c.place) is null or max(l.delivered_at) >= any_value(c.ends_at) + interval 3 hours
+union all
+-- CloudTrail writes an event once, and corrects it with a record that says so
+select source, place, record_id, 'high', 'event told in two ways: the last that was read counts', null
+from (
+    select
+        r.source, r.record_id, r.record->>'$.addendum.reason' as correction,
+        [nullif(x, '') for x in json_extract_string(r.record, [
+            '$.eventTime', '$.eventSource', '$.eventName', '$.errorCode', '$.userIdentity.type', '$.userIdentity.arn', '$.userIdentity.accessKeyId'
+        ])] as facts,
+        concat_ws('/', r.record->>'$.recipientAccountId', r.record->>'$.awsRegion') as place
+    from raw_record r
+    semi join (from retelling where connector = 'aws-cloudtrail') t on t.source = r.source and t.record_id = r.record_id
+)
+group by source, place, record_id
+having count(distinct facts) > 1 and count(correction) = 0;

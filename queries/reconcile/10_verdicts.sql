@@ -86,7 +86,7 @@ covered as (
       on x.invalid is null
      and u.occurred_at >= x.valid_from and u.occurred_at < x.valid_to
      and (x.service is null or x.service = u.service)
-     and (x.environment is null or x.environment = coalesce(nullif(u.environment, ''), 'live'))
+     and (x.environment is null or x.environment = u.environment)
      and (len(x.actors) = 0 or list_has_any(x.covered_actors, u.exempted_as))
      and x.approver_actor <> u.actor
      and (x.approver_services is null or list_contains(x.approver_services, u.service))

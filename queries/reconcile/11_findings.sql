@@ -3,6 +3,10 @@
 create or replace temporary table lower_severity as
 select * from (values ('high', 'medium'), ('medium', 'low'), ('low', 'low')) as t(severity, lower);
 
+-- A table, for it is most often small: then it is looked up, not the changes.
+create or replace temporary table failed_change as
+select control, subject_id as change_id, reason from control_result where subject_kind = 'change' and result = 'fail';
+
 create or replace temporary table found as
 with
 unlinked as (select * exclude (case_id), case_id as subject_id from unlinked_case),
@@ -13,9 +17,9 @@ changes as (
         r.control || ': ' || count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct r.reason, ', ' order by r.reason) || '), first '
             || arg_min(c.action, (c.occurred_at, c.change_id)) || ' at ' || strftime(min(c.occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
         bool_and(c.state = 'provisional') as provisional, null::varchar as exemption_id, max(c.occurred_at) as happened_at
-    from control_result r
-    join change c on c.change_id = r.subject_id
-    where r.subject_kind = 'change' and r.result = 'fail' and c.verdict in ('released', 'nonconforming', 'unapproved')
+    from failed_change r
+    join change c using (change_id)
+    where c.verdict in ('released', 'nonconforming', 'unapproved')
     group by r.control, c.case_id, c.service, c.environment
 ),
 failed as (
@@ -64,7 +68,7 @@ deployment_exempted as (
           or (
               f.started_at >= x.valid_from and f.started_at < x.valid_to
               and (x.service is null or x.service = f.service)
-              and (x.environment is null or x.environment = coalesce(nullif(f.environment, ''), 'live'))
+              and (x.environment is null or x.environment = f.environment)
               and (x.approver_services is null or list_contains(x.approver_services, f.service))
               and len(x.actors) = 0
               and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when f.unauthorised then 'unapproved' else 'nonconforming' end))

@@ -1,8 +1,14 @@
 -- What no release explains, one row for each case: what a person looks at as one thing.
 
 create or replace temporary view unlinked_case_now as
+with unlinked as (
+    select * from change_of_case
+    where verdict in ('manual', 'unrecorded', 'unattributed') or (verdict = 'exempted' and deployment_id = '')
+    -- what is exempted is told where nothing else is
+    qualify verdict <> 'exempted' or not bool_or(verdict <> 'exempted') over (partition by case_id, service, environment)
+)
 select
-    case when bool_or(verdict = 'manual') then 'automated' else 'recorded' end as control,
+    case when bool_or(verdict = 'manual' or (verdict = 'exempted' and actor_kind = 'person')) then 'automated' else 'recorded' end as control,
     'high' as severity,
     'case' as subject_kind,
     case_id,
@@ -13,8 +19,7 @@ select
         || any_value(case when actor = '' then 'nobody named' when reason = 'claimed-name' then 'somebody who took the name ' || actor else actor end order by occurred_at, change_id)
         || ', first ' || arg_min(action, (occurred_at, change_id)) || ' at ' || strftime(min(occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
     bool_and(state = 'provisional') as provisional,
-    null::varchar as exemption_id,
+    nullif(min(exemption_id), '') as exemption_id,
     max(occurred_at) as happened_at
-from change_of_case
-where verdict in ('manual', 'unrecorded', 'unattributed')
+from unlinked
 group by case_id, service, environment;

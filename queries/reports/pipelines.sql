@@ -1,7 +1,5 @@
 -- title: Pipelines
 -- description: Every stage of every pipeline as it is defined now, and how the pipeline stands against the standard.
--- param: since timestamp optional  Changed from here on (inclusive)
--- param: until timestamp optional  Changed before this time (exclusive)
 -- param: environment text optional  Only this environment
 -- param: service text optional  Only this service
 with results as (
@@ -22,8 +20,6 @@ select
 from pipeline_stage p
 left join results r using (pipeline, service)
 where p.current
-  and ($since is null or p.changed_at >= $since)
-  and ($until is null or p.changed_at < $until)
   and ($environment is null or p.environment = $environment)
   and ($service is null or p.service = $service)
 order by p.pipeline, p.stage_order, p.stage;

@@ -15,7 +15,8 @@ create table batch (
     previous_hash varchar   not null check (length(previous_hash) = 64)
 );
 
--- One record as the system sent it. The same content under the same id is stored once.
+-- One record as the system sent it. The same content under the same id is stored once; where the order counts in which records
+-- stand (release records), once for each place.
 create table raw_record (
     source        varchar   not null,
     record_id     varchar   not null,

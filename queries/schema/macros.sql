@@ -8,8 +8,9 @@ create or replace temporary macro make_utc(x) as
         else try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamp)
     end;
 
--- Text as people write it into records: space around it says nothing, and empty text is none.
-create or replace temporary macro trimmed(x) as trim(x, ' ' || chr(9) || chr(10) || chr(13) || chr(160));
+-- Text as people write it into records: space around it says nothing, nor how much of it stands between two words, nor what
+-- nobody sees; and empty text is none. Else one person could be two.
+create or replace temporary macro trimmed(x) as trim(regexp_replace(regexp_replace(x, '\p{Cf}+', '', 'g'), '[\s\p{Z}]+', ' ', 'g'));
 create or replace temporary macro text_of(x) as nullif(trimmed(x), '');
 create or replace temporary macro texts_of(x) as list_filter(list_transform(x, lambda v: trimmed(v)), lambda v: v <> '');
 

@@ -9,13 +9,15 @@ first_place as (
     from repeated_record i
     where not exists (from known_record k where k.record_id = i.record_id and k.hash = i.hash)
 ),
+-- where the order of records counts none is a duplicate
+came as (select *, unit in (select unit from incoming_unit where in_order) as in_order from incoming_record),
 restarted as (select distinct unit from incoming_unit where part = 0),
 parts as (
     select i.unit, i.day, count(*) as kept,
            -- what came in once and was not known is where it belongs
            count(*) filter (where f.unit is not null and (f.unit, f.position) <> (i.unit, i.position)) as duplicates,
            0 as reads, 0 as quarantined
-    from incoming_record i left join first_place f using (record_id, hash)
+    from came i left join first_place f on f.record_id = i.record_id and f.hash = i.hash and not i.in_order
     group by all
     union all
     select unit, day, 0, 0, sum(reads), 0 from incoming_read group by all

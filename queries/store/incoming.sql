@@ -4,7 +4,7 @@ create or replace temporary table incoming_record (
 );
 create or replace temporary table incoming_unit (
     unit varchar, etag varchar, size bigint, sha256 varchar, window_start timestamp, window_end timestamp,
-    part bigint, complete boolean, incomplete varchar, own_ids boolean
+    part bigint, complete boolean, incomplete varchar, own_ids boolean, in_order boolean
 );
 create or replace temporary table incoming_read (unit varchar, day date, reads bigint);
 create or replace temporary table incoming_quarantine (unit varchar, position varchar, error varchar, hash varchar, day date, record varchar);

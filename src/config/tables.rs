@@ -190,9 +190,8 @@ pub struct Automation {
     pub azure_app_ids: Vec<String>,
     #[serde(default)]
     pub actors: Vec<String>,
-    /// Globs; what else it does is unrecorded. Empty: all.
-    #[serde(default)]
-    pub actions: Vec<String>,
+    /// Globs; what else it does is unrecorded. Without them: all.
+    pub actions: Option<Vec<String>>,
     pub reason: String,
     pub approved_by: Option<String>,
     /// Inclusive.

@@ -233,6 +233,9 @@ fn automations(config: &Config, lines: &Lines, found: &mut Findings) {
                 "[[automation]] declares no identity; it needs one of aws_roles, aws_users, azure_app_ids, actors";
             found.problem(line, text);
         }
+        if automation.actions.as_ref().is_some_and(Vec::is_empty) {
+            found.problem(line, "[[automation]] with no `actions` in its list: name them, or leave the key out where it may do everything");
+        }
         if automation.reason.trim().is_empty() {
             found.problem(line, "[[automation]] without a reason: say why it may change things without a release");
         }

@@ -343,6 +343,7 @@ fn append_unit(appender: &mut Appender<'_>, unit: &Unit) -> Result<(), Error> {
         Value::Bool(unit.last),
         unit.incomplete.as_deref().map_or(Value::Null, text),
         Value::Bool(unit.own_ids),
+        Value::Bool(unit.in_order),
     ];
     row(appender, &cells)
 }
