@@ -62,6 +62,18 @@ pub fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     false
 }
 
+/// What came of telling something, where it is no failure that nobody reads it to its end: how a run ends is what it
+/// found, not who listened.
+///
+/// # Errors
+/// Anything else that went wrong.
+pub fn told(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if is_broken_pipe(error.as_ref()) => Ok(()),
+        other => other,
+    }
+}
+
 /// The known word that `word` was probably meant to be.
 ///
 /// Also compares with the parts of `known` words, so that `acounts` finds `aws_accounts`.

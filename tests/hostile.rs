@@ -327,3 +327,24 @@ fn a_record_of_any_shape_is_a_row() {
     assert_eq!(output.code, Some(1), "{output}");
     assert_eq!(place.report("changes").rows.len(), count);
 }
+
+/// Who reads only the first lines, or none, is told by the exit code what was found all the same.
+#[test]
+fn how_a_run_ends_is_not_a_matter_of_who_listens() {
+    use std::process::Stdio;
+    let place = crate::support::world::place();
+    let manual = serde_json::json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1", "console": true}]);
+    crate::support::world::log(&place, "1", manual);
+    let unheard = |args: &[&str]| {
+        let mut child = place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(unheard(&["audit"]).0, Some(1), "{:?}", unheard(&["audit"]));
+    assert_eq!(unheard(&["report", "findings", "--fail-on", "low"]).0, Some(1));
+    assert_eq!(unheard(&["report", "findings"]).0, Some(0));
+    place.write("changetrail.toml", "[[source]]\nname = \"log\"\nconnector = \"release-log\"\npath = \"nowhere\"\n");
+    assert_eq!(unheard(&["check"]).0, Some(2));
+    assert_eq!(unheard(&["audit"]).0, Some(2));
+}

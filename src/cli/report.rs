@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::builder::PossibleValuesParser;
 
-use crate::error::{ExitStatus, nearest};
+use crate::error::{ExitStatus, nearest, told};
 use crate::output::{Format, Heading, TableOptions, index, sink};
 use crate::report::{self, Catalog, Filters, Report};
 use crate::store::{Column, Db, Kind, RowSink, Value, sql};
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         Some(out) => {
             to_file(&db, report, &filters, format, &file_for(out, report, format))?;
         }
-        None => to_stdout(&db, report, &filters, format, context)?,
+        None => told(to_stdout(&db, report, &filters, format, context))?,
     }
     tell_head(&db, context)?;
     status(&db, report, &filters, args.fail_on)

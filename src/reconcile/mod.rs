@@ -25,7 +25,7 @@ pub use what_if::{Proposal, Trial, what_if};
 
 use crate::config::Config;
 use crate::error::{Hint as _, with_causes};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::record;
 use crate::standard::{self, Control};
 use crate::store::{self, Access, Db, Value, sql};
@@ -132,7 +132,19 @@ impl Error {
 /// # Errors
 /// The store cannot be written, or a statement fails; the judgement of the run before stays then.
 pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
-    let db = Db::open(store, Access::Write, options.wait)?;
+    over(&Db::open(store, Access::Write, options.wait)?, config, options, progress)
+}
+
+/// Runs everything that judges over no evidence at all: what of it cannot be run is found before the night.
+///
+/// # Errors
+/// A rule or a control cannot be run.
+pub fn try_rules(config: &Config, now: Timestamp) -> Result<(), Error> {
+    let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
+    over(&Db::scratch()?, config, &options, &Silent).map(drop)
+}
+
+fn over(db: &Db, config: &Config, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
     db.sandbox()?;
     let task = "reconciling";
     let steps = FIRST.len() + RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
@@ -140,7 +152,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     loop {
         db.batch("begin", "begin transaction")?;
         progress.begin(task, Some(steps as u64));
-        let result = judge(&db, config, options, &left_out, &|step| progress.advance(task, 1, step));
+        let result = judge(db, config, options, &left_out, &|step| progress.advance(task, 1, step));
         progress.end(task);
         match result {
             Ok(outcome) => {
@@ -156,7 +168,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
                     // else without the source.
                     Stopped::Source(failed) => {
                         let Failed { source, settings, connector, error } = *failed;
-                        if unmappable::note(&db, &source, &settings, &*connector, options)? > 0 {
+                        if unmappable::note(db, &source, &settings, &*connector, options)? > 0 {
                             continue;
                         }
                         if !mapping::can_wait(&*connector) {
