@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use clap::builder::PossibleValuesParser;
 
 use crate::error::{ExitStatus, nearest, told};
@@ -98,11 +99,10 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     let report = catalog.get(name)?;
-    let format = args.output.unwrap_or(match &args.out {
-        Some(out) if is_folder(out) => Format::Csv,
-        Some(out) => Format::of_file(out).unwrap_or(Format::Table),
-        None => Format::Table,
-    });
+    let format = format_for(args)?;
+    if let Some(out) = &args.out {
+        keeps_manifest(&file_for(out, report, format))?;
+    }
     db.sandbox()?;
     known_service(&db, &filters)?;
     match &args.out {
@@ -113,6 +113,44 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     }
     tell_head(&db, context)?;
     status(&db, report, &filters, args.fail_on)
+}
+
+/// How a report is written: as it is asked for, else as the file is called.
+fn format_for(args: &Args) -> anyhow::Result<Format> {
+    let Some(out) = args.out.as_ref().filter(|_| args.output.is_none()) else {
+        return Ok(args.output.unwrap_or(Format::Table));
+    };
+    if is_folder(out) {
+        return Ok(Format::Csv);
+    }
+    // A pipe or a device has no ending.
+    if out.exists() && !out.is_file() {
+        return Ok(Format::Table);
+    }
+    Format::of_file(out).ok_or_else(|| {
+        let endings: Vec<String> =
+            Format::value_variants().iter().map(|format| format!(".{}", format.extension())).collect();
+        Usage::error(
+            format!("the ending of `{}` is that of no format", out.display()),
+            format!("known are {}; -o says the format of a file of any name", endings.join(", ")),
+        )
+    })
+}
+
+/// A file that a manifest vouches for is written together with the manifest, or the two do not fit.
+fn keeps_manifest(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if !manifest::vouches(folder, &name)? {
+        return Ok(());
+    }
+    Err(Usage::error(
+        format!("`{}` is one of the files in {}, which would not fit any more", path.display(), manifest::NAME),
+        format!(
+            "write it elsewhere, or all of them anew with `changetrail report --out {}`",
+            folder.join("").display()
+        ),
+    ))
 }
 
 /// A service that nobody knows would give empty reports: nothing to see, it seems.
@@ -221,6 +259,10 @@ fn all(
     fail_on: FailOn,
     context: &Context,
 ) -> anyhow::Result<ExitStatus> {
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("`{}` is no folder, and all reports are many files", folder.display());
+        return Err(Usage::error(message, "name a report, or a folder"));
+    }
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     db.sandbox()?;
@@ -242,11 +284,16 @@ pub(super) fn write_all(
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
     fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    // Aside first: a folder never has reports of two runs, or a manifest that does not fit.
+    let aside = tempfile::Builder::new()
+        .prefix(".changetrail-")
+        .tempdir_in(folder)
+        .with_context(|| format!("writing to the folder {}", folder.display()))?;
     let mut worst = ExitStatus::Clean;
     let mut manifest = Manifest::new(db)?;
     let mut pages = Vec::new();
     for report in catalog.iter() {
-        let path = file_for(folder, report, format);
+        let path = file_for(aside.path(), report, format);
         let fitting = filters.that_fit(report);
         let rows = to_file(db, report, &fitting, format, &path)?;
         manifest.add(&path, rows, &fitting)?;
@@ -256,11 +303,12 @@ pub(super) fn write_all(
         }
     }
     if format == Format::Html {
-        let path = folder.join(INDEX);
+        let path = aside.path().join(INDEX);
         write_whole(&path, |file| Ok(index(file, &pages)?))?;
         manifest.add(&path, pages.len() as u64, &Filters::default())?;
     }
-    write_whole(&folder.join(manifest::NAME), |file| manifest.write(file))?;
+    write_whole(&aside.path().join(manifest::NAME), |file| manifest.write(file))?;
+    manifest.put(aside.path(), folder)?;
     Ok(worst)
 }
 
