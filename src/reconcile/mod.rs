@@ -9,6 +9,7 @@ mod mapping;
 mod relation;
 mod rules;
 mod sandbox;
+mod trial;
 mod unmappable;
 mod what_if;
 
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 pub use approved::{Baseline, add_baseline, exemption_refused};
+pub use trial::map_alone;
 pub use what_if::{Proposal, Trial, what_if};
 
 use crate::config::Config;
@@ -216,7 +218,7 @@ fn judge(
     left_out: &[Unmapped],
     step: &dyn Fn(&str),
 ) -> Result<Outcome, Stopped> {
-    let rules = Rules::load(options.instead.as_deref())?;
+    let rules = Rules::load(options.instead.as_deref(), config)?;
     let when = begin(db, config, &rules, options)?;
     scripts(db, FIRST, &rules, when, step)?;
     for table in rules::TABLES {
