@@ -90,6 +90,45 @@ fn errors_and_logs_are_inert_too() {
     }
 }
 
+/// No name begins a line that would pass for one of ours.
+#[cfg(unix)]
+#[test]
+fn no_name_forges_a_line() {
+    let forged = "a\nerror: forged\n  caused by: forged\r\u{1b}[2J.json";
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
+    place.write(&format!("trail/{forged}"), "{\"Records\":[{");
+    place.write("trail/x.txt", "no log");
+    std::os::unix::fs::symlink("nowhere", place.path(&format!("trail/b{forged}"))).expect("a link");
+    place.write(&format!("{forged}.toml"), "[[source]]\nname = \"a\\nerror: forged\"\nx = 1\n");
+    place.write("records.jsonl", "{\"schema\":\"changetrail.deployment/1\",\"id\":\"r1\",\"pipeline\":\"p\",\"stage\":\"prod\",\"outcome\":\"x\\nerror: forged\"}\n");
+    let toml = format!("{forged}.toml");
+    for args in [
+        &["-vv", "collect"][..],
+        &["audit"],
+        &["check"],
+        &["record", "records.jsonl"],
+        &["record", forged],
+        &["query", "-f", forged],
+        &["query", forged],
+        &["report", forged],
+        &["import", "--source", "aws", forged],
+        &["--config", &toml, "audit"],
+        &["--store", forged, "report", "changes"],
+        &["reconcile", "--what-if", forged],
+        &["report", "changes", "--out", forged],
+    ] {
+        let output = place.run(args);
+        for line in output.stderr.lines().chain(output.stdout.lines()) {
+            assert!(
+                !line.starts_with("error: forged") && !line.starts_with("  caused by: forged"),
+                "{args:?}\n{output}"
+            );
+        }
+        assert!(is_inert(&output.stderr) && is_inert(&output.stdout), "{args:?}\n{output}");
+    }
+    place.ran(2, &["audit"]).says(&["a\\nerror: forged\\n  caused by: forged\\r\\u{1b}[2J.json"]);
+}
+
 #[test]
 fn a_spreadsheet_runs_no_cell() {
     let place = place();

@@ -7,6 +7,7 @@ use super::{Item, Level, chain, seconds};
 use crate::cli::context::Context;
 use crate::collect;
 use crate::config::{Config, Source};
+use crate::output::inert;
 use crate::store::{Db, Value};
 
 const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
@@ -52,6 +53,8 @@ fn unreadable(collector: &dyn Collector) -> Result<Option<String>, changetrail_c
         return Ok(None);
     }
     files.truncate(NAMED);
+    // A name may have lines in it.
+    files.iter_mut().for_each(|file| *file = inert(file).into_owned());
     if count > NAMED {
         files.push(format!("… and {} more", count - NAMED));
     }
@@ -125,7 +128,8 @@ fn unread(what: &str, error: &Value, units: i64, unit: &Value, why: &Value) -> V
         items.push(Item::new(Level::Warn, what, finding));
     }
     if let (1.., Value::Text(unit), Value::Text(why)) = (units, unit, why) {
-        let finding = format!("{units} parts could not be read to their end, the first {unit}: {why}");
+        let finding =
+            format!("{units} parts could not be read to their end, the first {}: {}", inert(unit), inert(why));
         let hint = "report `coverage` has them all; a file is read again when it changes".to_owned();
         items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
     }
