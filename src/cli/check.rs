@@ -84,6 +84,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
             items.push(rules::check(&config, context.now));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
                 sources::check_polls(&config, &catalog, &db, context.now, &mut items);
+                items.extend(rules::check_over(&config, &db));
             }
         }
         Err(error) => {
