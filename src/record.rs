@@ -13,7 +13,7 @@ use changetrail_connectors::{Redactor, Unit};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::collect::{self, redaction_key};
+use crate::collect::{self, Key, has_evidence};
 use crate::reconcile;
 use crate::store::{self, Access, Db};
 
@@ -31,6 +31,8 @@ pub struct Outcome {
     pub rejected: Vec<String>,
     /// Deployments that are over and of which nothing that was pushed says when they began.
     pub without_start: Vec<String>,
+    /// What to say where the key of the hashes was lost.
+    pub lost_key: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -73,7 +75,8 @@ pub fn append(
     now: Timestamp,
     wait: Duration,
 ) -> Result<Outcome, Error> {
-    let redactor = Redactor::new(redaction_key(store)?);
+    let key = Key::of(store)?;
+    let redactor = Redactor::new(key.bytes);
     // The key sorts by time: of two versions that say no `recorded_at` the one pushed later counts.
     let mut unit = Unit { key: now.to_string(), last: true, ..Unit::default() };
     let mut lines = parse_lines(input, &redactor);
@@ -89,8 +92,9 @@ pub fn append(
     let over = judged::refuse(&mut unit, now)?;
     // Last, for others wait for it.
     let db = Db::open(store, Access::Write, wait)?;
+    let lost_key = key.lost(has_evidence(&db)?);
     let rejected = unit.rejected.iter().map(|line| format!("{}: {}", line.position, line.error)).collect();
     let committed = db.commit(SOURCE, Some(operator), now, &[unit.into()])?;
     let without_start = judged::without_start(&db, over)?;
-    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected, without_start })
+    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected, without_start, lost_key })
 }

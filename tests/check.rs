@@ -94,6 +94,59 @@ fn a_store_that_cannot_be_written() {
 }
 
 #[test]
+fn a_store_that_is_none() {
+    let place = good("");
+    place.write("other.sqlite", [b"SQLite format 3\0".as_slice(), &[0; 4080]].concat());
+    for args in [&["check"][..], &["audit"], &["report", "changes"]] {
+        let output = place.ran(2, &[&["--store", "other.sqlite"], args].concat());
+        assert!(format!("{output}").contains("`other.sqlite` is not a changetrail store"), "{output}");
+        assert!(!format!("{output}").contains("sqlite_scanner"), "{output}");
+    }
+}
+
+#[test]
+fn a_key_that_was_lost() {
+    let place = good("");
+    place.write("releases/1.jsonl", "{}\n");
+    assert!(!place.ran(0, &["collect"]).stderr.contains("key file"), "the first");
+    std::fs::remove_file(place.path("changetrail.duckdb.key")).expect("the key");
+    place.ran(0, &["collect"]).says(&["changetrail.duckdb.key was not there", "restored from a backup"]);
+    assert!(!place.ran(0, &["collect"]).stderr.contains("key file"), "told once");
+    std::fs::remove_file(place.path("changetrail.duckdb.key")).expect("the key");
+    place.write("none.jsonl", "");
+    place.ran(0, &["record", "none.jsonl"]).says(&["changetrail.duckdb.key was not there"]);
+}
+
+/// The engine gives up where it cannot write: what the user has to know is that nothing is lost.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let place = good("");
+    place.ran(0, &["audit"]);
+    let record =
+        r#"{"schema":"changetrail.deployment/1","id":"r","pipeline":"p","stage":"prod","outcome":"succeeded","url":"#;
+    let mut noise = 1_u64;
+    let mut next = || {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        format!("{noise:016x}")
+    };
+    let mut line = |number| format!("{record}\"{number} {}\"}}", (0..60).map(|_| next()).collect::<Vec<_>>().concat());
+    let lines = (0..3000).map(&mut line).collect::<Vec<_>>().join("\n");
+    place.write("releases/2.jsonl", lines);
+    // A limit on the size of files, in blocks of 512 bytes, stands for a disk that is full.
+    let room = std::fs::metadata(place.store()).expect("the store").len() / 512 + 100;
+    let script = format!("trap '' XFSZ; ulimit -f {room}; exec \"$0\" collect");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_changetrail")]).current_dir(place.path(""));
+    let output = Output::of(&mut command);
+    assert_eq!(output.code, Some(2), "{output}");
+    output.says(&["hint: nothing that was committed before is lost", "make room"]);
+    place.ran(0, &["verify"]);
+    place.ran(0, &["collect"]);
+    assert_eq!(place.query("select count(*) from raw_record").rows, [["3000"]]);
+}
+
+#[test]
 fn a_control_that_cannot_be_asked() {
     let place = own();
     checked(&place, 0, &["ok    rules: 1 controls can be asked, 1 of your own"]);

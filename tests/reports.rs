@@ -340,4 +340,9 @@ fn a_folder_never_has_a_manifest_that_does_not_fit() {
     fits();
     place.write("file", "");
     place.ran(2, &["report", "--out", "file"]).says(&["`file` is no folder", "hint: "]);
+    place.ran(2, &["report", "changes", "--out", "file/changes.csv"]).says(&["writing file/changes.csv", "hint: "]);
+    std::fs::create_dir_all(place.path("other/changes.csv/x")).expect("folders");
+    place.ran(2, &["report", "changes", "--out", "other/"]).says(&["writing other/changes.csv", "hint: "]);
+    place.ran(2, &["report", "--out", "other"]).says(&["writing other/changes.csv", "hint: "]);
+    assert!(!place.path("other/manifest.csv").exists());
 }

@@ -15,6 +15,8 @@ use crate::output::{Format, TableOptions, sink};
 use crate::report::Filters;
 use crate::store::{Column, Db, Kind, Value, sql};
 
+use super::context::unwritable;
+
 pub(super) const NAME: &str = "manifest.csv";
 
 /// The files written so far.
@@ -72,7 +74,7 @@ impl Manifest {
             .filter_map(|row| if let Some(Value::Text(name)) = row.first() { Some(&**name) } else { None });
         for name in names.chain([NAME]) {
             let place = folder.join(name);
-            fs::rename(aside.join(name), &place).with_context(|| format!("writing {}", place.display()))?;
+            fs::rename(aside.join(name), &place).map_err(|error| unwritable(&place, &error))?;
         }
         Ok(())
     }

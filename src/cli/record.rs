@@ -91,6 +91,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let config = context.config()?;
     let store = context.store(&config);
     let outcome = record::append(&store, input.as_mut(), &operator()?, context.now, context.writer_wait())?;
+    if let Some(lost) = &outcome.lost_key {
+        context.printer.warning(lost);
+    }
     for rejected in &outcome.rejected {
         context.printer.warning(&format!("refused: {rejected}"));
     }

@@ -15,7 +15,7 @@ use crate::store::{Column, Db, Kind, RowSink, Value, sql};
 use crate::time::parse_moment;
 
 use super::audit::FailOn;
-use super::context::{Context, Usage};
+use super::context::{Context, Usage, unwritable};
 use super::manifest::{self, Manifest};
 use super::verify::tell_head;
 
@@ -229,15 +229,16 @@ fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &P
 /// is written to directly.
 fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let doing = || format!("writing {}", path.display());
+    let failed = |error: io::Error| unwritable(path, &error);
     if path.exists() && !path.is_file() {
-        let mut file = File::options().write(true).open(path).with_context(doing)?;
+        let mut file = File::options().write(true).open(path).map_err(failed)?;
         return write(&mut file).with_context(doing);
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -245,9 +246,9 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>)
         // As readable as any new file: the umask still applies.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.prefix(".changetrail-").tempfile_in(folder).with_context(doing)?;
+    let mut file = builder.prefix(".changetrail-").tempfile_in(folder).map_err(failed)?;
     write(file.as_file_mut()).with_context(doing)?;
-    file.persist(path).with_context(doing)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
@@ -283,12 +284,10 @@ pub(super) fn write_all(
     filters: &Filters,
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let failed = |error: io::Error| unwritable(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
     // Aside first: a folder never has reports of two runs, or a manifest that does not fit.
-    let aside = tempfile::Builder::new()
-        .prefix(".changetrail-")
-        .tempdir_in(folder)
-        .with_context(|| format!("writing to the folder {}", folder.display()))?;
+    let aside = tempfile::Builder::new().prefix(".changetrail-").tempdir_in(folder).map_err(failed)?;
     let mut worst = ExitStatus::Clean;
     let mut manifest = Manifest::new(db)?;
     let mut pages = Vec::new();

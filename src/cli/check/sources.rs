@@ -54,7 +54,9 @@ fn unreadable(collector: &dyn Collector) -> Result<Option<String>, changetrail_c
     }
     files.truncate(NAMED);
     // A name may have lines in it.
-    files.iter_mut().for_each(|file| *file = inert(file).into_owned());
+    for file in &mut files {
+        *file = inert(file).into_owned();
+    }
     if count > NAMED {
         files.push(format!("… and {} more", count - NAMED));
     }
