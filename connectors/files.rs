@@ -126,6 +126,18 @@ impl Iterator for Walk {
     }
 }
 
+/// What a walk meets that cannot be opened, each with why.
+pub(crate) fn unreadable(walk: Walk) -> Vec<String> {
+    let told = |found: Found| {
+        let problem = match found.problem {
+            Some(problem) => problem,
+            None => format!("cannot read the file: {}", fs::File::open(&found.path).err()?),
+        };
+        Some(format!("{}: {problem}", found.key))
+    };
+    walk.filter_map(told).collect()
+}
+
 /// The entries of a folder, last name first.
 fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();

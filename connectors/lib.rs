@@ -118,6 +118,14 @@ pub trait Collector: Send + Sync {
 
     /// Whether this source reads files, which stay: nothing runs out because it was not asked in time.
     fn is_path(&self) -> bool;
+
+    /// Of a source that reads files, the files and folders that cannot be opened, each with why: `a/b.json: …`.
+    ///
+    /// # Errors
+    /// Where they lie cannot be listed.
+    fn unreadable(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// What a collector needs to know of the world.

@@ -33,13 +33,23 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut next = error.source();
     while let Some(cause) = next {
         let said = cause.to_string();
-        if !text.contains(&said) {
+        if !text.contains(&said) && !says_nothing(&said) {
             text = format!("{text}: {said}");
         }
         next = cause.source();
     }
     text
 }
+
+/// Whether a cause is none: `DuckDB`'s driver ends its chains with a number.
+pub(crate) fn says_nothing(cause: &str) -> bool {
+    cause.ends_with("Unknown error code")
+}
+
+/// A cause that is told in lines: what the engine says shows the place in a statement.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Lines(pub String);
 
 /// What to do about an error.
 pub trait Hint {
@@ -60,6 +70,18 @@ pub fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+/// What came of telling something, where it is no failure that nobody reads it to its end: how a run ends is what it
+/// found, not who listened.
+///
+/// # Errors
+/// Anything else that went wrong.
+pub fn told(result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if is_broken_pipe(error.as_ref()) => Ok(()),
+        other => other,
+    }
 }
 
 /// The known word that `word` was probably meant to be.

@@ -14,8 +14,10 @@ use jiff::Timestamp;
 use owo_colors::{OwoColorize, Style};
 use serde_json::json;
 
+use crate::error::{Lines, says_nothing};
 use crate::output::{TableOptions, inert, inert_json};
 use crate::progress::Progress;
+use crate::{config, reconcile, store};
 
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -100,34 +102,39 @@ impl Printer {
     /// Says something that is not a result.
     pub fn note(&self, text: &str) {
         if !self.quiet {
-            self.message("info", Style::new(), "", text, None);
+            self.message("info", Style::new(), "", &[(text, false)], None);
         }
     }
 
     /// Says something that a person should know.
     pub fn warning(&self, text: &str) {
-        self.message("warn", Style::new().yellow().bold(), "warning: ", text, None);
+        self.message("warn", Style::new().yellow().bold(), "warning: ", &[(text, false)], None);
     }
 
     /// Says why the job, or a part of it, could not be done, and what to do about it.
     pub fn error(&self, error: &(dyn std::error::Error + 'static), hint: Option<&str>) {
-        let mut text = error.to_string();
+        let mut links = vec![(error.to_string(), has_lines(error))];
         let mut next = error.source();
+        let mut before = error;
         while let Some(cause) = next {
-            let cause_text = cause.to_string();
-            // DuckDB's driver ends its chains with a number that says nothing.
-            if !cause_text.ends_with("Unknown error code") {
-                text.push_str("\n  caused by: ");
-                text.push_str(&cause_text);
+            let text = cause.to_string();
+            if !says_nothing(&text) {
+                // What the engine says shows the place in the statement.
+                links.push((text, has_lines(cause) || before.is::<store::Error>()));
             }
+            before = cause;
             next = cause.source();
         }
-        self.message("error", Style::new().red().bold(), "error: ", &text, hint);
+        let links: Vec<(&str, bool)> = links.iter().map(|(text, lines)| (&**text, *lines)).collect();
+        self.message("error", Style::new().red().bold(), "error: ", &links, hint);
     }
 
-    fn message(&self, level: &str, style: Style, label: &str, text: &str, hint: Option<&str>) {
+    /// Writes one message: a text and its causes, each with whether its line breaks are meant.
+    fn message(&self, level: &str, style: Style, label: &str, links: &[(&str, bool)], hint: Option<&str>) {
+        const CAUSE: &str = "\n  caused by: ";
         let message = match self.format {
             LogFormat::Json => {
+                let text = links.iter().map(|(text, _)| *text).collect::<Vec<_>>().join(CAUSE);
                 let mut object = json!({"timestamp": Timestamp::now().to_string(), "level": level, "message": text});
                 if let Some(hint) = hint {
                     object["hint"] = json!(hint);
@@ -136,10 +143,17 @@ impl Printer {
             }
             LogFormat::Text => {
                 let style = if self.color_stderr { style } else { Style::new() };
-                // Our own line breaks stay; whatever else a quoted name brings along does not act.
-                let lines: Vec<_> = text.lines().map(inert).collect();
+                // A name brings along whatever somebody put into it: no line that it begins may pass for one of ours.
+                let shown = |&(text, has_lines): &(&str, bool)| {
+                    if has_lines {
+                        text.lines().map(inert).collect::<Vec<_>>().join("\n    ")
+                    } else {
+                        inert(text).into_owned()
+                    }
+                };
+                let text = links.iter().map(shown).collect::<Vec<_>>().join(CAUSE);
                 let hint = hint.map(|hint| format!("\n\nhint: {}", inert(hint))).unwrap_or_default();
-                format!("{}{}{hint}", label.style(style), lines.join("\n"))
+                format!("{}{text}{hint}", label.style(style))
             }
         };
         // There is nowhere left to report that stderr is gone.
@@ -206,13 +220,30 @@ impl Progress for Printer {
     }
 }
 
+/// Whether an error is told in several lines of our own.
+fn has_lines(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<config::Error>() || error.is::<reconcile::Error>() || error.is::<Lines>()
+}
+
 /// Writes log lines to stderr without breaking the progress bars.
 #[derive(Clone)]
 pub struct LogWriter(MultiProgress);
 
 impl Write for LogWriter {
+    /// Takes one event, which is one line: a line break in it came with a name.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
+        let event = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let mut line = Vec::with_capacity(bytes.len());
+        for byte in event {
+            match byte {
+                b'\n' => line.extend_from_slice(b"\\n"),
+                b'\r' => line.extend_from_slice(b"\\r"),
+                other => line.push(*other),
+            }
+        }
+        line.extend_from_slice(&bytes[event.len()..]);
+        self.0.suspend(|| io::stderr().write_all(&line))?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -2,6 +2,7 @@
 //! time. What a pipeline says about its own approvals is a claim, no evidence.
 
 mod ci;
+mod judged;
 
 use std::io::BufRead;
 use std::path::Path;
@@ -12,7 +13,8 @@ use changetrail_connectors::{Redactor, Unit};
 use jiff::Timestamp;
 use thiserror::Error;
 
-use crate::collect::{self, redaction_key};
+use crate::collect::{self, Key, has_evidence};
+use crate::reconcile;
 use crate::store::{self, Access, Db};
 
 pub use ci::{Error as CiError, Told, record as from_ci};
@@ -25,8 +27,12 @@ pub const SOURCE: &str = "record";
 pub struct Outcome {
     pub accepted: u64,
     pub duplicates: u64,
-    /// Lines that are no release records: `line 3: why`. They are kept in quarantine.
+    /// Lines that are no release records, or that judging would set aside: `line 3: why`. They are kept in quarantine.
     pub rejected: Vec<String>,
+    /// Deployments that are over and of which nothing that was pushed says when they began.
+    pub without_start: Vec<String>,
+    /// What to say where the key of the hashes was lost.
+    pub lost_key: Option<String>,
 }
 
 #[derive(Debug, Error)]
@@ -35,6 +41,8 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error(transparent)]
     Key(#[from] collect::Error),
+    #[error("the records could not be tried")]
+    Tried(#[from] reconcile::Error),
     #[error("could not read the records to their end")]
     Input {
         #[source]
@@ -49,6 +57,7 @@ impl Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::Key(error) => error.hint(),
+            Self::Tried(error) => error.hint(),
             Self::Input { .. } => None,
         }
     }
@@ -57,8 +66,8 @@ impl Error {
 /// Appends the records of `input`, one a line; all or, where the store fails, none.
 ///
 /// # Errors
-/// The input cannot be read, or the store cannot be written. A line that is no record is no error but
-/// [`Outcome::rejected`].
+/// The input cannot be read, or the store cannot be written. A line that is no record, or none that counts, is no error
+/// but [`Outcome::rejected`].
 pub fn append(
     store: &Path,
     input: &mut dyn BufRead,
@@ -66,8 +75,8 @@ pub fn append(
     now: Timestamp,
     wait: Duration,
 ) -> Result<Outcome, Error> {
-    let db = Db::open(store, Access::Write, wait)?;
-    let redactor = Redactor::new(redaction_key(store)?);
+    let key = Key::of(store)?;
+    let redactor = Redactor::new(key.bytes);
     // The key sorts by time: of two versions that say no `recorded_at` the one pushed later counts.
     let mut unit = Unit { key: now.to_string(), last: true, ..Unit::default() };
     let mut lines = parse_lines(input, &redactor);
@@ -80,7 +89,12 @@ pub fn append(
     if let Some(source) = lines.failure() {
         return Err(Error::Input { source });
     }
+    let over = judged::refuse(&mut unit, now)?;
+    // Last, for others wait for it.
+    let db = Db::open(store, Access::Write, wait)?;
+    let lost_key = key.lost(has_evidence(&db)?);
     let rejected = unit.rejected.iter().map(|line| format!("{}: {}", line.position, line.error)).collect();
     let committed = db.commit(SOURCE, Some(operator), now, &[unit.into()])?;
-    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected })
+    let without_start = judged::without_start(&db, over)?;
+    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected, without_start, lost_key })
 }

@@ -45,6 +45,58 @@ fn the_end_of_a_job_has_the_start_that_was_recorded_first() {
 }
 
 #[test]
+fn an_end_without_a_start_is_told() {
+    let place = place();
+    let ends = || in_job(&place, GITLAB, &["--pipeline", "register-release", "--outcome", "success"]);
+    let output = ends();
+    assert_eq!(output.code, Some(0), "{output}");
+    output.says(&["`gitlab:org/register:7001:prod:9` has no start", "--outcome running"]);
+    let began = in_job(&place, GITLAB, &["--pipeline", "register-release", "--outcome", "running"]);
+    assert!(!began.stderr.contains("no start"), "{began}");
+    let output = ends();
+    assert!(!output.stderr.contains("no start"), "{output}");
+}
+
+#[test]
+fn a_record_that_would_be_set_aside_is_refused_at_once() {
+    let place = place();
+    let good = serde_json::json!({"schema": "changetrail.deployment/1", "id": "r1", "pipeline": "register-release", "stage": "prod",
+        "outcome": "succeeded", "started_at": "2026-11-03T10:00:00Z", "finished_at": "2026-11-03T10:20:00Z"});
+    let but = |key: &str, value: &str| {
+        let mut record = good.clone();
+        record[key] = value.into();
+        format!("{record}\n")
+    };
+    let lines = [
+        format!("{good}\n"),
+        but("outcome", "banana"),
+        but("stage", ""),
+        but("started_at", "yesterday"),
+        "no JSON\n".to_owned(),
+        but("finished_at", "soon"),
+        but("outcome", "banana"),
+        "{\"schema\":\"changetrail.approval/1\",\"approver\":\"dana@example.org\",\"decision\":\"approved\"}\n"
+            .to_owned(),
+    ];
+    place.write("records.jsonl", lines.concat());
+    let output = place.ran(2, &["record", "records.jsonl"]);
+    output.says(&[
+        "refused: line 2: unknown outcome banana",
+        "refused: line 3: the record names no stage",
+        "refused: line 4: started_at is no time: yesterday",
+        "refused: line 5: ",
+        "refused: line 6: finished_at is no time: soon",
+        "refused: line 7: unknown outcome banana",
+        "refused: line 8: an approval names",
+        "1 accepted, 0 known already, 7 refused",
+    ]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*), min(outcome) from deployment").rows, [["1", "succeeded"]]);
+    assert_eq!(place.query("select count(*) from quarantine where stage = 'map'").rows, [["0"]]);
+    place.ran(0, &["verify"]);
+}
+
+#[test]
 fn a_record_that_is_pushed_after_its_time_is_shown_as_late_and_its_approvals_are_claims() {
     let place = place();
     let line = r#"{"schema":"changetrail.deployment/1","id":"r1","pipeline":"register-release","stage":"prod","outcome":"succeeded",
@@ -220,12 +272,14 @@ fn what_a_job_is_called_is_text_and_no_outcome_is_made_up() {
         ("BUILD_USER_EMAIL", "=cmd()|' /C calc'!A0"),
     ];
     assert_eq!(in_job(&place, &hostile, &["--pipeline", "register-release", "--outcome", "running"]).code, Some(0));
-    // A word that no system says is no outcome: the record is set aside, not taken for a success.
-    assert_eq!(in_job(&place, GITLAB, &["--pipeline", "register-release", "--outcome", "splendid"]).code, Some(0));
+    // A word that no system says is no outcome: the record is refused, not taken for a success.
+    let refused = in_job(&place, GITLAB, &["--pipeline", "register-release", "--outcome", "splendid"]);
+    assert_eq!(refused.code, Some(2), "{refused}");
+    refused.says(&["refused: line 1: unknown outcome splendid"]);
     place.ran(0, &["reconcile"]);
     let told = place.query("select count(*), min(deployment_id like 'jenkins:x%') from deployment");
     assert_eq!(told.rows, [["1", "true"]]);
-    assert_eq!(place.query("select count(*) from quarantine where stage = 'map'").rows, [["1"]]);
+    assert_eq!(place.query("select count(*) from quarantine where stage = 'read'").rows, [["1"]]);
     let shown = place.ran(0, &["query", "select deployment_id, requested_by from deployment"]).stdout;
     assert!(!shown.contains('\u{1b}'), "{shown}");
 }

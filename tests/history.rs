@@ -122,6 +122,13 @@ fn what_other_rules_would_judge() {
         "stands in for no rule",
         "reconcile/",
     ]);
+    for misspelt in ["controls/prod-aproval.sql", "standards/ofq-0005.toml", "control/prod-approval.sql"] {
+        let folder = misspelt.replace(['/', '.'], "-");
+        place.write(&format!("{folder}/controls/repeatable.sql"), nothing_repeats);
+        place.write(&format!("{folder}/{misspelt}"), nothing_repeats);
+        let named = misspelt.strip_suffix("/prod-approval.sql").unwrap_or(misspelt);
+        place.ran(2, &["reconcile", "--what-if", &folder]).says(&[named, "stands in for no rule", "hint: "]);
+    }
     place.write("empty/notes/read.me", "");
     place.ran(2, &["reconcile", "--what-if", "empty"]).says(&["empty", "stands in for no rule"]);
 }

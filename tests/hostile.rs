@@ -90,6 +90,45 @@ fn errors_and_logs_are_inert_too() {
     }
 }
 
+/// No name begins a line that would pass for one of ours.
+#[cfg(unix)]
+#[test]
+fn no_name_forges_a_line() {
+    let forged = "a\nerror: forged\n  caused by: forged\r\u{1b}[2J.json";
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
+    place.write(&format!("trail/{forged}"), "{\"Records\":[{");
+    place.write("trail/x.txt", "no log");
+    std::os::unix::fs::symlink("nowhere", place.path(&format!("trail/b{forged}"))).expect("a link");
+    place.write(&format!("{forged}.toml"), "[[source]]\nname = \"a\\nerror: forged\"\nx = 1\n");
+    place.write("records.jsonl", "{\"schema\":\"changetrail.deployment/1\",\"id\":\"r1\",\"pipeline\":\"p\",\"stage\":\"prod\",\"outcome\":\"x\\nerror: forged\"}\n");
+    let toml = format!("{forged}.toml");
+    for args in [
+        &["-vv", "collect"][..],
+        &["audit"],
+        &["check"],
+        &["record", "records.jsonl"],
+        &["record", forged],
+        &["query", "-f", forged],
+        &["query", forged],
+        &["report", forged],
+        &["import", "--source", "aws", forged],
+        &["--config", &toml, "audit"],
+        &["--store", forged, "report", "changes"],
+        &["reconcile", "--what-if", forged],
+        &["report", "changes", "--out", forged],
+    ] {
+        let output = place.run(args);
+        for line in output.stderr.lines().chain(output.stdout.lines()) {
+            assert!(
+                !line.starts_with("error: forged") && !line.starts_with("  caused by: forged"),
+                "{args:?}\n{output}"
+            );
+        }
+        assert!(is_inert(&output.stderr) && is_inert(&output.stdout), "{args:?}\n{output}");
+    }
+    place.ran(2, &["audit"]).says(&["a\\nerror: forged\\n  caused by: forged\\r\\u{1b}[2J.json"]);
+}
+
 #[test]
 fn a_spreadsheet_runs_no_cell() {
     let place = place();
@@ -326,4 +365,25 @@ fn a_record_of_any_shape_is_a_row() {
     let output = place.run(&["audit"]);
     assert_eq!(output.code, Some(1), "{output}");
     assert_eq!(place.report("changes").rows.len(), count);
+}
+
+/// Who reads only the first lines, or none, is told by the exit code what was found all the same.
+#[test]
+fn how_a_run_ends_is_not_a_matter_of_who_listens() {
+    use std::process::Stdio;
+    let place = crate::support::world::place();
+    let manual = serde_json::json!([{"id": "c", "time": "10:05", "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1", "console": true}]);
+    crate::support::world::log(&place, "1", manual);
+    let unheard = |args: &[&str]| {
+        let mut child = place.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(unheard(&["audit"]).0, Some(1), "{:?}", unheard(&["audit"]));
+    assert_eq!(unheard(&["report", "findings", "--fail-on", "low"]).0, Some(1));
+    assert_eq!(unheard(&["report", "findings"]).0, Some(0));
+    place.write("changetrail.toml", "[[source]]\nname = \"log\"\nconnector = \"release-log\"\npath = \"nowhere\"\n");
+    assert_eq!(unheard(&["check"]).0, Some(2));
+    assert_eq!(unheard(&["audit"]).0, Some(2));
 }

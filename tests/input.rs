@@ -107,6 +107,10 @@ fn wrong_usage() {
     place.ran(0, &["collect"]);
     place.ran(2, &["report", "chnges"]).says(&["chnges", "changes"]);
     place.ran(2, &["query", "selec 1"]).says(&["selec"]);
+    place.ran(2, &["query", "select 1; select 2"]).says(&["2 statements", "only the last one's result", "hint: "]);
+    place.ran(0, &["query", "select ';' as x; -- and no more; really"]);
+    place.ran(2, &["query", "/* nothing */ ;"]).says(&["the query has no statement", "hint: "]);
+    place.ran(2, &["query", "-f", "nope.sql"]).says(&["nope.sql", "No such file", "hint: "]);
     place.ran(2, &["query", "from chnge"]).says(&["chnge", "change"]);
     place.run(&["-q", "reconcile"]);
     place.ran(2, &["explain", "0000"]).says(&["no change or finding `0000`", "report changes"]);

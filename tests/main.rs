@@ -10,6 +10,7 @@ mod approved;
 mod auditor;
 mod azure;
 mod cases;
+mod check;
 mod ci;
 mod connectors;
 mod digests;

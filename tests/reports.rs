@@ -294,6 +294,55 @@ fn the_ending_of_a_file_says_the_format() {
     assert!(read("changes.parquet").starts_with(b"PAR1"));
     place.ran(0, &["report", "changes", "--out", "changes.json", "-o", "csv"]);
     assert!(read("changes.json").starts_with(b"change_id,"));
-    place.ran(0, &["report", "changes", "--out", "changes"]);
-    assert!(String::from_utf8_lossy(&read("changes")).contains('─'), "else a table");
+    for name in ["changes", "changes.xlsx"] {
+        place.ran(2, &["report", "changes", "--out", name]).says(&[name, "no format", ".csv, .json", "hint: "]);
+        assert!(!place.path(name).exists());
+    }
+    place.ran(0, &["report", "changes", "--out", "changes", "-o", "csv"]);
+    assert!(read("changes").starts_with(b"change_id,"));
+    place.ran(0, &["report", "changes", "--out", "changes.txt"]);
+    assert!(String::from_utf8_lossy(&read("changes.txt")).contains('─'), "a table");
+    place.ran(0, &["report", "changes", "--out", "/dev/null"]);
+}
+
+#[test]
+fn a_folder_never_has_a_manifest_that_does_not_fit() {
+    let place = full();
+    place.ran(1, &["audit"]);
+    let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("the configuration");
+    place.ran(0, &["report", "--out", "set"]);
+    let fits = || {
+        let text = std::fs::read_to_string(place.path("set/manifest.csv")).expect("a manifest");
+        let manifest = Table::parse(&text);
+        for row in &manifest.rows {
+            let bytes = std::fs::read(place.path("set").join(manifest.cell(row, "file"))).expect("a file");
+            assert_eq!(hex(&bytes), manifest.cell(row, "sha256"), "{}", manifest.cell(row, "file"));
+        }
+        assert!(std::fs::read_dir(place.path("set")).expect("a folder").count() == manifest.rows.len() + 1);
+    };
+    fits();
+    // The last of the reports breaks, and the others have changed.
+    place.write("changetrail.toml", format!("{config}\n[extend]\nqueries = [\"mine\"]\n"));
+    place.write("mine/reports/zzz.sql", "-- title: Broken\nselect error('broken')");
+    place.ran(2, &["report", "--out", "set", "--since", "2026-11-29"]).says(&["broken"]);
+    fits();
+    place.write("mine/reports/zzz.sql", "-- title: Whole\nselect 1 as one");
+    for out in ["set/", "set/changes.csv"] {
+        place.ran(2, &["report", "changes", "--out", out, "--since", "2026-11-29"]).says(&[
+            "manifest.csv, which would not fit any more",
+            "report --out set/",
+            "hint: ",
+        ]);
+        fits();
+    }
+    place.ran(0, &["report", "zzz", "--out", "set/"]);
+    place.ran(0, &["report", "--out", "set", "--since", "2026-11-29"]);
+    fits();
+    place.write("file", "");
+    place.ran(2, &["report", "--out", "file"]).says(&["`file` is no folder", "hint: "]);
+    place.ran(2, &["report", "changes", "--out", "file/changes.csv"]).says(&["writing file/changes.csv", "hint: "]);
+    std::fs::create_dir_all(place.path("other/changes.csv/x")).expect("folders");
+    place.ran(2, &["report", "changes", "--out", "other/"]).says(&["writing other/changes.csv", "hint: "]);
+    place.ran(2, &["report", "--out", "other"]).says(&["writing other/changes.csv", "hint: "]);
+    assert!(!place.path("other/manifest.csv").exists());
 }

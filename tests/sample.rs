@@ -51,6 +51,24 @@ fn the_demo_needs_nothing_and_writes_every_report() {
 }
 
 #[test]
+fn the_demo_invents_nothing_in_a_store_that_is_there() {
+    let place = Place::empty();
+    place.write("real.duckdb", "evidence");
+    let demo = |store: &str| {
+        let mut command = place.command(&["--store", store, "demo"]);
+        Output::of(command.env("TMPDIR", place.path("")))
+    };
+    let refused = demo("real.duckdb");
+    assert_eq!(refused.code, Some(2), "{refused}");
+    refused.says(&["real.duckdb", "is there already", "hint: "]);
+    assert_eq!(fs::read(place.path("real.duckdb")).expect("the store"), b"evidence");
+    let output = demo("new.duckdb");
+    assert_eq!(output.code, Some(0), "{output}");
+    let go_on = output.stdout.lines().find(|line| line.ends_with("report manual-changes")).expect("what to go on with");
+    assert!(go_on.contains(" --store new.duckdb "), "{go_on}");
+}
+
+#[test]
 fn the_demo_finds_the_same_each_time() {
     let summaries: Vec<String> = (0..2)
         .map(|_| {

@@ -136,6 +136,8 @@ fn a_control_reaches_nothing_and_does_nothing_else() {
     let refused = |sql: &str, why: &str| {
         place.write("acme/controls/no-friday.sql", format!("{head}{sql}"));
         place.ran(2, &["reconcile"]).says(&["no-friday", why]);
+        let checked = place.ran(2, &["check"]);
+        assert!(checked.stdout.contains("fail  rules: the control acme/controls/no-friday.sql"), "{sql}\n{checked}");
         assert_eq!(place.report("changes"), judged, "the judgement before stays");
         assert_eq!(place.query(evidence), stored);
     };
@@ -154,6 +156,14 @@ fn a_control_reaches_nothing_and_does_nothing_else() {
     };
     refused(&of("deployment", "upper(deployment_id)"), "it speaks of deployment `R1:LIVE`, and there is none");
     refused(&of("change", "deployment_id"), "it speaks of change `r1:live`, and there is none");
+    refused(
+        "select 'change' as subject_kind, change_id as subject_id, service, environment, 'fail' as result, 'x' as reason from attributed",
+        "and its `severity` in the standard names no such kind, only deployment",
+    );
+    refused(
+        &of("deployment", "deployment_id").replace("environment, 'fail'", "'production' as environment, 'fail'"),
+        "it says the environment `production`; known are live, preprod and dev",
+    );
     refused(
         "select 'deployment' as subject_kind, deployment_id as subject_id, service, environment, 'perhaps' as result, '' as reason from deployment",
         "CHECK constraint",

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::reader::{self, Format, Limits};
-use crate::files::{Found, Walk};
+use crate::files::{Found, Walk, unreadable};
 use crate::{Collector, Error, Redactor, Run, Sink, Unit};
 
 /// Units whose etags are asked for at once.
@@ -47,6 +47,11 @@ impl Collector for PathCollector {
 
     fn is_path(&self) -> bool {
         true
+    }
+
+    fn unreadable(&self) -> Result<Vec<String>, Error> {
+        let format = Arc::clone(&self.format);
+        Ok(unreadable(Walk::new(&self.root, move |name| format.is_wanted(name))?))
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 
-use crate::files::{Content, Found, Walk, day_in, is_failure};
+use crate::files::{self, Content, Found, Walk, day_in, is_failure};
 use crate::log::unreadable;
 use crate::objects::Objects;
 use crate::params::Params;
@@ -113,6 +113,10 @@ impl Collector for ReleaseFiles {
 
     fn is_path(&self) -> bool {
         true
+    }
+
+    fn unreadable(&self) -> Result<Vec<String>, Error> {
+        Ok(files::unreadable(Walk::new(&self.root, is_wanted)?))
     }
 }
 

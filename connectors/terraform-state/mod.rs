@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::files::{Content, Found, Walk, is_failure};
+use crate::files::{self, Content, Found, Walk, is_failure};
 use crate::log::unreadable;
 use crate::objects::Objects;
 use crate::params::Params;
@@ -83,10 +83,18 @@ impl Collector for StateFiles {
     fn is_path(&self) -> bool {
         true
     }
+
+    fn unreadable(&self) -> Result<Vec<String>, Error> {
+        Ok(files::unreadable(Walk::new(&self.root, is_wanted)?))
+    }
+}
+
+fn is_wanted(name: &str) -> bool {
+    name.ends_with(".tfstate")
 }
 
 fn collect(root: &Path, run: &Run, sink: &Sink) -> Result<(), Error> {
-    for found in Walk::new(root, |name| name.ends_with(".tfstate"))? {
+    for found in Walk::new(root, is_wanted)? {
         let seen = run.seen.etags(std::slice::from_ref(&found.key))?;
         if found.problem.is_some() || run.since.is_some() || seen.first() != Some(&Some(found.etag.clone())) {
             sink.send_blocking(read(found))?;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::error::ExitStatus;
+use crate::error::{ExitStatus, told};
 use crate::output::{Format, sink};
 use crate::reconcile::Outcome;
 use crate::report::{Catalog, Filters, Severity};
@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let store = context.store(&config);
     super::check::tell_clock(&store, context);
     let (complete, outcome) = judge(&config, &store, context)?;
-    tell(&config, &store, complete, context)?;
+    told(tell(&config, &store, complete, context))?;
     context.printer.note(
         "details: `changetrail report manual-changes`, `report unapproved-changes`, `report unrecorded-changes`; \
          one change: `changetrail explain CHANGE_ID`",

@@ -1,16 +1,18 @@
 //! `check`: whether everything is in place for the nightly job, and what it will ask. Reads only; no system is asked
-//! anything but with `--online`, and then what the next collection asks first.
+//! anything but with `--online`, and then what the next collection asks first. What the store and the rules need is tried
+//! where nothing is left of it.
+
+mod rules;
+mod sources;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use changetrail_connectors::Catalog;
 use jiff::Timestamp;
 
-use crate::collect;
-use crate::config::{Config, Source};
-use crate::error::{ExitStatus, Hint};
+use crate::config::Config;
+use crate::error::{ExitStatus, Hint, told};
 use crate::output::inert;
 use crate::store::{self, Access, Db, Value};
 
@@ -23,9 +25,8 @@ Examples:
   changetrail --config /etc/changetrail/changetrail.toml check";
 
 const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
-const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
 
-/// Check configuration, store, sources and clock
+/// Check configuration, store, sources, rules and clock
 ///
 /// Prints everything that was checked, with what to do about what is not right. Exits 2 if anything failed.
 #[derive(Debug, clap::Args)]
@@ -78,10 +79,12 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
                 Item::new(Level::Fail, what, folder.problems.join("\n")).hint(Some(hint))
             }));
             items.extend(
-                config.sources.iter().map(|source| check_source(source, &config, &catalog, args.online, context)),
+                config.sources.iter().map(|source| sources::check(source, &config, &catalog, args.online, context)),
             );
+            items.push(rules::check(&config, context.now));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
-                check_polls(&config, &catalog, &db, context.now, &mut items);
+                sources::check_polls(&config, &catalog, &db, context.now, &mut items);
+                items.extend(rules::check_over(&config, &db));
             }
         }
         Err(error) => {
@@ -92,52 +95,20 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
             }
         }
     }
-    print(&items, context)?;
+    told(print(&items, context).map_err(anyhow::Error::from))?;
     let failed = items.iter().any(|item| item.level == Level::Fail);
     Ok(if failed { ExitStatus::Incomplete } else { ExitStatus::Clean })
 }
 
-fn check_source(source: &Source, config: &Config, catalog: &Catalog, online: bool, context: &Context) -> Item {
-    let what = format!("source {}", source.name);
-    let configured =
-        catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
-    if let Err(error) = configured {
-        return Item::new(Level::Fail, what, chain(&error)).hint(error.hint());
-    }
-    let Some(path) = source.params.get("path").and_then(toml::Value::as_str) else {
-        let asked = format!("{} is configured", source.connector);
-        return match plan(source, config, online, context) {
-            None => Item::new(Level::Ok, what, asked),
-            Some(Ok(lines)) => Item::new(Level::Ok, what, [vec![asked], lines].concat().join("\n")),
-            Some(Err(error)) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
-        };
-    };
-    let path = config.base().join(path);
-    if path.exists() {
-        Item::new(Level::Ok, what, format!("reads {}", path.display()))
-    } else {
-        let finding = format!("{} does not exist", path.display());
-        Item::new(Level::Fail, what, finding)
-            .hint(Some("relative paths start at the folder of the configuration".to_owned()))
-    }
-}
-
-/// What the next collection asks of a source; nothing where the store cannot be read, which is told of by itself.
-fn plan(
-    source: &Source,
-    config: &Config,
-    online: bool,
-    context: &Context,
-) -> Option<Result<Vec<String>, changetrail_connectors::Error>> {
-    let wait = context.reader_wait();
-    let options =
-        collect::Options { sources: vec![source.name.clone()], since: None, validate: false, now: context.now, wait };
-    let plans = collect::plan(config, &context.store(config), &options, online).ok()?;
-    plans.into_iter().next().map(|plan| plan.lines)
-}
-
 fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<Db> {
     let place = path.display().to_string();
+    // Before it is opened: closing a second handle would let go of the first one's lock.
+    if let Err(error) = store::writable(path) {
+        items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+        if !path.is_file() {
+            return None;
+        }
+    }
     match Db::open(path, Access::Read, context.reader_wait()) {
         Ok(db) => {
             items.push(Item::new(Level::Ok, "store", place));
@@ -152,48 +123,6 @@ fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<
             items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
             None
         }
-    }
-}
-
-/// When each source was last read to its end, and whether its system still keeps what came after.
-fn check_polls(config: &Config, catalog: &Catalog, db: &Db, now: Timestamp, items: &mut Vec<Item>) {
-    let polls = match db.rows(POLLS, &[]) {
-        Ok((_, polls)) => polls,
-        Err(error) => {
-            return items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
-        }
-    };
-    for source in &config.sources {
-        let what = format!("source {}", source.name);
-        let poll = polls.iter().find(|poll| poll.first() == Some(&Value::Text(source.name.clone())));
-        let Some(Value::Time(read)) = poll.and_then(|poll| poll.get(1)) else {
-            let finding = "was never read to its end";
-            let hint = format!("`changetrail collect --source {}` reads it", source.name);
-            items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
-            continue;
-        };
-        let kept = catalog
-            .find(&source.connector)
-            .ok()
-            .filter(|connector| {
-                let collector = connector.configure(&source.for_connector(config.base()));
-                collector.is_ok_and(|collector| !collector.is_path())
-            })
-            .and_then(|connector| connector.spec().kept());
-        let finding = format!("last read to its end at {}", seconds(*read));
-        items.push(match kept {
-            Some(kept) if *read + kept < now => Item::new(
-                Level::Fail,
-                what,
-                format!("{finding}; the system keeps {} days, so there is a gap", kept.as_hours() / 24),
-            )
-            .hint(Some("look for what is missing in a copy of the system's log; poll every day".to_owned())),
-            Some(kept) if *read + kept / 2 < now => {
-                Item::new(Level::Warn, what, format!("{finding}; the system keeps only {} days", kept.as_hours() / 24))
-                    .hint(Some("poll it every day".to_owned()))
-            }
-            _ => Item::new(Level::Ok, what, finding),
-        });
     }
 }
 

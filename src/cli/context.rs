@@ -1,6 +1,6 @@
 //! What every command has: the global options, the printer, the time; and how the hint of an error is found.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -83,6 +83,12 @@ impl Usage {
     pub(super) fn error(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
         Self { message: message.into(), hint: hint.into() }.into()
     }
+}
+
+/// That a result cannot be put where it was wanted.
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let hint = "--out names a file or a folder; it must be possible to make files there";
+    Usage::error(format!("writing {}: {error}", path.display()), hint)
 }
 
 /// What to do about an error: the first hint in its chain.

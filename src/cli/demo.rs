@@ -13,7 +13,7 @@ use crate::report::{Catalog, Filters};
 use crate::store::{Access, Db};
 
 use super::audit::{self, FailOn};
-use super::context::Context;
+use super::context::{Context, Usage};
 use super::report::write_all;
 
 static SAMPLE: Dir = include_dir!("$CARGO_MANIFEST_DIR/src/cli/demo/sample");
@@ -27,12 +27,17 @@ Examples:
 ///
 /// Writes the sample to a fresh temporary folder that is kept, collects and judges it, writes every report, and prints
 /// the summary and where everything lies. Needs no configuration, no network and no credentials; exits 0 whatever it
-/// finds.
+/// finds. With --store the store lies there: a new one, for what is in it is invented.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {}
 
 pub(super) fn run(context: &Context) -> anyhow::Result<ExitStatus> {
+    // Evidence stays: what is invented would stand among it for good.
+    if let Some(store) = context.global.store.as_ref().filter(|store| store.exists()) {
+        let message = format!("the store `{}` is there already, and a sample would stay in it", store.display());
+        return Err(Usage::error(message, "give --store a path where nothing is yet, or leave it out"));
+    }
     let folder =
         tempfile::Builder::new().prefix("changetrail-demo-").tempdir().context("making a temporary folder")?.keep();
     SAMPLE.extract(&folder).with_context(|| format!("writing the sample to {}", folder.display()))?;
@@ -60,8 +65,14 @@ fn say_where(folder: &Path, store: &Path, reports: &Path, context: &Context) -> 
     // As it was called: it need not be on the PATH.
     let program = std::env::args_os().next().unwrap_or_else(|| "changetrail".into());
     let program = program.display();
+    let elsewhere = context.global.store.as_ref().map(|store| format!(" --store {}", store.display()));
     for command in ["report manual-changes", "explain CHANGE_ID"] {
-        writeln!(out, "  {program} --config {} {command}", config.display())?;
+        writeln!(
+            out,
+            "  {program} --config {}{} {command}",
+            config.display(),
+            elsewhere.as_deref().unwrap_or_default()
+        )?;
     }
     out.flush()?;
     Ok(())

@@ -3,7 +3,7 @@
 //! One CSV, `manifest.csv`, beside the reports. It says nothing of when it was made: the same judgement gives the same
 //! bytes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use crate::output::{Format, TableOptions, sink};
 use crate::report::Filters;
 use crate::store::{Column, Db, Kind, Value, sql};
+
+use super::context::unwritable;
 
 pub(super) const NAME: &str = "manifest.csv";
 
@@ -59,6 +61,24 @@ impl Manifest {
         Ok(())
     }
 
+    /// Puts the files, and then the manifest that was written beside them, in their place. The old manifest goes first:
+    /// whoever is killed in between leaves none, rather than one that does not fit.
+    pub(super) fn put(&self, aside: &Path, folder: &Path) -> anyhow::Result<()> {
+        let old = folder.join(NAME);
+        if old.exists() {
+            fs::remove_file(&old).with_context(|| format!("removing {}", old.display()))?;
+        }
+        let names = self
+            .rows
+            .iter()
+            .filter_map(|row| if let Some(Value::Text(name)) = row.first() { Some(&**name) } else { None });
+        for name in names.chain([NAME]) {
+            let place = folder.join(name);
+            fs::rename(aside.join(name), &place).map_err(|error| unwritable(&place, &error))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn write(&self, file: &mut File) -> anyhow::Result<()> {
         let column = |(name, kind): (&str, Kind)| Column { name: name.to_owned(), kind };
         let columns = [
@@ -81,6 +101,22 @@ impl Manifest {
         csv.end()?;
         Ok(())
     }
+}
+
+/// Whether a manifest in the folder has a hash of the file of this name.
+pub(super) fn vouches(folder: &Path, name: &str) -> anyhow::Result<bool> {
+    let path = folder.join(NAME);
+    let reading = || format!("reading {}", path.display());
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let mut manifest = csv::Reader::from_path(&path).with_context(reading)?;
+    for row in manifest.records() {
+        if row.with_context(reading)?.get(0) == Some(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The hash of a file of any size.

@@ -1,5 +1,7 @@
 //! `query`: SQL of the user's own, read only.
 
+mod statements;
+
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -38,7 +40,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let sql = match (&args.file, args.sql.as_deref()) {
-        (Some(file), _) => fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?,
+        (Some(file), _) => fs::read_to_string(file).map_err(|error| {
+            let hint = "-f reads the query from a file; a query itself is given without it".to_owned();
+            Usage::error(format!("reading {}: {error}", file.display()), hint)
+        })?,
         (None, None | Some("-")) => {
             let mut sql = String::new();
             io::stdin().read_to_string(&mut sql).context("reading the query from stdin")?;
@@ -46,9 +51,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         }
         (None, Some(sql)) => sql.to_owned(),
     };
-    if sql.trim().is_empty() {
-        return Err(Usage::error("the query is empty", "give SQL, for example `changetrail query \"from finding\"`"));
-    }
+    one_result(&sql)?;
     let (db, _) = context.open()?;
     db.sandbox()?;
     let heading = Heading { title: "changetrail: a query".to_owned(), description: sql.clone() };
@@ -56,4 +59,19 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let mut sink = sink(args.output, context.printer.stdout(), options);
     db.stream(&sql, &[], sink.as_mut())?;
     Ok(ExitStatus::Clean)
+}
+
+/// Whoever asks two things would see the answer to the last alone.
+fn one_result(sql: &str) -> anyhow::Result<()> {
+    let statements = statements::split(sql);
+    let Some((_, before)) = statements.split_last() else {
+        let hint = "give SQL, for example `changetrail query \"from finding\"`";
+        return Err(Usage::error("the query has no statement", hint));
+    };
+    if before.iter().any(|statement| statements::asks(statement)) {
+        let message =
+            format!("the query has {} statements, and only the last one's result would be shown", statements.len());
+        return Err(Usage::error(message, "ask one after the other, or put them together with `union all`"));
+    }
+    Ok(())
 }

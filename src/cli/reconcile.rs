@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use include_dir::{Dir, include_dir};
 
 use crate::config::Config;
-use crate::error::ExitStatus;
+use crate::error::{ExitStatus, Lines};
 use crate::reconcile::{self, Options, Outcome, Proposal};
 
 use super::context::Context;
@@ -60,16 +60,17 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("what is new of source `{name}` could not be judged: {error}")]
+#[error("what is new of source `{name}` could not be judged")]
 struct Failure {
     name: String,
-    error: String,
+    #[source]
+    error: Lines,
 }
 
 /// Says what came out.
 pub(super) fn tell(outcome: &Outcome, context: &Context) {
     for unmapped in &outcome.unmapped {
-        let failure = Failure { name: unmapped.source.clone(), error: unmapped.error.clone() };
+        let failure = Failure { name: unmapped.source.clone(), error: Lines(unmapped.error.clone()) };
         context.printer.error(&failure, unmapped.hint.as_deref());
     }
     for warning in &outcome.warnings {

@@ -22,7 +22,8 @@ Examples:
 /// Append release records to the release log
 ///
 /// Release records or `CDEvents`, one JSON object per line. They are kept like all evidence, with who appended them and
-/// when. Lines that are no release record are refused and named; the others are kept, and the exit code is 2.
+/// when. Lines that are no release record, or that the audit would set aside, are refused and named; the others are kept,
+/// and the exit code is 2.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -90,10 +91,19 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let config = context.config()?;
     let store = context.store(&config);
     let outcome = record::append(&store, input.as_mut(), &operator()?, context.now, context.writer_wait())?;
+    if let Some(lost) = &outcome.lost_key {
+        context.printer.warning(lost);
+    }
     for rejected in &outcome.rejected {
         context.printer.warning(&format!("refused: {rejected}"));
     }
-    let record::Outcome { accepted, duplicates, rejected } = &outcome;
+    // Whoever writes records by hand may correct one that is not there yet; a job has to say it itself.
+    for id in outcome.without_start.iter().filter(|_| args.from_ci) {
+        context.printer.warning(&format!(
+            "`{id}` has no start, so it explains no change: record it with --outcome running where the job starts"
+        ));
+    }
+    let record::Outcome { accepted, duplicates, rejected, .. } = &outcome;
     context.printer.note(&format!("{accepted} accepted, {duplicates} known already, {} refused", rejected.len()));
     Ok(if rejected.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }

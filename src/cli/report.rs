@@ -5,16 +5,17 @@ use std::io::{self, BufWriter, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use clap::builder::PossibleValuesParser;
 
-use crate::error::{ExitStatus, nearest};
+use crate::error::{ExitStatus, nearest, told};
 use crate::output::{Format, Heading, TableOptions, index, sink};
 use crate::report::{self, Catalog, Filters, Report};
 use crate::store::{Column, Db, Kind, RowSink, Value, sql};
 use crate::time::parse_moment;
 
 use super::audit::FailOn;
-use super::context::{Context, Usage};
+use super::context::{Context, Usage, unwritable};
 use super::manifest::{self, Manifest};
 use super::verify::tell_head;
 
@@ -98,21 +99,58 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     let report = catalog.get(name)?;
-    let format = args.output.unwrap_or(match &args.out {
-        Some(out) if is_folder(out) => Format::Csv,
-        Some(out) => Format::of_file(out).unwrap_or(Format::Table),
-        None => Format::Table,
-    });
+    let format = format_for(args)?;
+    if let Some(out) = &args.out {
+        keeps_manifest(&file_for(out, report, format))?;
+    }
     db.sandbox()?;
     known_service(&db, &filters)?;
     match &args.out {
         Some(out) => {
             to_file(&db, report, &filters, format, &file_for(out, report, format))?;
         }
-        None => to_stdout(&db, report, &filters, format, context)?,
+        None => told(to_stdout(&db, report, &filters, format, context))?,
     }
     tell_head(&db, context)?;
     status(&db, report, &filters, args.fail_on)
+}
+
+/// How a report is written: as it is asked for, else as the file is called.
+fn format_for(args: &Args) -> anyhow::Result<Format> {
+    let Some(out) = args.out.as_ref().filter(|_| args.output.is_none()) else {
+        return Ok(args.output.unwrap_or(Format::Table));
+    };
+    if is_folder(out) {
+        return Ok(Format::Csv);
+    }
+    // A pipe or a device has no ending.
+    if out.exists() && !out.is_file() {
+        return Ok(Format::Table);
+    }
+    Format::of_file(out).ok_or_else(|| {
+        let endings: Vec<String> =
+            Format::value_variants().iter().map(|format| format!(".{}", format.extension())).collect();
+        Usage::error(
+            format!("the ending of `{}` is that of no format", out.display()),
+            format!("known are {}; -o says the format of a file of any name", endings.join(", ")),
+        )
+    })
+}
+
+/// A file that a manifest vouches for is written together with the manifest, or the two do not fit.
+fn keeps_manifest(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if !manifest::vouches(folder, &name)? {
+        return Ok(());
+    }
+    Err(Usage::error(
+        format!("`{}` is one of the files in {}, which would not fit any more", path.display(), manifest::NAME),
+        format!(
+            "write it elsewhere, or all of them anew with `changetrail report --out {}`",
+            folder.join("").display()
+        ),
+    ))
 }
 
 /// A service that nobody knows would give empty reports: nothing to see, it seems.
@@ -191,15 +229,16 @@ fn to_file(db: &Db, report: &Report, filters: &Filters, format: Format, path: &P
 /// is written to directly.
 fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let doing = || format!("writing {}", path.display());
+    let failed = |error: io::Error| unwritable(path, &error);
     if path.exists() && !path.is_file() {
-        let mut file = File::options().write(true).open(path).with_context(doing)?;
+        let mut file = File::options().write(true).open(path).map_err(failed)?;
         return write(&mut file).with_context(doing);
     }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
@@ -207,9 +246,9 @@ fn write_whole(path: &Path, write: impl FnOnce(&mut File) -> anyhow::Result<()>)
         // As readable as any new file: the umask still applies.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.prefix(".changetrail-").tempfile_in(folder).with_context(doing)?;
+    let mut file = builder.prefix(".changetrail-").tempfile_in(folder).map_err(failed)?;
     write(file.as_file_mut()).with_context(doing)?;
-    file.persist(path).with_context(doing)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }
 
@@ -221,6 +260,10 @@ fn all(
     fail_on: FailOn,
     context: &Context,
 ) -> anyhow::Result<ExitStatus> {
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("`{}` is no folder, and all reports are many files", folder.display());
+        return Err(Usage::error(message, "name a report, or a folder"));
+    }
     let (db, config) = context.open()?;
     let catalog = Catalog::load(&config.map(|config| config.extend_queries).unwrap_or_default())?;
     db.sandbox()?;
@@ -241,12 +284,15 @@ pub(super) fn write_all(
     filters: &Filters,
     fail_on: FailOn,
 ) -> anyhow::Result<ExitStatus> {
-    fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    let failed = |error: io::Error| unwritable(folder, &error);
+    fs::create_dir_all(folder).map_err(failed)?;
+    // Aside first: a folder never has reports of two runs, or a manifest that does not fit.
+    let aside = tempfile::Builder::new().prefix(".changetrail-").tempdir_in(folder).map_err(failed)?;
     let mut worst = ExitStatus::Clean;
     let mut manifest = Manifest::new(db)?;
     let mut pages = Vec::new();
     for report in catalog.iter() {
-        let path = file_for(folder, report, format);
+        let path = file_for(aside.path(), report, format);
         let fitting = filters.that_fit(report);
         let rows = to_file(db, report, &fitting, format, &path)?;
         manifest.add(&path, rows, &fitting)?;
@@ -256,11 +302,12 @@ pub(super) fn write_all(
         }
     }
     if format == Format::Html {
-        let path = folder.join(INDEX);
+        let path = aside.path().join(INDEX);
         write_whole(&path, |file| Ok(index(file, &pages)?))?;
         manifest.add(&path, pages.len() as u64, &Filters::default())?;
     }
-    write_whole(&folder.join(manifest::NAME), |file| manifest.write(file))?;
+    write_whole(&aside.path().join(manifest::NAME), |file| manifest.write(file))?;
+    manifest.put(aside.path(), folder)?;
     Ok(worst)
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::error::ExitStatus;
+use crate::error::{ExitStatus, told};
 use crate::output::inert;
 use crate::store::Db;
 use crate::verify;
@@ -49,11 +49,16 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
     {
         broken.push(format!("head {head}: it is not in the chain, which was cut off or made anew"));
     }
+    told(print(&db, &broken, checked, context))?;
+    Ok(if broken.is_empty() { ExitStatus::Clean } else { ExitStatus::Findings })
+}
+
+fn print(db: &Db, broken: &[String], checked: i64, context: &Context) -> anyhow::Result<()> {
     let mut out = context.printer.stdout();
-    for line in &broken {
+    for line in broken {
         writeln!(out, "broken  {}", inert(line))?;
     }
-    match verify::head(&db)? {
+    match verify::head(db)? {
         Some(head) => writeln!(
             out,
             "head    {}  batch {}, {} records, {}",
@@ -65,7 +70,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         writeln!(out, "digests {checked} held against the log files that they vouch for (`collect --validate`)")?;
     }
     out.flush()?;
-    Ok(if broken.is_empty() { ExitStatus::Clean } else { ExitStatus::Findings })
+    Ok(())
 }
 
 /// Says the head of the chain beside a report: whoever keeps the report keeps the proof.

@@ -6,6 +6,7 @@
 
 mod error;
 mod import;
+mod key;
 mod known;
 mod probe;
 mod writer;
@@ -27,6 +28,7 @@ use crate::store::{Access, Db, Incoming, Value, Visits, sql};
 pub use error::Error;
 pub use import::Import;
 use import::Prefixed;
+pub(crate) use key::{Key, has_evidence};
 use known::Known;
 use writer::Writer;
 
@@ -118,11 +120,16 @@ fn read(
     let sources = selected(config, options)?;
     let catalog = config.connectors();
     let mut visits = Visits::new(store);
-    let cursors = visits.visit(Access::Write, options.wait, |db| {
-        sources.iter().map(|source| cursors(db, &source.name)).collect::<Result<Vec<_>, Error>>()
+    let (cursors, evidence) = visits.visit(Access::Write, options.wait, |db| {
+        let cursors = sources.iter().map(|source| cursors(db, &source.name)).collect::<Result<Vec<_>, Error>>()?;
+        Ok::<_, Error>((cursors, has_evidence(db)?))
     })?;
     let visits = Arc::new(Mutex::new(visits));
-    let redactor = Arc::new(Redactor::new(redaction_key(store)?));
+    let key = Key::of(store)?;
+    if let Some(lost) = key.lost(evidence) {
+        progress.warn(&lost);
+    }
+    let redactor = Arc::new(Redactor::new(key.bytes));
     let runtime = runtime()?;
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
@@ -254,34 +261,4 @@ fn cursors(db: &Db, source: &str) -> Result<HashMap<String, String>, Error> {
             _ => None,
         })
         .collect())
-}
-
-/// The key of the hashes that stand for bytes with secrets in them. It lies beside the store, not in it: whoever is
-/// handed the store alone cannot try out secrets against the hashes.
-pub(crate) fn redaction_key(store: &Path) -> Result<[u8; 32], Error> {
-    let mut path = store.as_os_str().to_owned();
-    path.push(".key");
-    let path = std::path::PathBuf::from(path);
-    let failed = |source| Error::Key { path: path.clone(), source };
-    match std::fs::read(&path) {
-        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| Error::KeyLength { path: path.clone() }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
-            write_private(&path, &key).map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

@@ -18,6 +18,8 @@ pub enum Error {
     Invalid { path: PathBuf, problems: Vec<Problem> },
     #[error(transparent)]
     Standard(#[from] standard::Error),
+    #[error("`[extend] queries`: {}: {problem}", path.display())]
+    Extend { path: PathBuf, problem: String, hint: String },
 }
 
 impl Hint for Error {
@@ -34,6 +36,7 @@ impl Hint for Error {
                 Some(format!("check the path; `changetrail --config {} init` writes one there", path.display()))
             }
             Self::Standard(error) => error.hint(),
+            Self::Extend { hint, .. } => Some(hint.clone()),
             Self::Read { .. } | Self::Invalid { .. } => None,
         }
     }

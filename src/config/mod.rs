@@ -7,6 +7,7 @@
 mod discover;
 mod error;
 mod exemptions;
+mod extend;
 mod people;
 mod tables;
 #[cfg(test)]
@@ -124,7 +125,9 @@ impl Config {
         let base = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let in_base = |paths: &[String]| -> Vec<PathBuf> { paths.iter().map(|path| base.join(path)).collect() };
         let extend_queries = in_base(&file.extend.queries);
+        extend::folders(&extend_queries)?;
         let requirements = Shelves { own: &extend_queries, instead: None }.standard(&file.standard.name)?;
+        extend::controls(&extend_queries)?;
         let mut lines = Lines::default();
         let mut problems = Vec::new();
         let sources = read_sources(text, file.source, &mut lines.source, &mut problems);
@@ -177,6 +180,12 @@ impl Config {
             return Err(invalid(problems));
         }
         config.warnings = found.warnings;
+        if config.exemptions_file != config.path && !config.exemptions_file.exists() {
+            config.warnings.push(format!(
+                "`exemptions`: {} is not there, so nothing is exempted by it; `changetrail exempt` makes it",
+                config.exemptions_file.display()
+            ));
+        }
         Ok(config)
     }
 

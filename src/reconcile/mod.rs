@@ -5,10 +5,12 @@
 //! transaction: whoever reads sees the judgement of one run, never half of two.
 
 mod approved;
+mod controls;
 mod mapping;
 mod relation;
 mod rules;
 mod sandbox;
+mod trial;
 mod unmappable;
 mod what_if;
 
@@ -21,13 +23,15 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 pub use approved::{Baseline, add_baseline, exemption_refused};
+pub use controls::try_over;
+pub use trial::map_alone;
 pub use what_if::{Proposal, Trial, what_if};
 
 use crate::config::Config;
 use crate::error::{Hint as _, with_causes};
-use crate::progress::Progress;
+use crate::progress::{Progress, Silent};
 use crate::record;
-use crate::standard::{self, Control};
+use crate::standard;
 use crate::store::{self, Access, Db, Value, sql};
 use rules::{CHANGES, FINDINGS, FIRST, RELEASES, Rules, Step, When, before_verdicts};
 
@@ -118,8 +122,8 @@ impl Error {
                 Some("there has to be room for a copy in the temporary folder; TMPDIR names another".to_owned())
             }
             Self::Control { .. } | Self::Select { .. } => Some(
-                "a control is one SELECT of subject_kind, subject_id, service, environment, result and reason; \
-                 queries/README.md says more"
+                "a control is one SELECT of subject_kind, subject_id, service, environment, result and reason, of the \
+                 kinds of subject that its `severity` names; queries/README.md says more"
                     .to_owned(),
             ),
             Self::Rules { .. } | Self::Mapping { .. } | Self::Table { .. } => None,
@@ -132,7 +136,19 @@ impl Error {
 /// # Errors
 /// The store cannot be written, or a statement fails; the judgement of the run before stays then.
 pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
-    let db = Db::open(store, Access::Write, options.wait)?;
+    over(&Db::open(store, Access::Write, options.wait)?, config, options, progress)
+}
+
+/// Runs everything that judges over no evidence at all: what of it cannot be run is found before the night.
+///
+/// # Errors
+/// A rule or a control cannot be run.
+pub fn try_rules(config: &Config, now: Timestamp) -> Result<(), Error> {
+    let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
+    over(&Db::scratch()?, config, &options, &Silent).map(drop)
+}
+
+fn over(db: &Db, config: &Config, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
     db.sandbox()?;
     let task = "reconciling";
     let steps = FIRST.len() + RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
@@ -140,7 +156,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
     loop {
         db.batch("begin", "begin transaction")?;
         progress.begin(task, Some(steps as u64));
-        let result = judge(&db, config, options, &left_out, &|step| progress.advance(task, 1, step));
+        let result = judge(db, config, options, &left_out, &|step| progress.advance(task, 1, step));
         progress.end(task);
         match result {
             Ok(outcome) => {
@@ -156,7 +172,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
                     // else without the source.
                     Stopped::Source(failed) => {
                         let Failed { source, settings, connector, error } = *failed;
-                        if unmappable::note(&db, &source, &settings, &*connector, options)? > 0 {
+                        if unmappable::note(db, &source, &settings, &*connector, options)? > 0 {
                             continue;
                         }
                         if !mapping::can_wait(&*connector) {
@@ -204,7 +220,7 @@ fn judge(
     left_out: &[Unmapped],
     step: &dyn Fn(&str),
 ) -> Result<Outcome, Stopped> {
-    let rules = Rules::load(options.instead.as_deref())?;
+    let rules = Rules::load(options.instead.as_deref(), config)?;
     let when = begin(db, config, &rules, options)?;
     scripts(db, FIRST, &rules, when, step)?;
     for table in rules::TABLES {
@@ -228,7 +244,7 @@ fn judge(
     let (of_releases, of_changes): (Vec<_>, Vec<_>) =
         config.requirements.controls.iter().partition(|control| before_verdicts(control));
     scripts(db, RELEASES, &rules, when, step)?;
-    controls(db, &of_releases, step)?;
+    controls::ask(db, &of_releases, step)?;
     scripts(db, CHANGES, &rules, when, step)?;
     if when == When::Again {
         let (_, rows) = db.rows("select count(*) from change_again", &[])?;
@@ -236,7 +252,7 @@ fn judge(
             tracing::info!(changes, "judged again");
         }
     }
-    controls(db, &of_changes, step)?;
+    controls::ask(db, &of_changes, step)?;
     scripts(db, FINDINGS, &rules, when, step)?;
     Ok(Outcome {
         new_findings: counts(db, sql!("reconcile/new_findings.sql"))?,
@@ -321,42 +337,6 @@ fn scripts(db: &Db, steps: &[Step], rules: &Rules, when: When, tell: &dyn Fn(&st
         tracing::debug!(step = step.name, elapsed = ?started.elapsed(), "reconciled");
     }
     Ok(())
-}
-
-fn controls(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), Error> {
-    for control in controls {
-        tell(&control.id);
-        let file = || control.file.clone();
-        if let Some(problem) = not_one_select(db, &control.sql)? {
-            return Err(Error::Select { file: file(), problem });
-        }
-        let query = control.sql.trim_end().trim_end_matches(';');
-        let statement = sql!("reconcile/control.sql").replace("{control}", query);
-        let params = [("control", Value::Text(control.id.clone())), ("own", Value::Bool(!control.built_in))];
-        db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
-        db.run(&control.id, &statement, &params)
-            .map_err(|source| Error::Control { file: file(), source: Box::new(source) })?;
-        if !control.built_in
-            && let Some(problem) = text(db, sql!("reconcile/control_strangers.sql"), &params[..1])?
-        {
-            return Err(Error::Select { file: file(), problem });
-        }
-    }
-    Ok(())
-}
-
-/// What keeps a text from being one SELECT and nothing else: what an organisation writes stands inside our statement.
-fn not_one_select(db: &Db, sql: &str) -> Result<Option<String>, Error> {
-    text(db, sql!("reconcile/one_select.sql"), &[("sql", Value::Text(sql.to_owned()))])
-}
-
-/// The text that a query gives, if it gives one.
-fn text(db: &Db, sql: &str, params: &[(&str, Value)]) -> Result<Option<String>, Error> {
-    let (_, rows) = db.rows(sql, params)?;
-    Ok(match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
-        Some(Value::Text(problem)) => Some(problem),
-        _ => None,
-    })
 }
 
 fn counts(db: &Db, sql: &str) -> Result<Vec<(String, u64)>, Error> {

@@ -133,17 +133,28 @@ impl Rules {
     /// # Errors
     /// The folder cannot be read, or has a file that stands in for nothing: whoever misplaced one would be told that it
     /// changes nothing.
-    pub(super) fn load(instead: Option<&Path>) -> Result<Self, Error> {
+    pub(super) fn load(instead: Option<&Path>, config: &Config) -> Result<Self, Error> {
         let mut rules = Self::default();
         let Some(instead) = instead else { return Ok(rules) };
         let inner = ["reconcile", "controls", "standards"].map(|name| instead.join(name));
-        if let Some(path) = files(instead)?.into_iter().find(|path| path.is_file()) {
+        // A folder for the reports beside them is no slip: nothing is judged by it.
+        let strange =
+            |path: &PathBuf| path.is_file() || !(inner.contains(path) || path.ends_with("reports") || is_hidden(path));
+        if let Some(path) = files(instead)?.into_iter().find(strange) {
             return Err(Error::NoRule { path });
         }
         if !inner.iter().any(|folder| folder.is_dir()) {
             return Err(Error::NoRule { path: instead.to_owned() });
         }
-        let [folder, ..] = inner;
+        let [folder, controls, standards] = inner;
+        let asked = |path: &Path| config.requirements.controls.iter().any(|control| Path::new(&control.file) == path);
+        let standard = standards.join(format!("{}.toml", config.standard.name));
+        let others = [(controls, &asked as &dyn Fn(&Path) -> bool), (standards, &|path| path == standard.as_path())];
+        for (folder, stands_in) in others.iter().filter(|(folder, _)| folder.is_dir()) {
+            if let Some(path) = files(folder)?.into_iter().find(|path| !stands_in(path)) {
+                return Err(Error::NoRule { path });
+            }
+        }
         for path in if folder.is_dir() { files(&folder)? } else { Vec::new() } {
             let name = path.file_name().unwrap_or_default();
             let known = every().find(|step| Path::new(step.file).file_name() == Some(name));
@@ -178,6 +189,10 @@ impl Rules {
         hash.update(env!("CARGO_PKG_VERSION"));
         hex(&hash.finalize())
     }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
 }
 
 /// What lies in a folder.

@@ -21,7 +21,15 @@ pub enum Error {
     },
     #[error("`{}` is not a changetrail store", path.display())]
     Foreign { path: PathBuf },
-    #[error("could not create the folder `{}` for the store", path.display())]
+    #[error("the store `{}` is a folder", path.display())]
+    IsFolder { path: PathBuf },
+    #[error("the store `{}` may not be opened", path.display())]
+    Forbidden {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the folder `{}` for the store cannot be written", path.display())]
     Folder {
         path: PathBuf,
         #[source]
@@ -63,15 +71,25 @@ impl Error {
                 "wait for it to end, or give --wait a longer time; the store allows one writer or many readers".into(),
             ),
             Self::Foreign { .. } => Some("give --store another path".into()),
+            Self::IsFolder { path } => {
+                Some(format!("name a file, for example {}", path.join("changetrail.duckdb").display()))
+            }
+            Self::Forbidden { .. } | Self::Folder { .. } => Some(
+                "who collects and judges must be allowed to read and write the store and to make files in its folder; \
+                 who only reads reports, to read both"
+                    .into(),
+            ),
             Self::Query { source } if source.to_string().contains("Catalog Error") => Some(
                 "the judgements are made by `changetrail reconcile`: run it once; \
                      `changetrail query \"from duckdb_tables() select table_name\"` lists the tables"
                     .into(),
             ),
+            Self::Statement { source, .. } | Self::Open { source, .. } if is_full(&source.to_string()) => Some(
+                "nothing that was committed before is lost: make room where the store lies, and run it again".into(),
+            ),
             Self::Query { .. }
             | Self::Parameter { .. }
             | Self::Open { .. }
-            | Self::Folder { .. }
             | Self::Statement { .. }
             | Self::Output { .. } => None,
         }
@@ -82,4 +100,10 @@ impl Error {
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output { source } if source.kind() == std::io::ErrorKind::BrokenPipe)
     }
+}
+
+/// Whether the engine says that it could not write: it tells of a full disk in several ways, and gives up the database as
+/// it is in memory where a commit fails.
+fn is_full(message: &str) -> bool {
+    ["No space left", "Failed to commit", "has been invalidated"].iter().any(|said| message.contains(said))
 }

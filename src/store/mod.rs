@@ -10,12 +10,14 @@ mod error;
 mod migrate;
 mod open;
 pub mod parquet;
+mod permission;
 mod query;
 pub mod rows;
 
 pub use append::{Committed, Incoming, Poll};
 pub use error::Error;
 pub use open::{Access, Db, Visits, WRITER_PATIENCE};
+pub use permission::writable;
 pub use rows::{Column, Kind, RowSink, Value};
 
 /// The text of a file under `queries/`.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
 
-use super::{Error, migrate, sql};
+use super::{Error, migrate, permission, sql};
 
 /// How long a writer waits for readers before it gives up with its cursor unmoved.
 pub const WRITER_PATIENCE: Duration = Duration::from_mins(10);
@@ -66,6 +66,9 @@ impl Db {
         if let (Access::Write, Some(folder)) = (access, path.parent()) {
             std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
         }
+        if path != Path::new(IN_MEMORY) {
+            permission::readable(path)?;
+        }
         let connection = engine(path).map_err(|source| Error::Open { path: path.to_owned(), source })?;
         let db = Self { connection, path: path.to_owned() };
         if access == Access::Write && !path.exists() && path != Path::new(IN_MEMORY) {
@@ -83,7 +86,7 @@ impl Db {
     /// making it leaves nothing that would have to be removed by hand.
     fn make(&self) -> Result<(), Error> {
         let new = beside(&self.path);
-        let failed = |source| Error::Open { path: self.path.clone(), source };
+        let failed = |source| unopened(&self.path, Access::Write, source);
         attach(&self.connection, Path::new(&new), Access::Write).map_err(failed)?;
         self.leave()?;
         // Where another process was quicker its file stays; where the file system knows no links it is made in place.
@@ -101,10 +104,11 @@ impl Db {
                 Err(source) => {
                     let text = source.to_string();
                     let Some(holder) = lock_holder(&text) else {
-                        if text.contains("not a valid DuckDB database file") {
+                        // The engine takes a file of SQLite for one that it would read with an extension.
+                        if text.contains("not a valid DuckDB database file") || text.contains("sqlite_scanner") {
                             return Err(Error::Foreign { path: path.to_owned() });
                         }
-                        return Err(Error::Open { path: path.to_owned(), source });
+                        return Err(unopened(path, access, source));
                     };
                     if started.elapsed() >= wait {
                         return Err(Error::Locked { path: path.to_owned(), holder });
@@ -237,6 +241,12 @@ fn attach(connection: &Connection, path: &Path, access: Access) -> duckdb::Resul
     };
     let quoted = path.to_string_lossy().replace('\'', "''");
     connection.execute_batch(&format!("attach '{quoted}' as {STORE} ({options}); use {STORE}; set timezone = 'UTC'"))
+}
+
+/// Why the store could not be opened: for want of permission, else what the engine says.
+fn unopened(path: &Path, access: Access, source: duckdb::Error) -> Error {
+    let denied = if access == Access::Write { permission::writable(path) } else { permission::readable(path) };
+    denied.err().unwrap_or(Error::Open { path: path.to_owned(), source })
 }
 
 /// Who holds the file, out of `DuckDB`'s message; `None` if the message is about something else.

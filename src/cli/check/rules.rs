@@ -1,0 +1,30 @@
+//! Whether the rules and the controls can be run: over no evidence, in a store that is gone afterwards; and controls of one's
+//! own over what was judged the last time.
+
+use jiff::Timestamp;
+
+use super::{Item, Level, chain};
+use crate::config::Config;
+use crate::reconcile;
+use crate::store::Db;
+
+pub(super) fn check(config: &Config, now: Timestamp) -> Item {
+    match reconcile::try_rules(config, now) {
+        Ok(()) => {
+            let controls = &config.requirements.controls;
+            let own = controls.iter().filter(|control| !control.built_in).count();
+            Item::new(Level::Ok, "rules", format!("{} controls can be asked, {own} of your own", controls.len()))
+        }
+        Err(error) => Item::new(Level::Fail, "rules", chain(&error)).hint(error.hint()),
+    }
+}
+
+/// Whether the controls of one's own can be asked about what was judged the last time too; says nothing if they can.
+pub(super) fn check_over(config: &Config, db: &Db) -> Option<Item> {
+    let failed = |error: &reconcile::Error| Item::new(Level::Fail, "rules", chain(error)).hint(error.hint());
+    // Foreign SQL reaches nothing.
+    if let Err(error) = db.sandbox() {
+        return Some(failed(&error.into()));
+    }
+    reconcile::try_over(db, &config.requirements.controls).err().as_ref().map(failed)
+}

@@ -1,0 +1,139 @@
+//! Whether each source can be read, and whether the last collection read it to its end.
+
+use changetrail_connectors::{Catalog, Collector};
+use jiff::Timestamp;
+
+use super::{Item, Level, chain, seconds};
+use crate::cli::context::Context;
+use crate::collect;
+use crate::config::{Config, Source};
+use crate::output::inert;
+use crate::store::{Db, Value};
+
+const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
+
+/// How many files are named of those that cannot be read.
+const NAMED: usize = 5;
+
+pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online: bool, context: &Context) -> Item {
+    let what = format!("source {}", source.name);
+    let configured =
+        catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
+    let collector = match configured {
+        Ok(collector) => collector,
+        Err(error) => return Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+    };
+    let Some(path) = source.params.get("path").and_then(toml::Value::as_str) else {
+        let asked = format!("{} is configured", source.connector);
+        return match plan(source, config, online, context) {
+            None => Item::new(Level::Ok, what, asked),
+            Some(Ok(lines)) => Item::new(Level::Ok, what, [vec![asked], lines].concat().join("\n")),
+            Some(Err(error)) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+        };
+    };
+    let path = config.base().join(path);
+    if !path.exists() {
+        let finding = format!("{} does not exist", path.display());
+        return Item::new(Level::Fail, what, finding)
+            .hint(Some("relative paths start at the folder of the configuration".to_owned()));
+    }
+    match unreadable(&*collector) {
+        Ok(None) => Item::new(Level::Ok, what, format!("reads {}", path.display())),
+        Ok(Some(files)) => Item::new(Level::Fail, what, format!("of {}, {files}", path.display()))
+            .hint(Some("whoever runs the audit must be allowed to read them; links must lead somewhere".to_owned())),
+        Err(error) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+    }
+}
+
+/// What of its files cannot be read, in words.
+fn unreadable(collector: &dyn Collector) -> Result<Option<String>, changetrail_connectors::Error> {
+    let mut files = collector.unreadable()?;
+    let count = files.len();
+    if count == 0 {
+        return Ok(None);
+    }
+    files.truncate(NAMED);
+    // A name may have lines in it.
+    for file in &mut files {
+        *file = inert(file).into_owned();
+    }
+    if count > NAMED {
+        files.push(format!("… and {} more", count - NAMED));
+    }
+    Ok(Some(format!("{count} cannot be read:\n{}", files.join("\n"))))
+}
+
+/// What the next collection asks of a source; nothing where the store cannot be read, which is told of by itself.
+fn plan(
+    source: &Source,
+    config: &Config,
+    online: bool,
+    context: &Context,
+) -> Option<Result<Vec<String>, changetrail_connectors::Error>> {
+    let wait = context.reader_wait();
+    let options =
+        collect::Options { sources: vec![source.name.clone()], since: None, validate: false, now: context.now, wait };
+    let plans = collect::plan(config, &context.store(config), &options, online).ok()?;
+    plans.into_iter().next().map(|plan| plan.lines)
+}
+
+/// When each source was last read to its end, and whether its system still keeps what came after.
+pub(super) fn check_polls(config: &Config, catalog: &Catalog, db: &Db, now: Timestamp, items: &mut Vec<Item>) {
+    let polls = match db.rows(POLLS, &[]) {
+        Ok((_, polls)) => polls,
+        Err(error) => {
+            return items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+        }
+    };
+    for source in &config.sources {
+        let what = format!("source {}", source.name);
+        let poll = polls.iter().find(|poll| poll.first() == Some(&Value::Text(source.name.clone())));
+        if let Some([_, _, error, Value::Int(units), unit, why]) = poll.map(Vec::as_slice) {
+            items.extend(unread(&what, error, *units, unit, why));
+        }
+        let Some(Value::Time(read)) = poll.and_then(|poll| poll.get(1)) else {
+            let finding = "was never read to its end";
+            let hint = format!("`changetrail collect --source {}` reads it", source.name);
+            items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
+            continue;
+        };
+        let kept = catalog
+            .find(&source.connector)
+            .ok()
+            .filter(|connector| {
+                let collector = connector.configure(&source.for_connector(config.base()));
+                collector.is_ok_and(|collector| !collector.is_path())
+            })
+            .and_then(|connector| connector.spec().kept());
+        let finding = format!("last read to its end at {}", seconds(*read));
+        items.push(match kept {
+            Some(kept) if *read + kept < now => Item::new(
+                Level::Fail,
+                what,
+                format!("{finding}; the system keeps {} days, so there is a gap", kept.as_hours() / 24),
+            )
+            .hint(Some("look for what is missing in a copy of the system's log; poll every day".to_owned())),
+            Some(kept) if *read + kept / 2 < now => {
+                Item::new(Level::Warn, what, format!("{finding}; the system keeps only {} days", kept.as_hours() / 24))
+                    .hint(Some("poll it every day".to_owned()))
+            }
+            _ => Item::new(Level::Ok, what, finding),
+        });
+    }
+}
+
+/// What the last collection did not read to its end.
+fn unread(what: &str, error: &Value, units: i64, unit: &Value, why: &Value) -> Vec<Item> {
+    let mut items = Vec::new();
+    if let Value::Text(error) = error {
+        let finding = format!("the last collection failed: {error}");
+        items.push(Item::new(Level::Warn, what, finding));
+    }
+    if let (1.., Value::Text(unit), Value::Text(why)) = (units, unit, why) {
+        let finding =
+            format!("{units} parts could not be read to their end, the first {}: {}", inert(unit), inert(why));
+        let hint = "report `coverage` has them all; a file is read again when it changes".to_owned();
+        items.push(Item::new(Level::Warn, what, finding).hint(Some(hint)));
+    }
+    items
+}

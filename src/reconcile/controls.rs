@@ -1,0 +1,74 @@
+//! Asks the controls. What an organisation writes stands inside our statement, so it has to be one SELECT, and of what it says
+//! nothing may be passed over: a result that no rule expects would let a change pass.
+
+use super::Error;
+use crate::standard::Control;
+use crate::store::{self, Db, Value, sql};
+
+/// Takes in what each control says.
+pub(super) fn ask(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), Error> {
+    for control in controls {
+        tell(&control.id);
+        let query = query(db, control)?;
+        let statement = sql!("reconcile/control.sql").replace("{control}", query);
+        let params = [("control", Value::Text(control.id.clone())), ("own", Value::Bool(!control.built_in))];
+        db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
+        db.run(&control.id, &statement, &params).map_err(|source| unusable(control, source))?;
+        if !control.built_in
+            && let Some(problem) = text(db, sql!("reconcile/control_strangers.sql"), &about(control))?
+        {
+            return Err(Error::Select { file: control.file.clone(), problem });
+        }
+    }
+    Ok(())
+}
+
+/// Asks the controls of one's own about what was judged the last time, and keeps nothing of it. Where the store has not
+/// everything that a control looks at, it is not asked.
+///
+/// # Errors
+/// What a control says cannot be taken in.
+pub fn try_over(db: &Db, controls: &[Control]) -> Result<(), Error> {
+    for control in controls.iter().filter(|control| !control.built_in) {
+        let query = query(db, control)?;
+        let statement = sql!("reconcile/control_tried.sql")
+            .replace("{control}", query)
+            .replace("{strangers}", sql!("reconcile/control_strangers.sql").trim_end().trim_end_matches(';'));
+        match text(db, &statement, &about(control)) {
+            Ok(None) => {}
+            Ok(Some(problem)) => return Err(Error::Select { file: control.file.clone(), problem }),
+            Err(Error::Store(store::Error::Query { source })) if source.to_string().contains("Catalog Error") => {}
+            Err(Error::Store(source)) => return Err(unusable(control, source)),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+/// The one SELECT of a control.
+fn query<'c>(db: &Db, control: &'c Control) -> Result<&'c str, Error> {
+    let sql = [("sql", Value::Text(control.sql.clone()))];
+    if let Some(problem) = text(db, sql!("reconcile/one_select.sql"), &sql)? {
+        return Err(Error::Select { file: control.file.clone(), problem });
+    }
+    Ok(control.sql.trim_end().trim_end_matches(';'))
+}
+
+/// What the rules ask of a control: its name, and the kinds of subject for which it has a severity.
+fn about(control: &Control) -> [(&'static str, Value); 2] {
+    let kinds = serde_json::to_string(&control.severity.keys().collect::<Vec<_>>()).unwrap_or_default();
+    [("control", Value::Text(control.id.clone())), ("kinds", Value::Text(kinds))]
+}
+
+fn unusable(control: &Control, source: store::Error) -> Error {
+    Error::Control { file: control.file.clone(), source: Box::new(source) }
+}
+
+/// The text that a query gives, if it gives one.
+fn text(db: &Db, sql: &str, params: &[(&str, Value)]) -> Result<Option<String>, Error> {
+    let (_, rows) = db.rows(sql, params)?;
+    Ok(match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
+        Some(Value::Text(problem)) => Some(problem),
+        _ => None,
+    })
+}

@@ -1,0 +1,37 @@
+//! What judging would make of records that are not stored yet: they are mapped in a store that is gone afterwards.
+
+use std::time::Duration;
+
+use changetrail_connectors::{Connector, Unit};
+use jiff::Timestamp;
+
+use super::{Error, Options, mapping, unmappable};
+use crate::store::{Db, sql};
+
+/// Maps the records of a unit as if they were all that a source ever told.
+///
+/// # Errors
+/// The mapping cannot be used.
+pub fn map_alone(source: &str, connector: &dyn Connector, unit: Unit, now: Timestamp) -> Result<Db, Error> {
+    let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
+    let db = Db::scratch()?;
+    db.commit(source, None, now, &[unit.into()])?;
+    db.batch("run", "create temporary table run as select true as everything")?;
+    db.batch("what is touched", sql!("reconcile/00_touched.sql"))?;
+    loop {
+        db.batch("begin", "begin transaction")?;
+        match mapping::run(&db, source, &[], connector, &options) {
+            Ok(()) => {
+                db.batch("commit", "commit")?;
+                return Ok(db);
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = db.batch("rollback", "rollback");
+                if unmappable::note(&db, source, &[], connector, &options)? == 0 {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
