@@ -6,6 +6,7 @@
 mod support;
 
 mod again;
+mod answers;
 mod approved;
 mod auditor;
 mod azure;

@@ -133,7 +133,14 @@ impl<'a> Walk<'a> {
         self.pages += 1;
         let answer = match self.connection.ask(&ask, |head, url, body| self.understand(head, url, body)).await? {
             Reply::Answer(answer) => answer,
-            Reply::Skip | Reply::Stop => return Ok(None),
+            Reply::Skip | Reply::Stop if self.pages == 1 => return Ok(None),
+            // What follows was named, or counted: it is missing, and no rule makes an end of that.
+            Reply::Skip | Reply::Stop => {
+                return Err(bad(format!(
+                    "page {} is answered with what [errors] takes for nothing: that holds for the first page only",
+                    self.pages
+                )));
+            }
         };
         let is_walk = self.stream.pages.kind != PageType::None;
         if is_walk && !answer.records.is_empty() && self.before == Some(answer.hash) {
