@@ -24,6 +24,7 @@ mod input;
 mod integrity;
 mod kill;
 mod life;
+mod lists;
 mod localstack;
 mod lock;
 mod mapping;
