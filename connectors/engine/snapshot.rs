@@ -214,7 +214,7 @@ impl Snapshot {
         let reader = session.reader(stream, &prefix);
         for object in gone {
             let name = object.strip_prefix(&prefix).unwrap_or(&object);
-            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%25", "%")})
+            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%3A", ":").replace("%25", "%")})
                 .to_string();
             let record_id = format!("{object}@{DELETED}{}", self.time);
             let record = Record { record_id, occurred_at: Some(self.time), body, received_hmac: None, position: 0 };
