@@ -169,6 +169,24 @@ pub enum Error {
         /// How many there were.
         objects: usize,
     },
+    /// A list of objects that lacks some, and has records that may be those.
+    #[error(
+        "{objects} objects of the list `{target}` are missing, and some of its records name none: nobody can tell which are gone"
+    )]
+    Untold {
+        /// The stream.
+        target: String,
+        /// How many are missing.
+        objects: usize,
+    },
+    /// A log that is read on from a checkpoint was to be read from a time.
+    #[error(
+        "{target} is read on from where it was left, and cannot be read again from a time: `--since` has no effect on it"
+    )]
+    OnlyForward {
+        /// The log.
+        target: String,
+    },
     /// Log files were to be held against digests, and there is none.
     #[error("there is no digest in {place}: nothing vouches for its log files")]
     NoDigest {
@@ -259,6 +277,17 @@ impl Error {
             Self::Emptied { .. } => Some(
                 "look whether the credentials may still see them; if all are really gone, say so by collecting once \
                  with `--since 1h`"
+                    .into(),
+            ),
+            Self::Untold { .. } => Some(
+                "look at what was set aside (`changetrail query 'select * from quarantine'`): `object_id` of the \
+                 connector must name every record; if those are none of the missing, say so by collecting once with \
+                 `--since 1h`"
+                    .into(),
+            ),
+            Self::OnlyForward { .. } => Some(
+                "what came since the last time has been read; name the other sources with `--source`, or read that \
+                 time from an archive"
                     .into(),
             ),
             Self::NoDigest { .. } => Some(

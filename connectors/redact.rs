@@ -5,6 +5,7 @@
 //! The surprising fact: JSON is often a text inside JSON, several times over, so texts are looked into as well.
 //! Access key ids are no secrets; they are the evidence that tells sessions apart.
 
+pub(crate) mod places;
 mod tree;
 
 use std::borrow::Cow;
@@ -146,12 +147,7 @@ impl Redactor {
     /// As [`Redactor::apply`], for bytes that could not be read as a record: replaces too much rather than too little.
     #[must_use]
     pub fn scrub(&self, bytes: &[u8]) -> String {
-        let text = String::from_utf8_lossy(bytes);
-        if traces(&text).is_empty() {
-            return text.into_owned();
-        }
-        let text = replace(&text, 0).map_or(text, Cow::Owned);
-        scrub_assignments(&text)
+        scrub(&String::from_utf8_lossy(bytes))
     }
 
     /// The keyed hash of bytes that were received.
@@ -160,6 +156,14 @@ impl Redactor {
         mac.update(bytes);
         mac.finalize().into_bytes().into()
     }
+}
+
+/// As [`Redactor::scrub`], which needs no key for it.
+pub(crate) fn scrub(text: &str) -> String {
+    if traces(text).is_empty() {
+        return text.to_owned();
+    }
+    scrub_assignments(&replace(text, 0).map_or(Cow::Borrowed(text), Cow::Owned))
 }
 
 /// The text with its secrets replaced; `None` if it has none.

@@ -159,18 +159,35 @@ impl Spec {
         self.kind == Kind::State || self.stream.values().any(|stream| stream.kind == Some(Kind::State))
     }
 
-    /// How long the system keeps its log, where that is said in days.
+    /// How long the system keeps its log, where that is said as a length: `90 days …`, or `7d`.
     #[must_use]
     pub fn kept(&self) -> Option<SignedDuration> {
-        let (number, rest) = self.retention.split_once(' ')?;
-        let days: i64 = number.parse().ok().filter(|_| rest.starts_with("day"))?;
-        Some(SignedDuration::from_hours(days * 24))
+        kept(&self.retention).ok().flatten()
     }
 
     /// Names of everything that a source may say, besides what every source may.
     pub fn known_keys(&self) -> impl Iterator<Item = &str> {
         self.params.keys().chain(&self.secrets).map(String::as_str)
     }
+}
+
+/// A retention as a length; `None` where it only tells people something. One that looks like a length and is none would
+/// be believed, and not obeyed.
+pub(crate) fn kept(retention: &str) -> Result<Option<SignedDuration>, String> {
+    let stated = ["up to ", "at most ", "about "].iter().find_map(|word| retention.strip_prefix(word));
+    if !stated.unwrap_or(retention).starts_with(|first: char| first.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let (number, rest) = retention.split_once(' ').unwrap_or((retention, ""));
+    let is_days =
+        ["day", "days"].contains(&rest.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default());
+    let length = if is_days { engine::seconds(&format!("{number}d")) } else { engine::seconds(retention) };
+    length.map(|seconds| Some(SignedDuration::from_secs(seconds))).map_err(|_| {
+        format!(
+            "retention: `{retention}` is no length of time, and what is older would be no gap: write `90 days`, with more \
+             words after it, or `7d`; words without a number first are for people only"
+        )
+    })
 }
 
 #[cfg(test)]
@@ -209,5 +226,14 @@ mod tests {
         assert_eq!(kept("90 days of event history"), Some(SignedDuration::from_hours(90 * 24)));
         assert_eq!(kept("as long as the files are kept"), None);
         assert_eq!(kept("none"), None);
+        assert_eq!(
+            (kept("7d"), kept("1 day")),
+            (Some(SignedDuration::from_hours(168)), Some(SignedDuration::from_hours(24)))
+        );
+        for no_length in
+            ["1 week", "168 hours", "12 months", "up to 7 days", "7 daily backups", "99999999999999999 days"]
+        {
+            super::kept(no_length).expect_err(no_length);
+        }
     }
 }

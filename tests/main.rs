@@ -6,6 +6,7 @@
 mod support;
 
 mod again;
+mod answers;
 mod approved;
 mod auditor;
 mod azure;
@@ -24,6 +25,7 @@ mod input;
 mod integrity;
 mod kill;
 mod life;
+mod lists;
 mod localstack;
 mod lock;
 mod mapping;

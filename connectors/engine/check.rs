@@ -6,10 +6,10 @@ use super::auth::Auth;
 use super::stream::{Body, ITEM, Identity, Items, Pages, Records, Request, Stream, Time};
 use super::tables::{self, Mode, OneOrMany, PageType};
 use super::template::{Template, TimeFormat};
-use super::together;
+use super::{sense, together};
 use crate::Spec;
 use crate::log::windows::{DAY, HOUR};
-use crate::spec::{Kind, Transport};
+use crate::spec::{Kind, Transport, kept};
 
 /// Name of the only stream of a folder.
 pub(super) const MAIN: &str = "main";
@@ -25,7 +25,10 @@ pub(super) fn streams(spec: &Spec) -> Result<Vec<Stream>, Vec<String>> {
             Err(problem) => problems.push(format!("{place}{problem}")),
         }
     }
-    problems.extend(refusals(&spec.errors));
+    problems.extend(sense::errors(&spec.errors));
+    problems.extend(sense::limits(&spec.limits));
+    problems.extend(sense::redacted(&spec.redact));
+    problems.extend(kept(&spec.retention).err());
     together::names(spec, &streams, &mut problems);
     let whole = problems.is_empty();
     let ordered = together::in_order(streams, &mut problems);
@@ -89,7 +92,10 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
         concurrency: table.for_each.as_ref().and_then(|table| table.concurrency),
         setup: table.setup.as_ref().map(request).transpose().map_err(|problem| format!("[setup] {problem}"))?,
     };
-    whole(&stream, spec.transport.contains(&Transport::Http))?;
+    sense::pages(table)?;
+    let is_asked = spec.transport.contains(&Transport::Http);
+    whole(&stream, is_asked)?;
+    sense::stream(&stream, is_asked)?;
     if table.cursor.inclusive == Some(false) {
         stream.time.before = before(&stream)?;
     }
@@ -173,24 +179,6 @@ pub(super) fn auth(spec: &Spec, auth: &Auth) -> Vec<String> {
         }
     }
     problems
-}
-
-/// Answers that a description may take for "there is nothing": a refusal or a failure is none of them, for whatever was
-/// not read would look as if it did not exist.
-fn refusals(errors: &tables::Errors) -> Vec<String> {
-    let hides = |rule: &&tables::Rule| {
-        matches!(rule.action, tables::Action::Skip | tables::Action::Stop)
-            && (matches!(rule.status, 401 | 403 | 407 | 408 | 429) || rule.status >= 500)
-    };
-    let problem = |rule: &tables::Rule| {
-        format!(
-            "[errors] status {} is a refusal or a failure: skip and stop would hide what was not read; fail and retry are left",
-            rule.status
-        )
-    };
-    let names = errors.retry_after.iter().filter(|name| name.parse::<reqwest::header::HeaderName>().is_err());
-    let unnamed = names.map(|name| format!("[errors] retry_after: `{name}` is no name of a header"));
-    errors.on.iter().filter(hides).map(problem).chain(unnamed).collect()
 }
 
 /// Checks and reads a request.
@@ -376,15 +364,18 @@ fn items(table: Option<&tables::ForEach>) -> Result<Items, String> {
     }
 }
 
-fn check_pointer(pointer: &str) -> Result<(), String> {
-    if pointer.is_empty() || pointer.starts_with('/') {
-        return Ok(());
+pub(super) fn check_pointer(pointer: &str) -> Result<(), String> {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        return Err(format!("`{pointer}` is no JSON Pointer: it is empty or begins with /"));
     }
-    Err(format!("`{pointer}` is no JSON Pointer: it is empty or begins with /"))
+    if pointer.split('~').skip(1).any(|rest| !rest.starts_with(['0', '1'])) {
+        return Err(format!("`{pointer}` is no JSON Pointer: in a key / is written ~1, and ~ is written ~0"));
+    }
+    Ok(())
 }
 
 /// A length of time, such as `30d`, `2h` or `0s`.
-pub(super) fn seconds(text: &str) -> Result<i64, String> {
+pub(crate) fn seconds(text: &str) -> Result<i64, String> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "s" => 1,

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use super::auth::Clock;
 use super::check::seconds;
 use super::records::Reader;
+use super::snapshot::Met;
 use super::source::Reading;
 use super::stream::{Items, Stream};
 use super::tables::Action as Told;
@@ -47,9 +48,19 @@ pub(super) struct Parent {
     pub(super) record_id: Option<String>,
 }
 
+/// What was read of a list.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) parents: Vec<Parent>,
+    pub(super) reach: Reach,
+    /// Why it cannot be told what is gone.
+    pub(super) problem: Option<Error>,
+}
+
 /// How much of what names items was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
+    #[default]
     All,
     /// All, but something was no record, and may have named an item.
     Damaged,
@@ -64,6 +75,10 @@ pub(super) struct Lists {
     pub(super) met: HashMap<String, HashSet<String>>,
     /// Lists of which something could not be read.
     pub(super) unread: HashSet<String>,
+    /// Lists that have pages: one that is changed while they are read may lack what it has.
+    pub(super) paged: HashSet<String>,
+    /// The objects of each stream whose items are told by the source, whatever their item.
+    pub(super) named: HashMap<String, Met>,
 }
 
 /// A time that is read.
@@ -113,6 +128,7 @@ impl Reading {
         let bare = Connection::new(self.place.clone(), None, patience, self.permission.clone())?
             .with_hosts(self.hosts.clone())
             .with_secrets(secrets)
+            .with_redact(&self.redact)
             .with_waits(self.errors.retry_after.iter().filter_map(|name| name.parse().ok()).collect())
             .with_limits(self.limits.max_bytes, self.silence())?;
         let authority = self.auth.authority(&values, &bare, Clock::at(run.now))?;
@@ -179,6 +195,7 @@ impl Session<'_> {
         let mut failed = Vec::new();
         let items = self.reading.items(stream);
         let count = items.len();
+        let mut all = Found::default();
         let mut reads = futures::stream::iter(items)
             .map(|item| async move {
                 let result = self.whole(stream, item.as_deref()).await;
@@ -186,23 +203,42 @@ impl Session<'_> {
             })
             .buffer_unordered(self.reading.concurrency(stream));
         while let Some((item, result)) = reads.next().await {
-            if let Err(error) = result {
-                self.note(&mut failed, &item, error)?;
+            match result {
+                Ok(Found { parents, reach, problem }) => {
+                    all.parents.extend(parents);
+                    all.reach = all.reach.max(reach);
+                    if let Some(problem) = problem {
+                        self.note(&mut failed, &item, problem)?;
+                    }
+                }
+                Err(error) => {
+                    all.reach = Reach::Failed;
+                    self.note(&mut failed, &item, error)?;
+                }
             }
         }
+        drop(reads);
+        // What the lists of all items name is one list: of what is read for it, nothing is gone that another item names.
+        if stream.kind == Kind::State
+            && (all.reach != Reach::Failed || !all.parents.is_empty())
+            && let Err(error) = self.children(stream, all.parents, None, all.reach).await
+        {
+            self.note(&mut failed, &stream.name, error)?;
+        }
+        let count = count.max(failed.len());
         several(failed, count)
     }
 
-    async fn whole(&self, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
+    async fn whole(&self, stream: &Stream, item: Option<&str>) -> Result<Found, Error> {
         let values = Values { item: item.map(str::to_owned), ..self.values.clone() };
         let ready = self.set_up(stream, &values).await;
         match (&ready, stream.kind) {
             (Err(_), _) => {
                 self.lists().unread.insert(stream.name.clone());
-                ready
+                ready.map(|()| Found::default())
             }
             (Ok(()), Kind::State) => state::read(self, stream, item).await,
-            (Ok(()), Kind::Events) => events::read(self, stream, values).await,
+            (Ok(()), Kind::Events) => events::read(self, stream, values).await.map(|()| Found::default()),
         }
     }
 
@@ -246,6 +282,12 @@ impl Session<'_> {
             }
         }
         several(failed, count)
+    }
+
+    /// The stream for whose records this one is read.
+    pub(super) fn above(&self, stream: &Stream) -> Option<&Stream> {
+        let Items::From { stream: parent, .. } = &stream.items else { return None };
+        self.reading.streams.iter().find(|known| known.name == *parent)
     }
 
     /// The item that streams are read for, out of a record of theirs.

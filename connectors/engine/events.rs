@@ -66,7 +66,7 @@ async fn window(
     let prefix = session.reading.prefix(stream);
     let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
     let wanted = session.parents_in(stream);
-    let mut parents = Vec::new();
+    let (mut parents, mut old_pages) = (Vec::new(), 0);
     let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
     while let Some(Page { records, damaged, .. }) = walk.next().await? {
         let (mut old, count) = (0, records.len());
@@ -80,18 +80,20 @@ async fn window(
             old += usize::from(time.is_some_and(|time| time < start));
             parents.extend(parents_of(text, wanted, &outcome, values.item.as_deref()));
             // What is rejected is kept as well.
-            let masked = matches!(outcome, Outcome::Rejected(_)).then(|| session.values.secrets.mask(text)).flatten();
-            let text = masked.as_deref().unwrap_or(text);
+            let kept = matches!(outcome, Outcome::Rejected(_)).then(|| reader.scrub(text));
+            let text = kept.as_deref().unwrap_or(text);
             hours.put(outcome, text.as_bytes(), start, "record of a page", &session.run.redactor);
         }
         for (text, why) in damaged {
+            let text = reader.scrub(&text);
             hours.put(Outcome::Rejected(why.into()), text.as_bytes(), start, "record of a page", &session.run.redactor);
         }
         for unit in hours.overflow() {
             session.send(unit).await?;
         }
-        // Newest first: what follows is older still.
-        if stream.mode == Some(Mode::Feed) && count > 0 && old == count {
+        // Newest first: what follows is older still. A page may be full of what came late and is shown where it came.
+        old_pages = if count > 0 && old == count { old_pages + 1 } else { 0 };
+        if stream.mode == Some(Mode::Feed) && old_pages > 1 {
             break;
         }
     }
@@ -114,6 +116,7 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         session.send(streams::gap_unit(key, format!("{} of {}", stream.name, session.reading.source), gap)).await?;
     }
     let mut place = session.run.cursors.get(key).cloned();
+    let begun = place.is_some();
     let values = Values { checkpoint: place.clone(), ..values };
     let prefix = session.reading.prefix(stream);
     let item = values.item.clone();
@@ -151,7 +154,12 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
     }
     let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
     let end = Parts::new(Unit { key: format!("{key}/end"), day, ..Unit::default() });
-    session.send(end.finish(Some((read, session.run.now.to_string())))).await
+    session.send(end.finish(Some((read, session.run.now.to_string())))).await?;
+    // Whoever asked for a time would take it for read.
+    if begun && session.run.since.is_some() {
+        return Err(Error::OnlyForward { target: format!("{} of {}", stream.name, session.reading.source) });
+    }
+    Ok(())
 }
 
 /// Reads the log of each object of a list, which has a cursor of its own.

@@ -4,6 +4,7 @@
 //! stream's. The surprising fact: pages and pointers of the description mean nothing here. A file is an array of
 //! records, an object with one, or a record on each line, whatever the system's interface would have answered.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::records::Reader;
 use super::stream::Stream;
 use crate::log::{Format, Outcome, PathCollector};
 use crate::params::Params;
+use crate::redact::places::shown;
 use crate::secret::Secrets;
 use crate::spec::Kind;
 use crate::{Collector, ConfigError, Connector, Redactor};
@@ -73,6 +75,13 @@ impl Format for Files {
             }
             other => other,
         }
+    }
+
+    fn shown<'a>(&self, element: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.redact.is_empty() {
+            return element.into();
+        }
+        shown(&String::from_utf8_lossy(element), &self.redact).into_owned().into_bytes().into()
     }
 }
 

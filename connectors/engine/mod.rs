@@ -17,6 +17,7 @@ mod pages;
 mod parse;
 mod parts;
 mod records;
+mod sense;
 mod snapshot;
 mod source;
 mod state;
@@ -28,6 +29,7 @@ mod tests;
 mod together;
 
 pub use auth::throwaway_rsa_key;
+pub(crate) use check::seconds;
 pub(crate) use folder::Folder;
 pub use folder::FolderError;
 pub(crate) use parse::parse;

@@ -4,26 +4,27 @@
 //! same as the one before, and a number of pages that no system has, are errors. The surprising fact: a page that is
 //! empty need not be the last, and some systems name a next page for ever; what counts is what the description says.
 
+mod answer;
 mod said;
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use reqwest::Url;
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
-use reqwest::{StatusCode, Url};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::ask;
-use super::records::{self, Damaged};
-use super::stream::{ITEM, Identity, Items, Stream};
+use super::records::Damaged;
+use super::stream::{Items, Stream};
 use super::tables::{Each, Mode, PageType, RecordFormat, Stop};
 use super::template::Values;
 use crate::Error;
 use crate::http::{Ask, Connection, Head, Reply, bad_response};
 use crate::spec::Kind;
 
-use said::Said;
+use answer::Answer;
 pub(super) use said::Token;
 
 /// Pages of one request, unless the description allows fewer.
@@ -56,17 +57,6 @@ pub(super) struct Walk<'a> {
     total: Option<u64>,
     /// Where the window begins that is asked for.
     start: Option<Timestamp>,
-}
-
-/// What an answer says, before its next page is known.
-struct Answer {
-    records: Vec<Box<RawValue>>,
-    damaged: Vec<Damaged>,
-    said: Said,
-    /// The system says that there is nothing, and says nothing else.
-    is_nothing: bool,
-    url: Url,
-    hash: [u8; 32],
 }
 
 impl<'a> Walk<'a> {
@@ -131,9 +121,18 @@ impl<'a> Walk<'a> {
             return Err(bad(format!("there are more than {} pages", self.max_pages)));
         }
         self.pages += 1;
-        let answer = match self.connection.ask(&ask, |head, url, body| self.understand(head, url, body)).await? {
+        let (stream, is_first) = (self.stream, self.pages == 1);
+        let understand = |head: &Head, url: &Url, body| Answer::read(stream, is_first, head, url, body);
+        let answer = match self.connection.ask(&ask, understand).await? {
             Reply::Answer(answer) => answer,
-            Reply::Skip | Reply::Stop => return Ok(None),
+            Reply::Skip | Reply::Stop if is_first => return Ok(None),
+            // What follows was named, or counted: it is missing, and no rule makes an end of that.
+            Reply::Skip | Reply::Stop => {
+                return Err(bad(format!(
+                    "page {} is answered with what [errors] takes for nothing: that holds for the first page only",
+                    self.pages
+                )));
+            }
         };
         let is_walk = self.stream.pages.kind != PageType::None;
         if is_walk && !answer.records.is_empty() && self.before == Some(answer.hash) {
@@ -141,6 +140,12 @@ impl<'a> Walk<'a> {
         }
         self.before = Some(answer.hash);
         let count = answer.records.len() + answer.damaged.len();
+        // An object that has nothing to say of itself would be gone, or count as read.
+        let is_one = stream.records.each == Each::One && !stream.records.may_lack;
+        let is_detail = stream.kind == Kind::State || matches!(stream.items, Items::From { .. });
+        if is_first && count == 0 && is_one && is_detail {
+            return Err(bad("it is empty, where one record should be".into()));
+        }
         self.read += count as u64;
         self.empty = if count == 0 { self.empty + 1 } else { 0 };
         self.total = answer.said.total.or(self.total);
@@ -160,57 +165,6 @@ impl<'a> Walk<'a> {
             count == 0 && self.stream.pages.stop == Some(Stop::Empty) && self.asked.contains(&fingerprint(next))
         });
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
-    }
-
-    fn understand(&self, head: &Head, url: &Url, body: Vec<u8>) -> Result<Answer, String> {
-        let text = records::text_of(body);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let hash = Sha256::digest(text.as_bytes()).into();
-        let format = self.stream.records.format;
-        // A log may answer with nothing at all; a list of objects that did would say that all are gone.
-        let is_nothing = head.status == StatusCode::NO_CONTENT
-            || (format == RecordFormat::Json && self.stream.kind == Kind::Events && text.trim() == "{}");
-        let said = |whole, records: &[_]| Said::read(&self.stream.pages, &head.headers, whole, records);
-        let ((records, damaged), said) = match format {
-            _ if is_nothing => (Default::default(), said(None, &[])),
-            RecordFormat::Ndjson if !head.has_end => {
-                return Err(
-                    "its end is not told (no Content-Length, no chunks), so that it may have been cut short".into()
-                );
-            }
-            RecordFormat::Ndjson => {
-                let (records, damaged) = records::lines(text)?;
-                let said = said(None, &records);
-                ((records, damaged), said)
-            }
-            RecordFormat::Json if text.trim().is_empty() => {
-                return Err("it is empty: only the status 204 says that there is nothing".into());
-            }
-            RecordFormat::Json => {
-                let whole: &RawValue = serde_json::from_str(text)
-                    .map_err(|error| format!("{} bytes that are no JSON: {error}", text.len()))?;
-                let found = records::find(whole, &self.stream.records, |one| self.is_record(one))?;
-                let said = said(Some(whole), &found);
-                (records::whole(found), said)
-            }
-        };
-        Ok(Answer { records, damaged, said, is_nothing, url: url.clone(), hash })
-    }
-
-    /// Whether an object is a record where there might have been a list of them: many systems tell errors so.
-    fn is_record(&self, one: &RawValue) -> Result<(), String> {
-        if self.stream.records.each != Each::One && matches!(self.stream.items, Items::Whole) {
-            return Err("it is one object, where a list of records should be (if that is a record: each = \"one\" in [records])".into());
-        }
-        let Some(Identity::Event(names) | Identity::Object { object: names, .. }) = &self.stream.identity else {
-            return Ok(());
-        };
-        let mut names = names.iter().filter(|name| !name.is_empty() && *name != ITEM).peekable();
-        if names.peek().is_none() || names.clone().any(|name| records::at(one, name).is_some()) {
-            return Ok(());
-        }
-        let names: Vec<&str> = names.map(String::as_str).collect();
-        Err(format!("it is an object that has nothing of what names a record: {}", names.join(", ")))
     }
 
     /// Whether the system says that there is more, or that there is not, where the description asks.

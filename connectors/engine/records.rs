@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::stream::{ITEM, Identity, Stream};
 use crate::log::Outcome;
+use crate::redact::places::{remove, shown};
 use crate::secret::Secrets;
 use crate::{Record, Redactor, canonical};
 
@@ -21,6 +22,9 @@ pub(super) const NO_TEXT: char = '\u{ffff}';
 
 /// A record that is none: what there is of it, and why it is none.
 pub(super) type Damaged = (String, &'static str);
+
+/// Why a line is no record.
+pub(super) const NO_JSON: &str = "a line that is no JSON";
 
 /// An answer as text.
 pub(super) fn text_of(body: Vec<u8>) -> String {
@@ -48,7 +52,7 @@ pub(super) fn lines(text: &str) -> Result<(Vec<Box<RawValue>>, Vec<Damaged>), St
         match serde_json::from_str(line.trim()) {
             Ok(record) => records.push(record),
             Err(_) if !line.ends_with('\n') => return Err("its last line is cut short".into()),
-            Err(_) => damaged.push((line.trim().replace(NO_TEXT, "\u{fffd}"), "a line that is no JSON")),
+            Err(_) => damaged.push((line.trim().replace(NO_TEXT, "\u{fffd}"), NO_JSON)),
         }
     }
     let (records, broken) = whole(records);
@@ -107,7 +111,7 @@ impl Reader<'_> {
     }
 
     fn joined(&self, text: &str, value: &Value, pointers: &[String]) -> Result<String, String> {
-        Ok(format!("{}{}", self.prefix, self.parts(text, value, pointers)?.join(":")))
+        Ok(format!("{}{}", self.prefix, joined(&self.parts(text, value, pointers)?)))
     }
 
     fn hashed(&self, value: &Value, volatile: &[String]) -> String {
@@ -130,7 +134,10 @@ impl Reader<'_> {
         value: &Value,
         [object, version, volatile]: [&[String]; 3],
     ) -> Result<(String, Option<Version>), String> {
-        let escaped = |texts: Vec<String>| texts.join(":").replace('%', "%25").replace('@', "%40");
+        let escaped = |texts: Vec<String>| {
+            let texts: Vec<String> = texts.iter().map(|text| text.replace('%', "%25").replace('@', "%40")).collect();
+            without_colons(&texts, |text| text.replace(':', "%3A"))
+        };
         let object = format!("{}{}", self.prefix, escaped(self.parts(text, value, object)?));
         let version =
             if version.is_empty() { hash(value, volatile) } else { escaped(self.parts(text, value, version)?) };
@@ -145,12 +152,10 @@ impl Reader<'_> {
     /// The text to keep, and the keyed hash of what was received where that differs.
     fn body(&self, text: &str, value: &Value) -> (String, Option<[u8; 32]>) {
         let mut kept = None;
-        if self.redact.iter().any(|pointer| value.pointer(pointer).is_some()) {
+        if !self.redact.is_empty() {
             let mut value = value.clone();
-            for pointer in self.redact {
-                remove(&mut value, pointer);
-            }
-            kept = Some(value.to_string());
+            let removed = self.redact.iter().filter(|pointer| remove(&mut value, pointer)).count();
+            kept = (removed > 0).then(|| value.to_string());
         }
         let masked = self.secrets.mask(kept.as_deref().unwrap_or(text));
         let kept = masked.or(kept);
@@ -161,9 +166,23 @@ impl Reader<'_> {
 
     /// As [`Reader::read`] does with a record: what is kept of something that is none.
     pub(super) fn scrub(&self, text: &str) -> String {
-        let text = self.secrets.mask(text).unwrap_or_else(|| text.to_owned());
+        let text = shown(text, self.redact);
+        let text = self.secrets.mask(&text).map_or(text, Into::into);
         self.redactor.scrub(text.as_bytes())
     }
+}
+
+/// The parts of a name as one. Where there are several, a `:` in all but the last is escaped (and what looks so), or
+/// `a:b` and `c` would be `a` and `b:c`.
+fn joined(parts: &[String]) -> String {
+    without_colons(parts, |part| part.replace("%25", "%2525").replace("%3A", "%253A").replace(':', "%3A"))
+}
+
+fn without_colons(parts: &[String], escape: impl Fn(&str) -> String) -> String {
+    let Some((last, others)) = parts.split_last() else { return String::new() };
+    let mut name: String = others.iter().map(|part| escape(part) + ":").collect();
+    name.push_str(last);
+    name
 }
 
 /// The text at a pointer, which must be there; `value` is what `text` says.
@@ -205,22 +224,6 @@ fn hash(value: &Value, volatile: &[String]) -> String {
     canonical::hash(&value)
 }
 
-fn remove(value: &mut Value, pointer: &str) {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
-    let key = key.replace("~1", "/").replace("~0", "~");
-    match value.pointer_mut(parent) {
-        Some(Value::Object(members)) => {
-            members.remove(&key);
-        }
-        Some(Value::Array(items)) => {
-            if let Some(place) = key.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
-                *place = Value::Null;
-            }
-        }
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +235,15 @@ mod tests {
         assert_eq!(items(r#"{"id":7}"#, "/id"), ["7"]);
         assert_eq!(items(r#"["x","y"]"#, "/*"), ["x", "y"]);
         assert_eq!(items(r#"{"records":{}}"#, "/records/*/id"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn two_names_of_several_parts_are_never_one() {
+        let name = |parts: &[&str]| joined(&parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>());
+        assert_eq!((name(&["x:y", "z"]), name(&["x", "y:z"])), ("x%3Ay:z".into(), "x:y:z".into()));
+        assert_eq!((name(&["x%3Ay", "z"]), name(&["x%253Ay", "z"])), ("x%253Ay:z".into(), "x%25253Ay:z".into()));
+        // What needs no escape has none.
+        assert_eq!((name(&["a:b%3A"]), name(&["a%2Fb", "1", "10:00"])), ("a:b%3A".into(), "a%2Fb:1:10:00".into()));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::collect::Session;
 use super::pages::Walk;
 use super::parts::Parts;
 use super::records::{Reader, Version};
+use super::source::key;
 use super::stream::Stream;
 use super::template::Values;
 use crate::http::bad_response;
@@ -29,15 +30,16 @@ pub(super) struct Snapshot {
     known: Mutex<Known>,
 }
 
-/// A version, and the item in which it was met.
-type Met = (String, Option<String>);
+/// What was met, with its version, and the item that it was met in.
+pub(super) type Met = HashMap<String, (String, Option<String>)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The latest record of each object.
     latest: HashMap<String, String>,
-    /// What was met, with its version, and the item that it was met in.
-    met: HashMap<String, Met>,
+    met: Met,
+    /// Items that have objects.
+    filled: HashSet<String>,
     /// Something was left out that may have been an object.
     pub(super) partial: bool,
     /// Something was read in more than one page.
@@ -63,27 +65,12 @@ impl Snapshot {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that objects are there. Those of two items may have one name, and would be taken for versions of each other.
-    pub(super) fn meet<'a>(
-        &self,
-        stream: &Stream,
-        item: Option<&str>,
-        versions: impl Iterator<Item = &'a Version>,
-    ) -> Result<(), Error> {
+    /// Notes that objects of a page are there.
+    pub(super) fn meet(&self, stream: &Stream, item: Option<&str>, page: &[&Version]) -> Result<(), Error> {
         let mut known = self.known();
-        for Version { object, version } in versions {
-            if let Some((other, met_in)) = known.met.get(object)
-                && other != version
-                && met_in.as_deref() != item
-            {
-                let problem = format!(
-                    "the object `{object}` is another one for {} than for {}: ${{item}} belongs into object_id",
-                    item.unwrap_or_default(),
-                    met_in.as_deref().unwrap_or_default()
-                );
-                return Err(bad_response(&stream.name, problem));
-            }
-            known.met.insert(object.clone(), (version.clone(), item.map(str::to_owned)));
+        meet(&mut known.met, stream, item, page)?;
+        if !page.is_empty() {
+            known.filled.extend(item.map(str::to_owned));
         }
         Ok(())
     }
@@ -119,17 +106,22 @@ impl Snapshot {
     }
 
     /// Objects that were known and not met.
-    fn gone(&self, stream: &Stream) -> Vec<String> {
+    fn missed(&self, stream: &Stream) -> Vec<String> {
         let known = self.known();
-        if known.partial || stream.identity.is_none() {
+        if stream.identity.is_none() {
             return Vec::new();
         }
-        let is_gone = |(object, id): &(&String, &String)| {
+        let is_missed = |(object, id): &(&String, &String)| {
             !known.met.contains_key(*object) && !version_of(id).starts_with(DELETED)
         };
-        let mut gone: Vec<String> = known.latest.iter().filter(is_gone).map(|(object, _)| object.clone()).collect();
-        gone.sort_unstable();
-        gone
+        let mut missed: Vec<String> = known.latest.iter().filter(is_missed).map(|(object, _)| object.clone()).collect();
+        missed.sort_unstable();
+        missed
+    }
+
+    /// Whether an object was not met.
+    pub(super) fn misses(&self, stream: &Stream) -> bool {
+        !self.missed(stream).is_empty()
     }
 
     /// Whoever lost a permission is often told of nothing rather than refused: that would accuse of deleting everything.
@@ -140,7 +132,7 @@ impl Snapshot {
         item: Option<&str>,
         is_told: bool,
     ) -> Result<(), Error> {
-        let objects = self.gone(stream).len();
+        let objects = self.missed(stream).len();
         if objects < 2 || is_told || session.run.since.is_some() || !self.known().met.is_empty() {
             return Ok(());
         }
@@ -148,8 +140,40 @@ impl Snapshot {
         Err(Error::Emptied { target, objects })
     }
 
+    /// As [`Snapshot::not_emptied`], of each of these items; the objects of one that is empty count as there.
+    pub(super) async fn emptied_items(
+        &self,
+        session: &Session<'_>,
+        stream: &Stream,
+        items: impl Iterator<Item = &str>,
+    ) -> Result<Vec<(String, Error)>, Error> {
+        let mut emptied = Vec::new();
+        let missed: HashSet<String> = self.missed(stream).into_iter().collect();
+        if missed.len() < 2 || session.run.since.is_some() {
+            return Ok(emptied);
+        }
+        let filled = self.known().filled.clone();
+        for item in items.filter(|item| !filled.contains(*item)) {
+            let prefix = format!("{}/", key(stream, Some(item)));
+            let ids = session.asked(move |seen| seen.objects(&prefix)).await?;
+            let had: Vec<&str> = ids.iter().map(|id| object_of(id)).filter(|object| missed.contains(*object)).collect();
+            if had.len() > 1 {
+                let (target, objects) = (format!("{}/{item}", stream.name), had.len());
+                emptied.push((item.to_owned(), Error::Emptied { target, objects }));
+                let there = had.into_iter().map(|object| (object.to_owned(), (String::new(), Some(item.to_owned()))));
+                self.known().met.extend(there);
+            }
+        }
+        Ok(emptied)
+    }
+
     /// Reads a list once more, only for which objects there are.
-    async fn look_again(&self, session: &Session<'_>, stream: &Stream, values: &Values) -> Result<(), Error> {
+    pub(super) async fn look_again(
+        &self,
+        session: &Session<'_>,
+        stream: &Stream,
+        values: &Values,
+    ) -> Result<(), Error> {
         let prefix = session.reading.prefix(stream);
         let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
         let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
@@ -166,26 +190,31 @@ impl Snapshot {
         Ok(())
     }
 
-    /// After a whole snapshot, of these walks: a record for each object that is gone.
+    /// After a whole snapshot, of these walks: a record for each object that is gone. Where something was left out that
+    /// may have been an object, nobody knows which are: that is given back.
     pub(super) async fn deletions(
         &self,
         session: &Session<'_>,
         stream: &Stream,
         walks: &[Values],
         parts: &mut Parts,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Error>, Error> {
         // A list that is changed while its pages are read moves objects over their edges: gone is what is missed twice.
-        if self.known().paged && !self.gone(stream).is_empty() {
+        if self.known().paged && self.misses(stream) {
             for values in walks {
                 self.look_again(session, stream, values).await?;
             }
         }
-        let gone = self.gone(stream);
+        let gone = self.missed(stream);
+        if self.known().partial && session.run.since.is_none() {
+            let (target, objects) = (stream.name.clone(), gone.len());
+            return Ok((objects > 0).then_some(Error::Untold { target, objects }));
+        }
         let prefix = session.reading.prefix(stream);
         let reader = session.reader(stream, &prefix);
         for object in gone {
             let name = object.strip_prefix(&prefix).unwrap_or(&object);
-            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%25", "%")})
+            let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%3A", ":").replace("%25", "%")})
                 .to_string();
             let record_id = format!("{object}@{DELETED}{}", self.time);
             let record = Record { record_id, occurred_at: Some(self.time), body, received_hmac: None, position: 0 };
@@ -193,8 +222,33 @@ impl Snapshot {
                 session.send(unit).await?;
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
+
+/// Notes that objects of a page are there. Two that have one name would be taken for versions of each other; on a later
+/// page of the same list it may well be one that was changed in between.
+pub(super) fn meet(met: &mut Met, stream: &Stream, item: Option<&str>, page: &[&Version]) -> Result<(), Error> {
+    let mut here = HashMap::new();
+    for Version { object, version } in page {
+        let problem = if here.insert(object, version).is_some_and(|other| other != version) {
+            format!("two records of one page have the id `{object}`: object_id needs what tells them apart")
+        } else if let Some((other, met_in)) = met.get(object)
+            && other != version
+            && met_in.as_deref() != item
+        {
+            format!(
+                "the object `{object}` is another one for {} than for {}: ${{item}} belongs into object_id",
+                item.unwrap_or_default(),
+                met_in.as_deref().unwrap_or_default()
+            )
+        } else {
+            met.insert(object.clone(), (version.clone(), item.map(str::to_owned)));
+            continue;
+        };
+        return Err(bad_response(&stream.name, problem));
+    }
+    Ok(())
 }
 
 fn object_of(record_id: &str) -> &str {

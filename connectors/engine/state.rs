@@ -10,13 +10,13 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::collect::{Parent, Reach, Session, several};
+use super::collect::{Found, Parent, Reach, Session, several};
 use super::pages::Walk;
 use super::parts::{Parts, short};
 use super::records::{self, Reader, Version};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, meet};
 use super::source::key;
-use super::stream::{Identity, Stream};
+use super::stream::{Identity, Items, Stream};
 use super::template::Values;
 use crate::log::{Outcome, streams};
 use crate::spec::Kind;
@@ -24,8 +24,9 @@ use crate::{Error, Unit};
 
 /// The window of a stream's very first snapshot: an inventory, no changes.
 const FIRST: &str = "first";
+
 /// Reads a stream, or one item of a list.
-pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&str>) -> Result<(), Error> {
+pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&str>) -> Result<Found, Error> {
     let key = key(stream, item);
     let cursor = streams::cursor(session.run, &key)?;
     let tag = cursor.map_or_else(|| FIRST.to_owned(), |cursor| cursor.to_string());
@@ -37,11 +38,11 @@ pub(super) async fn read(session: &Session<'_>, stream: &Stream, item: Option<&s
     if listed.is_err() {
         session.lists().unread.insert(stream.name.clone());
     }
-    let found = listed?;
+    let parents = listed?;
     let reach = if snapshot.known().partial { Reach::Damaged } else { Reach::All };
-    snapshot.deletions(session, stream, &[values], &mut parts).await?;
+    let problem = snapshot.deletions(session, stream, &[values], &mut parts).await?;
     session.send(parts.finish(Some((key, session.run.now.to_string())))).await?;
-    session.children(stream, found, None, reach).await
+    Ok(Found { parents, reach, problem })
 }
 
 /// Reads a stream for each record of another. Where that is a list of objects it names all of them each time, and what
@@ -95,17 +96,11 @@ pub(super) async fn pass(
         shared.known().partial |= reach != Reach::All;
     }
     if failed.is_empty() && reach != Reach::Failed {
-        // A list that is stored and told of nothing was asked about that itself.
-        let is_told = items.is_empty() && parent.identity.is_some();
-        match shared.map_or(Ok(()), |shared| shared.not_emptied(session, child, None, is_told)) {
-            Ok(()) => {
-                let tag = cursor.map_or_else(|| FIRST.to_owned(), |cursor| cursor.to_string());
-                let mut parts = Parts::new(unit(session, format!("{whole_key}/{tag}"), String::new(), cursor));
-                if let Some(snapshot) = shared {
-                    let walks: Vec<Values> = items.iter().map(|parent| values(session, parent)).collect();
-                    snapshot.deletions(session, child, &walks, &mut parts).await?;
+        match gone(session, parent, child, &items, shared, cursor).await {
+            Ok(problems) => {
+                for (item, problem) in problems {
+                    session.note(&mut failed, &item, problem)?;
                 }
-                session.send(parts.finish(Some((whole_key, session.run.now.to_string())))).await?;
             }
             Err(error) => session.note(&mut failed, &child.name, error)?,
         }
@@ -131,6 +126,81 @@ pub(super) async fn pass(
     several(failed, count)
 }
 
+/// After a stream was read for each of these items: a record for each object that is gone. Gives what keeps that from
+/// being told.
+async fn gone(
+    session: &Session<'_>,
+    parent: &Stream,
+    child: &Stream,
+    items: &[&Parent],
+    shared: Option<&Snapshot>,
+    cursor: Option<Timestamp>,
+) -> Result<Vec<(String, Error)>, Error> {
+    let whole_key = key(child, None);
+    let tag = cursor.map_or_else(|| FIRST.to_owned(), |cursor| cursor.to_string());
+    let mut parts = Parts::new(unit(session, format!("{whole_key}/{tag}"), String::new(), cursor));
+    let mut problems = Vec::new();
+    if let Some(snapshot) = shared {
+        meet_again(session, parent, child, items, snapshot).await?;
+        // A list that is stored and told of nothing was asked about that itself.
+        snapshot.not_emptied(session, child, None, items.is_empty() && parent.identity.is_some())?;
+        let names = items.iter().map(|parent| parent.item.as_str());
+        problems = snapshot.emptied_items(session, child, names).await?;
+        let walks: Vec<Values> = items.iter().map(|parent| values(session, parent)).collect();
+        let untold = snapshot.deletions(session, child, &walks, &mut parts).await?;
+        problems.extend(untold.map(|problem| (child.name.clone(), problem)));
+    }
+    session.send(parts.finish(Some((whole_key, session.run.now.to_string())))).await?;
+    Ok(problems)
+}
+
+/// A list of items that is changed while its pages are read may lack some of them, and what is read for those is not
+/// gone: it is read once more for which items there are.
+async fn meet_again(
+    session: &Session<'_>,
+    parent: &Stream,
+    child: &Stream,
+    items: &[&Parent],
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
+    let is_paged = |stream: &Stream| session.lists().paged.contains(&stream.name);
+    let mut above = std::iter::successors(Some(parent), |stream| session.above(stream));
+    if !snapshot.misses(child) || !above.any(is_paged) {
+        return Ok(());
+    }
+    let mut met: HashSet<String> = items.iter().map(|parent| parent.item.clone()).collect();
+    for parent in named_now(session, parent, snapshot).await? {
+        if met.insert(parent.item.clone()) {
+            snapshot.look_again(session, child, &values(session, &parent)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The items that a list names, read anew, as are the lists above it.
+async fn named_now(session: &Session<'_>, list: &Stream, snapshot: &Snapshot) -> Result<Vec<Parent>, Error> {
+    let Some(pointer) = session.parents_in(list) else { return Ok(Vec::new()) };
+    let walks: Vec<Values> = match session.above(list) {
+        Some(above) => {
+            let mut met = HashSet::new();
+            let mut named = Box::pin(named_now(session, above, snapshot)).await?;
+            named.retain(|parent| met.insert(parent.item.clone()));
+            named.iter().map(|parent| values(session, parent)).collect()
+        }
+        None => session.reading.items(list).into_iter().map(|item| Values { item, ..session.values.clone() }).collect(),
+    };
+    let mut named = Vec::new();
+    for values in walks {
+        let mut walk = Walk::new(&session.connection, list, &values, session.reading.max_pages())?;
+        while let Some(page) = walk.next().await? {
+            snapshot.known().partial |= !page.damaged.is_empty();
+            let items = page.records.iter().flat_map(|text| records::items(text.get(), pointer));
+            named.extend(items.map(|item| Parent { item, of: values.item.clone(), record_id: None }));
+        }
+    }
+    Ok(named)
+}
+
 fn values(session: &Session<'_>, Parent { item, of, .. }: &Parent) -> Values {
     Values { item: Some(item.clone()), parent: of.clone(), ..session.values.clone() }
 }
@@ -150,7 +220,11 @@ async fn one(
     } else {
         let own = Snapshot::load(session, format!("{}/", key(child, Some(&parent.item)))).await?;
         let found = objects(session, child, &values, &own, &mut parts).await?;
-        own.deletions(session, child, &[values], &mut parts).await?;
+        if let Some(problem) = own.deletions(session, child, &[values], &mut parts).await? {
+            // What there is of it is kept; it is read again the next time.
+            session.send(parts.take()).await?;
+            return Err(problem);
+        }
         found
     };
     // A list is read again each time; another is not, and must not count as read before what is read for it.
@@ -179,10 +253,19 @@ async fn objects(
     let mut pages = 0;
     while let Some(page) = walk.next().await? {
         pages += 1;
-        snapshot.known().paged |= pages > 1;
+        if pages > 1 {
+            snapshot.known().paged = true;
+            session.lists().paged.insert(stream.name.clone());
+        }
         let read: Vec<(Outcome, Option<Version>)> = page.records.iter().map(|text| reader.read(text.get())).collect();
         let versions: Vec<Option<Version>> = read.iter().map(|(_, version)| version.clone()).collect();
-        snapshot.meet(stream, values.item.as_deref(), versions.iter().flatten())?;
+        let met: Vec<&Version> = versions.iter().flatten().collect();
+        snapshot.meet(stream, values.item.as_deref(), &met)?;
+        if matches!(stream.items, Items::List(_) | Items::Param(_)) {
+            // Each item has a snapshot of its own, and the store does not tell their objects apart.
+            let mut lists = session.lists();
+            meet(lists.named.entry(stream.name.clone()).or_default(), stream, values.item.as_deref(), &met)?;
+        }
         let names = snapshot.names(session, versions).await?;
         for ((text, (mut outcome, _)), name) in page.records.iter().zip(read).zip(names) {
             if let (Outcome::Keep(record), Some(name)) = (&mut outcome, &name) {

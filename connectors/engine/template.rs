@@ -175,6 +175,10 @@ impl Template {
         self.0.iter().any(|part| matches!(part, Part::Start(_)))
     }
 
+    pub(super) fn needs_end(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::End(_)))
+    }
+
     /// Whether it asks for whole days.
     pub(super) fn starts_with_day(&self) -> bool {
         self.0.contains(&Part::Start(TimeFormat::Date))

@@ -4,6 +4,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, LOCATION, TRANSFER_ENCODING};
 use reqwest::{Method, Response, StatusCode, Url, Version};
 
 use super::Ask;
+use crate::redact::scrub;
 
 /// Bytes of an error's text that are shown.
 const MAX_SAID: usize = 500;
@@ -51,9 +52,9 @@ pub(super) fn credentials(headers: &HeaderMap) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// Code and message of an error, whatever the case of their keys; else the beginning of the text.
-pub(super) fn said(body: &[u8]) -> String {
-    let value: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+/// Code and message of an error, whatever the case of their keys; else the beginning of the text. Secrets are replaced.
+pub(super) fn said(body: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let member = |value: &serde_json::Value, name: &str| {
         let found = value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.clone())
@@ -61,7 +62,8 @@ pub(super) fn said(body: &[u8]) -> String {
     let error = member(&value, "error").filter(serde_json::Value::is_object).unwrap_or_else(|| value.clone());
     let text = |name: &str| member(&error, name).and_then(|value| value.as_str().map(str::to_owned));
     let words: Vec<String> = [text("code"), text("message")].into_iter().flatten().collect();
-    let words = if words.is_empty() { String::from_utf8_lossy(body).into_owned() } else { words.join(": ") };
+    let words = if words.is_empty() { body.to_owned() } else { words.join(": ") };
+    let words = scrub(&words);
     let words = if words.trim().is_empty() { "no explanation".to_owned() } else { words };
     words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MAX_SAID).collect()
 }
@@ -72,13 +74,15 @@ mod tests {
 
     #[test]
     fn an_error_is_told_in_the_words_of_the_system() {
-        let arm = br#"{"error":{"code":"AuthorizationFailed","message":"may not"}}"#;
+        let arm = r#"{"error":{"code":"AuthorizationFailed","message":"may not"}}"#;
         assert_eq!(said(arm), "AuthorizationFailed: may not");
-        let old = br#"{"Code":"BadRequest","Message":"The start time cannot be more than 90 days in the past."}"#;
+        let old = r#"{"Code":"BadRequest","Message":"The start time cannot be more than 90 days in the past."}"#;
         assert!(said(old).starts_with("BadRequest: The start time"));
-        assert_eq!(said(b"<html>\n\x1b[2J"), "<html>  [2J");
-        assert_eq!(said(b" "), "no explanation");
-        assert_eq!(said("é".repeat(9_000).as_bytes()).chars().count(), MAX_SAID);
-        assert_eq!(said(b"[[1]]"), "[[1]]");
+        assert_eq!(said("<html>\n\x1b[2J"), "<html>  [2J");
+        assert_eq!(said(" "), "no explanation");
+        assert_eq!(said(&"é".repeat(9_000)).chars().count(), MAX_SAID);
+        assert_eq!(said("[[1]]"), "[[1]]");
+        let echo = said(r#"{"record":{"id":1,"password":"HUSH","note":"client_secret=HUSH&x=1"}}"#);
+        assert!(!echo.contains("HUSH") && echo.contains("\"id\":1"), "{echo}");
     }
 }

@@ -22,6 +22,7 @@ pub(crate) use hosts::{Hosts, is_local};
 
 use crate::Error;
 use crate::limiter::Limiter;
+use crate::redact::places;
 use crate::secret::Secrets;
 
 use answer::{credentials, redirected, said};
@@ -113,6 +114,8 @@ pub(crate) struct Connection {
     max_answer: usize,
     /// What must not be repeated.
     secrets: Secrets,
+    /// Pointers to what a description takes out of records.
+    redact: Arc<[String]>,
     /// Headers, besides the usual ones, that say how long to wait.
     waits: Vec<HeaderName>,
 }
@@ -145,6 +148,7 @@ impl Connection {
             rules: None,
             max_answer,
             secrets: Secrets::default(),
+            redact: Arc::default(),
             waits: Vec::new(),
         })
     }
@@ -161,6 +165,11 @@ impl Connection {
     /// With secrets that no message may hold.
     pub(crate) fn with_secrets(self, secrets: Secrets) -> Self {
         Self { secrets, ..self }
+    }
+
+    /// With places in records that no message may show.
+    pub(crate) fn with_redact(self, redact: &[String]) -> Self {
+        Self { redact: redact.into(), ..self }
     }
 
     /// With headers of its own in which the system says how long to wait.
@@ -273,16 +282,17 @@ impl Connection {
     ) -> Result<Reply<T>, Failure> {
         let (mut url, mut redirects) = (ask.url.clone(), 0);
         loop {
-            let Received { head, body, said } = self.send(ask, &url, fresh).await?;
+            let Received { head, body, credentials } = self.send(ask, &url, fresh).await?;
+            let said = |body: &[u8]| self.said(ask, body, &credentials);
             let status = head.status;
             let waits = || wait::wait(status.as_u16(), &head.headers, &self.waits);
             if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
-                return ruled(ask.target, action, status.as_u16(), waits(), said);
+                return ruled(ask.target, action, status.as_u16(), waits(), said(&body));
             }
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 redirects += 1;
                 url = redirected(ask, &url, &head.headers, redirects).map_err(|why| {
-                    let (target, source) = (ask.target.to_owned(), (!body.is_empty()).then(|| said.into()));
+                    let (target, source) = (ask.target.to_owned(), (!body.is_empty()).then(|| said(&body).into()));
                     let problem = format!("status {}: {why}", status.as_u16());
                     Failure::Lasting(Error::BadResponse { target, problem, source })
                 })?;
@@ -291,15 +301,15 @@ impl Connection {
             // 204 says itself that it has no body, 200 leaves it to whoever knows what was asked for.
             let may_be_empty = [StatusCode::OK, StatusCode::NO_CONTENT, StatusCode::PARTIAL_CONTENT].contains(&status);
             if !status.is_success() || (!may_be_empty && body.is_empty()) {
-                return Err(self.refusal(ask.target, status.as_u16(), &head.headers, said));
+                return Err(self.refusal(ask.target, status.as_u16(), &head.headers, said(&body)));
             }
             // Some say with a good answer that they want to be left alone for a while.
             if let (Some(limiter), Some(wait)) = (&self.limiter, waits()) {
                 limiter.rest(wait.min(self.patience.longest));
             }
-            let said = (!body.is_empty()).then(|| said.into());
-            return understand(&head, &url, body).map(Reply::Answer).map_err(|problem| {
-                let (target, source) = (ask.target.to_owned(), said);
+            // To copy it costs less than to look for its words when nobody asks for them.
+            return understand(&head, &url, body.clone()).map(Reply::Answer).map_err(|problem| {
+                let (target, source) = (ask.target.to_owned(), (!body.is_empty()).then(|| said(&body).into()));
                 Failure::Passing(Error::BadResponse { target, problem, source }, None)
             });
         }
@@ -331,10 +341,17 @@ impl Connection {
             }
             body.extend_from_slice(&chunk);
         }
-        let said = if ask.is_secret { "the answer is not repeated: it may hold a secret".into() } else { said(&body) };
+        Ok(Received { head, body, credentials })
+    }
+
+    /// The system's own words, without what is secret.
+    fn said(&self, ask: &Ask<'_>, body: &[u8], credentials: &[String]) -> String {
+        if ask.is_secret {
+            return "the answer is not repeated: it may hold a secret".into();
+        }
+        let said = said(&places::shown(&String::from_utf8_lossy(body), &self.redact));
         let said = credentials.iter().fold(said, |said, credential| said.replace(credential, "***"));
-        let said = self.secrets.mask(&said).unwrap_or(said);
-        Ok(Received { head, body, said })
+        self.secrets.mask(&said).unwrap_or(said)
     }
 
     /// The system answered with an error.
@@ -362,8 +379,8 @@ impl Connection {
 struct Received {
     head: Head,
     body: Vec<u8>,
-    /// The system's own words, for a message.
-    said: String,
+    /// Secrets that were sent, and may have come back.
+    credentials: Vec<String>,
 }
 
 /// A description's rule applies to the answer.

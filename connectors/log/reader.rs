@@ -3,6 +3,7 @@
 //! Gunzip, scan, decide and hash in one pass; at most one part is held. The surprising fact: nothing that is wrong
 //! with a file is an error here. What is whole is handed over, and the last part says why the rest is missing.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::io::Read;
 
@@ -43,6 +44,11 @@ pub(crate) trait Format: Debug + Send + Sync {
 
     /// What becomes of an element of the file of this key: its bytes, and its place in the file.
     fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome;
+
+    /// What may be kept of an element that is set aside, before secrets are looked for by their names.
+    fn shown<'a>(&self, element: &'a [u8]) -> Cow<'a, [u8]> {
+        element.into()
+    }
 
     /// What tells of an element by reading it, without its being measured first; not every format has it.
     fn starts(&self) -> Option<Starts> {
@@ -177,18 +183,21 @@ pub(crate) fn read(
         match item {
             Item::Element(range) => {
                 let outcome = format.classify(&key, scanner.bytes(&range), index, redactor);
-                let range = if matches!(outcome, Outcome::Rejected(_)) { scanner.reject(range) } else { range };
-                parts.add(outcome, || format!("record {index}"), scanner.bytes(&range), redactor)?;
+                let is_rejected = matches!(outcome, Outcome::Rejected(_));
+                let range = if is_rejected { scanner.reject(range) } else { range };
+                let bytes = scanner.bytes(&range);
+                let bytes = if is_rejected { format.shown(bytes) } else { bytes.into() };
+                parts.add(outcome, || format!("record {index}"), &bytes, redactor)?;
             }
             Item::Malformed(range, reason) => {
                 let outcome = Outcome::Rejected(reason);
-                parts.add(outcome, || format!("record {index}"), scanner.bytes(&range), redactor)?;
+                parts.add(outcome, || format!("record {index}"), &format.shown(scanner.bytes(&range)), redactor)?;
             }
             Item::Cut(range, reason) => {
                 let position = format!("byte {}", scanner.offset(&range));
-                let rest = scanner.bytes(&range);
+                let rest = format.shown(scanner.bytes(&range));
                 if !is_empty {
-                    parts.add(Outcome::Rejected(reason.clone()), || position, rest, redactor)?;
+                    parts.add(Outcome::Rejected(reason.clone()), || position, &rest, redactor)?;
                 }
                 incomplete = Some(reason);
             }

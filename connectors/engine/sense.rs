@@ -1,0 +1,169 @@
+//! What a description cannot mean, although each of its keys may stand there.
+//!
+//! The surprising fact: none of it would fail when it runs. A limit of no requests would be none, a size that nobody asks
+//! for would end the pages after the first, and an error would pass for an empty answer.
+
+use super::check::check_pointer;
+use super::stream::{ITEM, Identity, Items, Stream};
+use super::tables::{self, Action, Errors, Limits, Mode, PageType, Rule, Stop};
+
+/// Answers that a description may take for "there is nothing": a refusal or a failure is none of them, for whatever was
+/// not read would look as if it did not exist.
+pub(super) fn errors(errors: &Errors) -> Vec<String> {
+    let mut problems: Vec<String> = errors.on.iter().filter_map(|rule| refused(rule).err()).collect();
+    let names = errors.retry_after.iter().filter(|name| name.parse::<reqwest::header::HeaderName>().is_err());
+    problems.extend(names.map(|name| format!("[errors] retry_after: `{name}` is no name of a header")));
+    problems
+}
+
+fn refused(rule: &Rule) -> Result<(), String> {
+    let Rule { status, body_contains, action } = rule;
+    let hides = matches!(action, Action::Skip | Action::Stop);
+    if !(100..600).contains(status) {
+        return Err(format!("[errors] status {status} is none of HTTP: 100 to 599"));
+    }
+    if hides && (matches!(status, 401 | 403 | 407 | 408 | 429) || *status >= 500) {
+        return Err(format!(
+            "[errors] status {status} is a refusal or a failure: skip and stop would hide what was not read; fail and retry are left"
+        ));
+    }
+    if hides && *status < 300 && *status != 204 && body_contains.as_deref().is_none_or(str::is_empty) {
+        return Err(format!(
+            "[errors] status {status} is that of every good answer: skip and stop need `body_contains`"
+        ));
+    }
+    Ok(())
+}
+
+/// Limits by which nothing could be asked.
+pub(super) fn limits(limits: &Limits) -> Vec<String> {
+    let mut problems = Vec::new();
+    if limits.rps.is_some_and(|rps| !rps.is_finite() || rps <= 0.0) {
+        problems.push("[limits] rps is a number of requests in a second: more than 0".into());
+    }
+    for (key, is_zero) in [
+        ("burst", limits.burst == Some(0)),
+        ("concurrency", limits.concurrency == Some(0)),
+        ("max_pages", limits.max_pages == Some(0)),
+        ("max_bytes", limits.max_bytes == Some(0)),
+    ] {
+        if is_zero {
+            problems.push(format!("[limits] {key} = 0 would read nothing"));
+        }
+    }
+    problems
+}
+
+/// What is taken out of records must be told by its place: else it would be stored.
+pub(super) fn redacted(pointers: &[String]) -> Vec<String> {
+    let problem = |pointer: &String| match pointer.as_str() {
+        "" => Some("the empty pointer is the whole record".to_owned()),
+        pointer => check_pointer(pointer).err(),
+    };
+    pointers.iter().filter_map(problem).map(|problem| format!("redact: {problem}")).collect()
+}
+
+/// Keys of `[paginate]` that contradict each other, or the request.
+pub(super) fn pages(table: &tables::Stream) -> Result<(), String> {
+    let pages = &table.paginate;
+    if pages.kind == PageType::None && pages.param.is_some() {
+        return Err("[paginate] type = \"none\" has one page: `param` would name the next one".into());
+    }
+    if pages.pointer.is_some() && pages.header.is_some() {
+        return Err("[paginate] the next page is named by `pointer` or by `header`, not by both".into());
+    }
+    if pages.size == Some(0) {
+        return Err("[paginate] size = 0 would read nothing".into());
+    }
+    if let Some(size) = pages.size
+        && pages.stop == Some(Stop::ShortPage)
+        && pages.size_param.is_none()
+        && pages.kind != PageType::None
+        && !table.request.as_ref().is_some_and(|request| says(request, &size.to_string()))
+    {
+        return Err(format!(
+            "[paginate] stop = \"short_page\": nothing asks for {size} records, and a page of fewer would be the last; say `size_param`, or stop = \"empty\""
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the request says this anywhere.
+fn says(request: &tables::Request, text: &str) -> bool {
+    let of_query = request.query.values().any(|value| value.texts().iter().any(|value| value == text));
+    of_query || request.path.contains(text) || request.body.as_ref().is_some_and(|body| body.to_string().contains(text))
+}
+
+/// What a stream would ask for, or be named by, in vain.
+pub(super) fn stream(stream: &Stream, is_asked: bool) -> Result<(), String> {
+    let names = match &stream.identity {
+        Some(Identity::Event(names) | Identity::Object { object: names, .. }) => names.as_slice(),
+        _ => &[],
+    };
+    if matches!(stream.items, Items::Whole) && names.iter().any(|name| name == ITEM) {
+        return Err("[identity] has ${item}, but there is no [for_each]".into());
+    }
+    if stream.mode == Some(Mode::Window) && is_asked && !stream.templates().iter().any(|text| text.needs_end()) {
+        return Err("[cursor] mode = \"window\" asks for a time and its end, and [request] has no ${window.end:…} (nor [cursor] `end`): a log that is asked for all since a time has mode = \"since\"".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Folder;
+
+    const HEAD: &str = "name = 'x'\nvendor = 'X'\ndocs = ''\nkind = 'events'\nemits = []\npermission = ''\nlag = ''\nparams = { base_url = { required = true } }\n";
+    const RETENTION: &str = "retention = 'none'\n";
+    const REQUEST: &str =
+        "[request]\npath = '/x'\nquery = { a = '${window.start:rfc3339}', b = '${window.end:rfc3339}', n = '50' }\n";
+    const CURSOR: &str = "[cursor]\nmode = 'window'\nfield = '/t'\n";
+    const IDENTITY: &str = "[identity]\nevent_id = '/id'\n";
+
+    fn folder(parts: &[&str]) -> Result<Folder, String> {
+        let files = [("connector.toml", parts.concat()), ("map.sql", String::new())];
+        Folder::parse("x", files.map(|(name, text)| (name.to_owned(), text)).into())
+            .map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let usual = [HEAD, RETENTION, REQUEST, CURSOR, IDENTITY];
+        folder(&usual).expect("a good description");
+        for good in [
+            "[paginate]\ntype = 'page'\nparam = 'p'\nsize = 50\nstop = 'short_page'",
+            "[errors]\non = [{ status = 204, action = 'skip' }, { status = 200, body_contains = 'x', action = 'skip' }]",
+            "[limits]\nrps = 0.1\nmax_pages = 1",
+        ] {
+            folder(&[&usual.concat(), good]).expect(good);
+        }
+        for (bad, expected) in [
+            ("[errors]\non = [{ status = 200, action = 'skip' }]", "need `body_contains`"),
+            ("[errors]\non = [{ status = 999, action = 'fail' }]", "status 999 is none of HTTP"),
+            ("[paginate]\ntype = 'none'\nparam = 'p'", "has one page"),
+            ("[paginate]\ntype = 'page'\nparam = 'p'\nsize = 60\nstop = 'short_page'", "nothing asks for 60 records"),
+            ("[paginate]\ntype = 'page'\nparam = 'p'\nsize = 0\nsize_param = 'n'", "size = 0 would read nothing"),
+            ("[paginate]\ntype = 'token'\nparam = 'p'\npointer = '/n'\nheader = 'N'", "not by both"),
+            ("[limits]\nrps = 0", "more than 0"),
+            ("[limits]\nrps = -1", "more than 0"),
+            ("[limits]\nmax_pages = 0", "max_pages = 0 would read nothing"),
+        ] {
+            let problem = folder(&[&usual.concat(), bad]).expect_err(bad);
+            assert!(problem.contains(expected), "{bad}: {problem}");
+        }
+        let open = REQUEST.replace(", b = '${window.end:rfc3339}'", "");
+        for (parts, expected) in [
+            ([HEAD, RETENTION, &open, CURSOR, IDENTITY], "has mode = \\\"since\\\""),
+            (
+                [HEAD, RETENTION, REQUEST, CURSOR, "[identity]\nevent_id = ['${item}', '/id']\n"],
+                "there is no [for_each]",
+            ),
+            ([HEAD, "retention = '1 week'\n", REQUEST, CURSOR, IDENTITY], "is no length of time"),
+            ([HEAD, "retention = 'none'\nredact = ['token']\n", REQUEST, CURSOR, IDENTITY], "is no JSON Pointer"),
+            ([HEAD, "retention = 'none'\nredact = ['/a~b']\n", REQUEST, CURSOR, IDENTITY], "is no JSON Pointer"),
+        ] {
+            let problem = folder(&parts).expect_err(expected);
+            assert!(problem.contains(expected), "{expected}: {problem}");
+        }
+    }
+}
