@@ -91,7 +91,9 @@ fn an_answer_that_breaks_off_before_its_body_is_not_empty() {
         };
         format!("200 OK\r\nContent-Type: application/json\r\n\r\n{body}")
     });
-    let log = format!("{LOG}paginate = {{ type = 'page', param = 'page', size = 2, stop = 'short_page' }}\n");
+    let log = format!(
+        "{LOG}paginate = {{ type = 'page', param = 'page', size_param = 'n', size = 2, stop = 'short_page' }}\n"
+    );
     let within = format!("{STATE}records.pointer = '/objs'\n");
     let lacking = format!("{STATE}records = {{ pointer = '/objs', may_lack = true }}\n");
     let lines = format!("{LOG}records.format = 'ndjson'\n");
@@ -124,7 +126,7 @@ fn a_status_that_says_that_there_is_nothing_is_an_empty_page() {
         _ => Answer::status(204, ""),
     })
     .expect("a port");
-    let pages = "paginate = { type = 'page', param = 'page', size = 2, stop = 'short_page' }\n";
+    let pages = "paginate = { type = 'page', param = 'page', size_param = 'n', size = 2, stop = 'short_page' }\n";
     let (later, links) = (format!("{LOG}{pages}"), format!("{LOG}paginate.type = 'link_header'\n"));
     let more = format!("{LOG}paginate = {{ type = 'token', pointer = '/n', param = 'n', more = '/m' }}\n");
     let total = "records.pointer = '/d'\npaginate = { type = 'page', param = 'page', stop = 'total', total = '/n' }\n";
