@@ -56,7 +56,7 @@ fn a_later_page_that_is_missing_is_no_end() {
 fn what_is_taken_out_of_records_is_in_no_quote_and_in_nothing_set_aside() {
     let secret = json!({"id": 1, "at": minutes_ago(5), "body": {"pw": "HUSH-1"}, "password": "HUSH-2"});
     let description = format!("redact = ['/body/pw', '/notes/*/pw']\n{LOG}");
-    let echo = Answer::status(400, &json!({"why": "no", "record": secret}).to_string());
+    let echo = Answer::status(400, json!({"why": "no", "record": secret}).to_string());
     let (place, world, _server) = harbour(&description, &[("/log", echo)]);
     let told = place.ran(2, &["collect"]);
     told.says(&["status 400", "\"why\":\"no\""]);

@@ -1,6 +1,6 @@
 //! `check` fails where the next audit would.
 
-use crate::support::{Output, Place, skip};
+use crate::support::{Output, Place};
 
 const WORLD: &str = r#"
 [[source]]
@@ -64,7 +64,7 @@ fn a_file_that_cannot_be_read() {
     let folder = place.path("releases");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o000)).expect("no permission");
     if std::fs::read_dir(&folder).is_ok() {
-        skip("a folder without permission", "root reads everything");
+        eprintln!("skipped: a folder without permission: root reads everything");
     } else {
         checked(&place, 2, &["fail  source log", "releases"]);
     }
@@ -86,7 +86,7 @@ fn a_store_that_cannot_be_written() {
     checked(&place, 0, &["ok    store"]);
     std::fs::set_permissions(place.store(), std::fs::Permissions::from_mode(0o444)).expect("no permission");
     if std::fs::OpenOptions::new().append(true).open(place.store()).is_ok() {
-        skip("a store without permission", "root writes everything");
+        eprintln!("skipped: a store without permission: root writes everything");
     } else {
         checked(&place, 2, &["fail  store: the store", "may not be opened"]);
         place.ran(2, &["audit"]).says(&["changetrail.duckdb` may not be opened", "hint: "]);

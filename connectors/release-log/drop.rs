@@ -61,7 +61,14 @@ impl Parse for Dropped {
             if units.last().is_some_and(|unit| unit.records.len() + unit.rejected.len() >= PART_RECORDS) {
                 let part = u32::try_from(units.len()).unwrap_or(u32::MAX);
                 let first = &units[0];
-                units.push(Unit { key: first.key.clone(), etag: first.etag.clone(), day, part, in_order: true, ..Unit::default() });
+                units.push(Unit {
+                    key: first.key.clone(),
+                    etag: first.etag.clone(),
+                    day,
+                    part,
+                    in_order: true,
+                    ..Unit::default()
+                });
             }
             let Some(unit) = units.last_mut() else { break };
             match line.and_then(|record| spoken(record, pipeline.as_deref())) {
