@@ -132,7 +132,7 @@ fn a_detail_that_is_empty_is_read_the_next_time() {
     let (place, world, _server) = harbour(settings, &[("/settings", list(&json!({"id": "s"})))]);
     place.ran(0, &["collect"]);
     now(&world, "/settings", list(&json!([])));
-    place.ran(2, &["collect"]).says(&["it is empty, where one record should be"]);
+    place.ran(2, &["collect"]).says(&["the list `main` is empty, and had 1 objects"]);
 }
 
 #[test]

@@ -22,7 +22,6 @@ use super::tables::{Each, Mode, PageType, RecordFormat, Stop};
 use super::template::Values;
 use crate::Error;
 use crate::http::{Ask, Connection, Head, Reply, bad_response};
-use crate::spec::Kind;
 
 use answer::Answer;
 pub(super) use said::Token;
@@ -140,10 +139,9 @@ impl<'a> Walk<'a> {
         }
         self.before = Some(answer.hash);
         let count = answer.records.len() + answer.damaged.len();
-        // An object that has nothing to say of itself would be gone, or count as read.
+        // What has nothing to say of itself would count as read. Of what is read for nobody the snapshot tells.
         let is_one = stream.records.each == Each::One && !stream.records.may_lack;
-        let is_detail = stream.kind == Kind::State || matches!(stream.items, Items::From { .. });
-        if is_first && count == 0 && is_one && is_detail {
+        if is_first && count == 0 && is_one && matches!(stream.items, Items::From { .. }) {
             return Err(bad("it is empty, where one record should be".into()));
         }
         self.read += count as u64;

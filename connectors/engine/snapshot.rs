@@ -14,6 +14,7 @@ use super::parts::Parts;
 use super::records::{Reader, Version};
 use super::source::key;
 use super::stream::Stream;
+use super::tables::Each;
 use super::template::Values;
 use crate::http::bad_response;
 use crate::log::Outcome;
@@ -133,7 +134,9 @@ impl Snapshot {
         is_told: bool,
     ) -> Result<(), Error> {
         let objects = self.missed(stream).len();
-        if objects < 2 || is_told || session.run.since.is_some() || !self.known().met.is_empty() {
+        // What is one record is there as long as it can be asked for.
+        let few = if stream.records.each == Each::One { 1 } else { 2 };
+        if objects < few || is_told || session.run.since.is_some() || !self.known().met.is_empty() {
             return Ok(());
         }
         let target = item.map_or_else(|| stream.name.clone(), |item| format!("{}/{item}", stream.name));
