@@ -87,9 +87,10 @@ fn is_record(stream: &Stream, one: &RawValue) -> Result<(), String> {
 }
 
 /// Whether any line is a record. A system that says in one line what is wrong, or that wants somebody to sign in, would
-/// seem to have told everything.
+/// seem to have told everything. A line that begins as a record does is a damaged one.
 fn are_lines(stream: &Stream, records: &[Box<RawValue>], damaged: &[Damaged]) -> Result<(), String> {
-    if records.is_empty() && !damaged.is_empty() && damaged.iter().all(|(_, why)| *why == records::NO_JSON) {
+    let is_text = |(line, why): &Damaged| *why == records::NO_JSON && !line.trim_start().starts_with('{');
+    if records.is_empty() && !damaged.is_empty() && damaged.iter().all(is_text) {
         return Err("none of its lines is JSON".into());
     }
     let names = names(stream);
