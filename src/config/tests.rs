@@ -99,6 +99,10 @@ fn the_parts_are_checked_against_each_other() {
     );
     refused("[[automation]]\naws_roles = [\"a\"]\nreason = \"\"\n", "[[automation]] without a reason");
     refused("[[automation]]\nreason = \"r\"\n", "[[automation]] declares no identity");
+    refused(
+        "[[automation]]\naws_roles = [\"a\"]\nactions = []\nreason = \"r\"\n",
+        "[[automation]] with no `actions` in its list",
+    );
     let exemption = "[[exemption]]\nid = \"E\"\nreason = \"r\"\napproved_by = \"A\"\nrequested_by = \"B\"\n";
     refused(
         &format!("{exemption}from = \"2026-01-01\"\nto = \"2026-01-02\"\n"),
@@ -215,7 +219,7 @@ verdicts = ["manual"]
         "waiver": [{"position": 1, "service": "register", "control": "recorded", "reason": "r",
             "approved_by": null, "requested_by": null, "from": null, "to": null}],
         "automation": [{"position": 1, "aws_roles": ["r"], "aws_users": [], "azure_app_ids": [],
-            "actors": [], "actions": [], "reason": "r", "approved_by": null, "from": null,
+            "actors": [], "actions": null, "reason": "r", "approved_by": null, "from": null,
             "to": "2026-11-04T00:00:00Z"}],
         "person": [{"position": 1, "name": "A", "identities": [], "roles": [
             {"role": "senior", "services": [], "from": null, "to": null},
