@@ -422,7 +422,7 @@ fn each_system_says_what_it_takes_to_read_it_and_what_is_not_read() {
         ("github", ["Actions, Deployments", "audit log 180 days", "bypass"]),
         ("gitlab", ["read_api", "as long as the project", "merge request"]),
         ("hcp-terraform", ["team token", "audit trail 14 days", "policy overrides"]),
-        ("aws-codepipeline", ["codepipeline:ListActionExecutions", "12 months", "who may approve"]),
+        ("aws-codepipeline", ["codepipeline:ListActionExecutions", "365 days", "who may approve"]),
         ("argo-cd", ["applications, get", "10 syncs", "approvals"]),
         ("servicenow", ["sysapproval_approver", "archives", "approval was given"]),
         ("jira", ["browse the projects", "as long as the tickets", "change no status"]),
