@@ -87,7 +87,8 @@ fn it_is_what_changes_are_judged_by() {
         controls.rows,
         [
             ["register", "no-friday", "fail"],
-            ["register", "prod-approval", "pass"],
+            // Nothing is recorded of how its pipeline is set up.
+            ["register", "prod-approval", "no-evidence"],
             ["register", "no-policies", "fail"],
             ["site", "no-friday", "not-applicable"],
             ["site", "prod-approval", "no-evidence"],
