@@ -53,6 +53,9 @@ const TABLES: &[&str] = &[
     "actor",
     "initiated",
     "put_together",
+    "told_twice",
+    "told_otherwise",
+    "undefined_pipeline",
     "managed_change",
     "reason",
 ];

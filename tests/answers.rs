@@ -93,6 +93,30 @@ fn an_empty_object_is_no_later_page_of_a_log() {
     }
 }
 
+#[test]
+fn a_page_full_of_late_entries_is_not_the_end_of_a_feed() {
+    let old = |id: u32| json!({"id": id, "at": "2020-01-01T00:00:00Z"});
+    let page = |entries: Value, next: &str| list(&json!({"all": entries, "next": next}));
+    let feed = LOG
+        .replace("mode = \"since\"", "mode = \"feed\"")
+        .replace("query = { since = \"${window.start:rfc3339}\" }\n", "");
+    let (place, _world, _server) = harbour(
+        &feed,
+        &[
+            ("/log", page(json!([entry(1)]), "/2")),
+            ("/2", page(json!([old(10), old(11)]), "/3")),
+            ("/3", page(json!([entry(2)]), "/4")),
+            ("/4", page(json!([old(12)]), "/5")),
+            ("/5", page(json!([old(13)]), "/6")),
+            // Behind two pages that are old nobody looks.
+            ("/6", Answer::status(500, "asked in vain")),
+        ],
+    );
+    place.ran(0, &["collect"]);
+    let ids = ids(&place);
+    assert!(["1", "2"].iter().all(|id| ids.contains(&(*id).to_owned())), "{ids:?}");
+}
+
 /// A log, and one detail of each of its records.
 const DETAILS: &str = r#"
 kind = "events"

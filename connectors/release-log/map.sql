@@ -133,16 +133,13 @@ select
     t.url,
     -- without its time a release that ran would explain nothing, and one that ended would go on explaining; and what is said of
     -- its authorisation and cannot be read must not count for it
-    case
-        when text_of(t.started_at) is not null and make_utc(t.started_at) is null then 'started_at is no time: ' || t.started_at
-        when text_of(t.finished_at) is not null and make_utc(t.finished_at) is null then 'finished_at is no time: ' || t.finished_at
-        when text_of(t.bypassed) is not null and try_cast(t.bypassed as boolean) is null then 'bypassed is neither true nor false: ' || t.bypassed
-        else list_filter(list_transform(approvals, lambda a: case
-            when text_of(a.decided_at) is not null and make_utc(a.decided_at) is null then 'decided_at of an approval is no time: ' || a.decided_at
-            when text_of(a.automated) is not null and try_cast(a.automated as boolean) is null then 'automated of an approval is neither true nor false: ' || a.automated
-            when text_of(a.gated) is not null and try_cast(a.gated as boolean) is null then 'gated of an approval is neither true nor false: ' || a.gated
-        end), lambda said: said is not null)[1]
-    end as problem
+    coalesce(
+        not_a_time('started_at', t.started_at), not_a_time('finished_at', t.finished_at), not_a_flag('bypassed', t.bypassed),
+        list_filter(list_transform(approvals, lambda a: coalesce(
+            not_a_time('decided_at of an approval', a.decided_at), not_a_flag('automated of an approval', a.automated),
+            not_a_flag('gated of an approval', a.gated)
+        )), lambda said: said is not null)[1]
+    ) as problem
 from listed l
 cross join place
 left join first on first.id = l.t.id and first.pipeline = l.t.pipeline
@@ -186,11 +183,7 @@ decided as (
 select
     record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, null as url, t.phase, t.decision, t.approver,
     make_utc(t.decided_at) as decided_at, try_cast(t.automated as boolean) as automated, try_cast(t.gated as boolean) as gated, t.for_commit, t.comment,
-    case
-        when text_of(t.decided_at) is not null and make_utc(t.decided_at) is null then 'decided_at is no time: ' || t.decided_at
-        when text_of(t.automated) is not null and try_cast(t.automated as boolean) is null then 'automated is neither true nor false: ' || t.automated
-        when text_of(t.gated) is not null and try_cast(t.gated as boolean) is null then 'gated is neither true nor false: ' || t.gated
-    end as problem
+    coalesce(not_a_time('decided_at', t.decided_at), not_a_flag('automated', t.automated), not_a_flag('gated', t.gated)) as problem
 from r
 union all by name
 select record_id, deployment_id, case when deployment_id is null then url end as url, 'pre' as phase, decision, approver, decided_at

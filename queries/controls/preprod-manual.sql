@@ -67,7 +67,7 @@ select
     end as reason,
     -- null, where it is not known since when the definition is as it is
     case
-        when coalesce(d.stages > 0 and d.against = 0, true) then r.last_against
+        when d.stages is null or (d.stages > 0 and d.against = 0) then r.last_against
         when d.changed_at is not null then greatest(d.changed_at, r.last_against)
     end as occurred_at
 from defined d

@@ -6,5 +6,5 @@ delete from stage_version where source = '{source}';
 delete from managed_version where source = '{source}';
 delete from membership_told where source = '{source}';
 delete from approval_version where source = '{source}';
-delete from retelling where source = '{source}';
+delete from told_otherwise where source = '{source}';
 delete from quarantine where source = '{source}' and stage = 'map';

@@ -219,7 +219,7 @@ with e as (
 )
 select e.id as exemption_id, e.reason as reason, text_of(e.approved_by) as approved_by, text_of(e.requested_by) as requested_by,
        make_utc(e.from) as valid_from, make_utc(e.to) as valid_to, e.service as service, e.environment as environment,
-       texts_of(coalesce(e.actors, [])) as actors, coalesce(e.verdicts, []) as verdicts, coalesce(e.deployments, []) as deployments, coalesce(e.controls, []) as controls
+       coalesce(e.actors, []) as actors, coalesce(e.verdicts, []) as verdicts, coalesce(e.deployments, []) as deployments, coalesce(e.controls, []) as controls
 from e;
 
 create or replace table config_waiver as

@@ -2,14 +2,17 @@
 
 -- Exemptions that count: approved by another person than who asked, in the role at that time.
 create or replace table exemption as
-with named as (
+with spelled as (
+    -- a name that is none covers nobody, and does not make the exemption one for everybody
+    select *, [lower(x) for x in texts_of(actors)] as spellings from config_exemption
+),
+named as (
     select
-        e.*,
+        e.* exclude (spellings),
         list_distinct(list_concat(
-            [lower(x) for x in e.actors],
-            (select coalesce(list(i.actor), []) from config_identity i where list_contains([lower(x) for x in e.actors], i.identity))
+            e.spellings, (select coalesce(list(i.actor), []) from config_identity i where list_contains(e.spellings, i.identity))
         )) as covered_actors
-    from config_exemption e
+    from spelled e
 )
 select
     e.*,
@@ -27,8 +30,8 @@ select
         -- of several actors it covers the others
         when len(e.actors) > 0 and not exists (
             from (select unnest(e.actors) as name) a
-            left join config_identity i on i.identity = lower(a.name)
-            where coalesce(i.actor, lower(a.name)) <> coalesce(approver.actor, lower(e.approved_by))
+            left join config_identity i on i.identity = lower(trimmed(a.name))
+            where coalesce(i.actor, lower(trimmed(a.name))) <> coalesce(approver.actor, lower(e.approved_by))
         ) then 'who made the changes approved it'
     end as invalid,
     -- what the approver's role is for: null means every service

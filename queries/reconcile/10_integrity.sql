@@ -70,7 +70,7 @@ from (
         ])] as facts,
         concat_ws('/', r.record->>'$.recipientAccountId', r.record->>'$.awsRegion') as place
     from raw_record r
-    semi join (from retelling where connector = 'aws-cloudtrail') t on t.source = r.source and t.record_id = r.record_id
+    semi join (from told_otherwise where connector = 'aws-cloudtrail') t on t.source = r.source and t.record_id = r.record_id
 )
 group by source, place, record_id
 having count(distinct facts) > 1 and count(correction) = 0;

@@ -14,6 +14,12 @@ create or replace temporary macro trimmed(x) as trim(regexp_replace(regexp_repla
 create or replace temporary macro text_of(x) as nullif(trimmed(x), '');
 create or replace temporary macro texts_of(x) as list_filter(list_transform(x, lambda v: trimmed(v)), lambda v: v <> '');
 
+-- What is wrong with what stands under a key: null where it can be read, or nothing stands there.
+create or replace temporary macro not_a_time(key, x) as
+    case when text_of(x) is not null and make_utc(x) is null then key || ' is no time: ' || x end;
+create or replace temporary macro not_a_flag(key, x) as
+    case when text_of(x) is not null and try_cast(x as boolean) is null then key || ' is neither true nor false: ' || x end;
+
 -- The texts of a JSON list, or of the one value that stands where a list may.
 create or replace temporary macro json_texts(x) as
     case

@@ -1,7 +1,5 @@
 //! `query`: SQL of the user's own, read only.
 
-mod statements;
-
 use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -10,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::error::ExitStatus;
 use crate::output::{Format, Heading, TableOptions, sink};
+use crate::store::{Db, Value, sql};
 
 use super::context::{Context, Usage};
 
@@ -51,9 +50,9 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         }
         (None, Some(sql)) => sql.to_owned(),
     };
-    one_result(&sql)?;
     let (db, _) = context.open()?;
     db.sandbox()?;
+    one_result(&db, &sql)?;
     let heading = Heading { title: "changetrail: a query".to_owned(), description: sql.clone() };
     let options = TableOptions { heading, ..context.printer.table_options() };
     let mut sink = sink(args.output, context.printer.stdout(), options);
@@ -62,16 +61,17 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
 }
 
 /// Whoever asks two things would see the answer to the last alone.
-fn one_result(sql: &str) -> anyhow::Result<()> {
-    let statements = statements::split(sql);
-    let Some((_, before)) = statements.split_last() else {
-        let hint = "give SQL, for example `changetrail query \"from finding\"`";
-        return Err(Usage::error("the query has no statement", hint));
-    };
-    if before.iter().any(|statement| statements::asks(statement)) {
-        let message =
-            format!("the query has {} statements, and only the last one's result would be shown", statements.len());
-        return Err(Usage::error(message, "ask one after the other, or put them together with `union all`"));
+fn one_result(db: &Db, sql: &str) -> anyhow::Result<()> {
+    let (_, rows) = db.rows(sql!("audit/statements.sql"), &[("sql", Value::Text(sql.to_owned()))])?;
+    match rows.first().and_then(|row| row.first()) {
+        Some(Value::Int(0)) => {
+            let hint = "give SQL, for example `changetrail query \"from finding\"`";
+            Err(Usage::error("the query has no statement", hint))
+        }
+        Some(Value::Int(count @ 2..)) => {
+            let message = format!("the query has {count} statements, and only the last one's result would be shown");
+            Err(Usage::error(message, "ask one after the other, or put them together with `union all`"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -126,7 +126,7 @@ pub(super) fn run(
         let quoted = source.replace('\'', "''");
         db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
     }
-    note_retelling(db, "replaced", &params)?;
+    note_told_otherwise(db, "replaced", &params)?;
     db.run("set aside", sql!("map/unmappable.sql"), &params)?;
     if records > 0 {
         if through > 0 {
@@ -267,14 +267,14 @@ pub(super) fn rows(
 /// What records that are mapped again (`again` finds them) meant before is forgotten, relation by relation.
 fn forget(db: &Db, again: &str, params: &[(&str, Value)]) -> Result<(), Error> {
     db.run("told again", again, params)?;
-    note_retelling(db, "retold", params)?;
+    note_told_otherwise(db, "retold", params)?;
     each(db, "touched", sql!("map/touched_again.sql"), params)?;
     each(db, "forget", sql!("map/forget.sql"), params)
 }
 
 /// Notes the records of a temporary table as told in several ways: whether that is a correction the rules say.
-fn note_retelling(db: &Db, records: &str, params: &[(&str, Value)]) -> Result<(), Error> {
-    let statement = sql!("map/retelling.sql").replace("{records}", records);
+fn note_told_otherwise(db: &Db, records: &str, params: &[(&str, Value)]) -> Result<(), Error> {
+    let statement = sql!("map/told_otherwise.sql").replace("{records}", records);
     Ok(db.run("told in several ways", &statement, params).map(|_| ())?)
 }
 

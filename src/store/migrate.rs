@@ -17,7 +17,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0011_batch_of_releases.sql"),
     sql!("schema/0012_ended.sql"),
     sql!("schema/0013_unmappable.sql"),
-    sql!("schema/0014_retelling.sql"),
+    sql!("schema/0014_told_otherwise.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

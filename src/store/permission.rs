@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 
@@ -22,10 +22,9 @@ pub fn writable(path: &Path) -> Result<(), Error> {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
         Err(source) => return Err(forbidden(path, source)),
     }
-    let folder = folder(path);
+    let folder = path.parent().unwrap_or(Path::new(""));
     // What is not there yet is made by the first collection.
     let existing = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
     tempfile::tempfile_in(existing).map(drop).map_err(|source| Error::Folder { path: existing.to_owned(), source })
 }
 
@@ -41,9 +40,4 @@ pub(super) fn readable(path: &Path) -> Result<(), Error> {
         // Whatever else is wrong with it the engine says.
         _ => Ok(()),
     }
-}
-
-fn folder(path: &Path) -> PathBuf {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() }
 }
