@@ -89,15 +89,26 @@ impl Entry {
     }
 }
 
-/// The candidate that `word` was probably meant to be: at most one letter in three differs.
+/// The known word that `word` was probably meant to be.
+///
+/// Also compares with the parts of `known` words, so that `acounts` finds `aws_accounts`.
 #[must_use]
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    candidates
+    let score = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let whole = strsim::jaro_winkler(&word, &candidate);
+        let part = candidate.split(['_', '-']).map(|part| strsim::jaro_winkler(&word, part) * 0.95).fold(0.0, f64::max);
+        // Of a short word the likeness says little: one letter in three may differ.
+        let differ = strsim::osa_distance(&word, &candidate);
+        let few = if differ <= 1.max(candidate.chars().count() / 3) { 0.75 } else { 0.0 };
+        whole.max(part).max(few)
+    };
+    known
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= 1.max(candidate.chars().count() / 3))
-        .min_by_key(|(distance, _)| *distance)
+        .map(|candidate| (score(candidate), candidate))
+        .filter(|(score, _)| *score >= 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
@@ -116,6 +127,16 @@ mod tests {
             assert_eq!(catalog.all().filter(|other| other.spec().name == *name).count(), 1);
             assert!(!connector.spec().emits.is_empty(), "{name}");
         }
+    }
+
+    #[test]
+    fn nearest_finds_typing_errors_and_parts() {
+        let keys = ["service", "environment", "aws_accounts", "aws_regions", "resources"];
+        assert_eq!(nearest("acounts", keys), Some("aws_accounts"));
+        assert_eq!(nearest("enviroment", keys), Some("environment"));
+        assert_eq!(nearest("resource", keys), Some("resources"));
+        assert_eq!(nearest("region", keys), Some("aws_regions"));
+        assert_eq!(nearest("zzz", keys), None);
     }
 
     #[test]

@@ -5,13 +5,21 @@
 //! record, so whatever it says goes through [`Secrets::mask`] before anybody sees or keeps it.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What stands where a secret was.
 const MASK: &str = "***";
 /// A shorter text is too likely to stand in a record by chance.
 const MASKED_FROM: usize = 6;
+/// A command that takes longer waits for somebody, and at night nobody is there.
+const COMMAND_TIME: Duration = Duration::from_mins(1);
+/// A longer text is no secret.
+const LONGEST: u64 = 1 << 20;
 
 /// Where a secret is to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +66,7 @@ impl Reference {
                 let path = base.join(path);
                 std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?
             }
-            Self::Exec(words) => Self::run(words, base)?,
+            Self::Exec(words) => Self::run(words, base, COMMAND_TIME)?,
         };
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
@@ -67,18 +75,33 @@ impl Reference {
         Ok(text.to_owned())
     }
 
-    fn run(words: &[String], base: &Path) -> Result<String, String> {
+    /// What a command writes. What it complains of is nobody's to read: it may repeat the secret, and errors are kept.
+    fn run(words: &[String], base: &Path, time: Duration) -> Result<String, String> {
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::null());
+        command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         if !base.as_os_str().is_empty() {
             command.current_dir(base);
         }
-        let output = command.output().map_err(|error| format!("`{}` does not start: {error}", words[0]))?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("`{}` ended with {}: {}", words[0], output.status, said.trim()));
+        let started = Instant::now();
+        let mut child = command.spawn().map_err(|error| format!("`{}` does not start: {error}", words[0]))?;
+        let written = child.stdout.take().map(read_aside);
+        let status = loop {
+            match child.try_wait().map_err(|error| format!("`{}`: {error}", words[0]))? {
+                Some(status) => break status,
+                None if started.elapsed() >= time => {
+                    stop(&mut child);
+                    return Err(format!("`{}` did not end in {} seconds, and was stopped", words[0], time.as_secs()));
+                }
+                None => thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        if !status.success() {
+            return Err(format!("`{}` ended with {status}: run it by hand to see what it says", words[0]));
         }
-        String::from_utf8(output.stdout).map_err(|_| format!("what `{}` writes is no text", words[0]))
+        // What it started may go on, and hold what it writes open.
+        let left = time.saturating_sub(started.elapsed());
+        let bytes = written.and_then(|written| written.recv_timeout(left).ok()).unwrap_or_default();
+        String::from_utf8(bytes).map_err(|_| format!("what `{}` writes is no text", words[0]))
     }
 
     fn name(&self) -> String {
@@ -88,6 +111,27 @@ impl Reference {
             Self::Exec(words) => format!("what `{}` writes", words[0]),
         }
     }
+}
+
+/// Reads to the end while others wait for something else, or no longer wait.
+fn read_aside(output: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // Half a secret is none.
+        if output.take(LONGEST).read_to_end(&mut bytes).is_ok() {
+            // Whoever waited may have given up.
+            let _ = sender.send(bytes);
+        }
+    });
+    receiver
+}
+
+/// Ends a command that did not end by itself.
+fn stop(child: &mut Child) {
+    // One that has ended meanwhile cannot be stopped any more; either way it is waited for, or it would stay as a zombie.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// The secrets of one source, for one collection.
@@ -165,6 +209,21 @@ mod tests {
             let error = read(bad).expect_err(bad);
             assert!(error.contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn a_command_that_does_not_end_is_stopped_and_what_it_complains_of_is_not_repeated() {
+        let run = |script: &str, time: u64| {
+            let words = ["sh", "-c", script].map(str::to_owned);
+            Reference::run(&words, Path::new(""), Duration::from_millis(time))
+        };
+        let error = run("sleep 600", 50).expect_err("stopped");
+        assert!(error.contains("did not end"), "{error}");
+        let error = run("echo token=hunter2hunter2 >&2; exit 3", 60_000).expect_err("failed");
+        assert!(error.contains("exit status: 3") && !error.contains("hunter2"), "{error}");
+        // Longer than a pipe holds.
+        let long = run("head -c 200000 /dev/zero | tr '\\0' x", 60_000).expect("a long text");
+        assert_eq!(long.len(), 200_000);
     }
 
     #[test]

@@ -84,39 +84,9 @@ pub fn told(result: anyhow::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// The known word that `word` was probably meant to be.
-///
-/// Also compares with the parts of `known` words, so that `acounts` finds `aws_accounts`.
-#[must_use]
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let score = |candidate: &str| {
-        let candidate = candidate.to_lowercase();
-        let whole = strsim::jaro_winkler(&word, &candidate);
-        let part = candidate.split(['_', '-']).map(|part| strsim::jaro_winkler(&word, part) * 0.95).fold(0.0, f64::max);
-        whole.max(part)
-    };
-    known
-        .into_iter()
-        .map(|candidate| (score(candidate), candidate))
-        .filter(|(score, _)| *score >= 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_finds_typing_errors_and_parts() {
-        let keys = ["service", "environment", "aws_accounts", "aws_regions", "resources"];
-        assert_eq!(nearest("acounts", keys), Some("aws_accounts"));
-        assert_eq!(nearest("enviroment", keys), Some("environment"));
-        assert_eq!(nearest("resource", keys), Some("resources"));
-        assert_eq!(nearest("region", keys), Some("aws_regions"));
-        assert_eq!(nearest("zzz", keys), None);
-    }
 
     #[test]
     fn broken_pipe_is_found_in_the_chain() {

@@ -3,7 +3,7 @@
 //! # The way of a record
 //!
 //! ```text
-//!  systems ──collect──▶ raw_record ──map──▶ event, session, deployment, pipeline_stage
+//!  systems ──collect──▶ raw_record ──map──▶ event, session, deployment_version, stage_version …
 //!  (connectors/)        (evidence)   (SQL)        │
 //!                                                 ├─reconcile─▶ actor, scope, link, verdict    queries/reconcile/
 //!  changetrail.toml ──▶ service, scope, person …  │
@@ -22,7 +22,7 @@
 //! | how a system is polled, what its records mean | `connectors/<system>/` (crate `changetrail-connectors`) |
 //! | when, in which windows, and what is committed together | [`collect`] |
 //! | the file, its schema, migrations, locks | [`store`], `queries/schema/`, `queries/store/` |
-//! | who counts as the actor, what links, the verdict | `queries/reconcile/`, in the order of the file names |
+//! | who counts as the actor, what links, the verdict | `queries/reconcile/`, in the order of `src/reconcile/rules.rs` |
 //! | a requirement of the standard | `queries/standards/`, `queries/controls/`, one file each; [`standard`] reads them |
 //! | a report | `queries/reports/`, one file each; [`report`] parses its header and binds its parameters |
 //! | how a result looks | [`output`], one file for each format |

@@ -77,8 +77,9 @@ pub fn append(
 ) -> Result<Outcome, Error> {
     let key = Key::of(store)?;
     let redactor = Redactor::new(key.bytes);
-    // The key sorts by time: of two versions that say no `recorded_at` the one pushed later counts.
-    let mut unit = Unit { key: now.to_string(), last: true, ..Unit::default() };
+    // The key sorts by time: of two versions that say no `recorded_at` the one pushed later counts. Told again word for word
+    // it counts again, for something else may have been told in between.
+    let mut unit = Unit { key: format!("{now:.9}"), last: true, in_order: true, ..Unit::default() };
     let mut lines = parse_lines(input, &redactor);
     for line in &mut lines {
         match line {

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Hint, nearest};
+use changetrail_connectors::nearest;
+
+use crate::error::Hint;
 use crate::report::header;
 
 static STANDARDS: Dir = include_dir!("$CARGO_MANIFEST_DIR/queries/standards");

@@ -38,6 +38,8 @@ rules! {
     content: "content",
     exemptions: "exemptions",
     findings: "findings",
+    gcp: "gcp",
+    kubernetes: "kubernetes",
     links: "links",
     mapping: "mapping",
     operations: "operations",
@@ -199,6 +201,8 @@ pub(crate) fn lay_out(case: &Path, place: &Place) -> String {
         "pushed.json",
         "trail",
         "azure",
+        "gcp",
+        "kubernetes",
         "releases",
         "content.json",
     ];
@@ -208,7 +212,7 @@ pub(crate) fn lay_out(case: &Path, place: &Place) -> String {
     }
     let (config, now) = configuration(case);
     place.write("changetrail.toml", config);
-    for folder in ["trail", "azure", "releases", "content"] {
+    for folder in ["trail", "azure", "gcp", "kubernetes", "releases", "content"] {
         std::fs::create_dir_all(place.path(folder)).expect("a folder");
         if given.join(folder).is_dir() {
             place.copy(&given.join(folder), folder);

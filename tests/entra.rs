@@ -61,6 +61,7 @@ fn fixture(poll: u32, asked: &Asked, url: &str) -> Answer {
     let stream = match asked.path.rsplit('/').next() {
         Some("directoryAudits") => "audits",
         Some("signIns") => "sign-ins",
+        Some("servicePrincipals") => "service-principals",
         _ => "applications",
     };
     let page = asked.param("$skiptoken").unwrap_or("1");
@@ -100,7 +101,7 @@ fn write(id: &str, token: &str, time: &str) -> Value {
 fn the_audit_log_becomes_changes_with_what_was_and_what_is() {
     let server = server();
     let place = place(&server);
-    place.ran(0, &["collect", "--source", "entra"]).says(&["14 stored"]);
+    place.ran(0, &["collect", "--source", "entra"]).says(&["18 stored"]);
     place.ran(0, &["collect", "--source", "entra"]).says(&["0 stored"]);
     place.ran(0, &["reconcile"]);
     let told = place.query(
@@ -120,6 +121,8 @@ fn the_audit_log_becomes_changes_with_what_was_and_what_is() {
             "7|business|succeeded|service|Device Registration Service|Add device|create|entra:device/d-1",
             "8|change|succeeded|service|Device Registration Service|Frobnicate tenant|update|entra:directory/t-1",
             "9|change|succeeded|unknown||Delete application|delete|entra:directory/",
+            "a|change|succeeded|application|register-deploy|Update application|update|entra:application/a-1",
+            "b|change|succeeded|application|Device Registration Service|Add member to role|permission|entra:application/a-1",
         ]
     );
     let said = place.ran(0, &["explain", "audits/Directory_3_role"]).stdout;

@@ -33,6 +33,7 @@ mod pages;
 mod pipelines;
 mod real_records;
 mod reports;
+mod retold;
 mod sample;
 mod scenarios;
 mod standard;

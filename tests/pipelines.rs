@@ -365,6 +365,12 @@ fn released_by(pipeline: &str) -> String {
     )
 }
 
+/// The same where the role, and the subject that took it, are no other pipeline's.
+fn with_a_role_of_its_own(text: &str) -> String {
+    text.replace("register-deploy", "own-deploy")
+        .replace("repo:org/register:environment:prod", "repo:org/own:ref:refs/heads/main")
+}
+
 #[test]
 fn gitlab_explains_a_change_by_the_pipelines_id() {
     let audited = Audited::new(&GITLAB, &released_by("example/register"), change("gl-5", None));
@@ -377,7 +383,11 @@ fn gitlab_explains_a_change_by_the_pipelines_id() {
 
 #[test]
 fn argo_cd_tells_what_ran_where_and_that_nobody_is_known_to_have_approved_it() {
-    let audited = Audited::new(&ARGO_CD, &released_by("register"), change("x", None));
+    let audited = Audited::new(
+        &ARGO_CD,
+        &with_a_role_of_its_own(&released_by("register")),
+        with_a_role_of_its_own(&change("x", None).to_string()).parse().expect("JSON"),
+    );
     assert_eq!(audited.says(VERDICT), [["unapproved", "approvals-unknown", "identity", "argo-cd:register-prod:u-2:4"]]);
     audited.polls_again();
 }
@@ -403,6 +413,32 @@ fn a_change_of_servicenow_signs_off_the_run_that_names_it() {
     assert_eq!(audited.says(VERDICT)[0][0], "unapproved", "asked for, not given yet");
     audited.polls_again();
     assert_eq!(audited.says(VERDICT), [["released", "released-exact", "exact", "r1:prod"]]);
+}
+
+#[test]
+fn a_change_of_servicenow_counts_as_it_stood_when_the_run_started() {
+    let audited = with_ticket(&SERVICENOW, "CHG0030046");
+    assert_eq!(audited.says(VERDICT), [["released", "released-exact", "exact", "r1:prod"]]);
+    // Planned for another day since, and its approval cancelled.
+    audited.polls_again();
+    assert_eq!(audited.says(VERDICT), [["released", "released-exact", "exact", "r1:prod"]]);
+    // Rejected by one of two, cancelled, closed: each of them approved by Dana before.
+    for over in ["CHG0030047", "CHG0030048", "CHG0030049"] {
+        assert_eq!(with_ticket(&SERVICENOW, over).says(VERDICT)[0][..2], ["unapproved", "approvals-unknown"], "{over}");
+    }
+}
+
+#[test]
+fn a_ticket_of_jira_stays_approved_while_it_goes_on() {
+    let reasons = [
+        ("REL-4", "approvals-unknown"),
+        ("REL-5", "approvals-unknown"),
+        ("REL-6", "released-exact"),
+        ("REL-7", "approval-missing"),
+    ];
+    for (ticket, reason) in reasons {
+        assert_eq!(with_ticket(&JIRA, ticket).says(VERDICT)[0][1], reason, "{ticket}");
+    }
 }
 
 #[test]
@@ -494,7 +530,12 @@ mod separation_of_duties {
     #[test]
     fn an_approval_with_suggestions_in_azure_devops_counts_with_its_time() {
         let audited = Audited::new(&AZURE_DEVOPS, "", change("ado-rel-812-Prod", None));
-        let review = audited.says("select approver_actor, decided_at::varchar, valid, stale from approval where deployment_id = 'ado:register-release:812:Prod:1' and phase = 'review'");
-        assert_eq!(review, [["bob@example.org", "2026-11-02 16:00:00", "true", "false"]]);
+        let review = audited.says("select approver_actor, decided_at::varchar, valid, stale from approval where deployment_id = 'ado:register-release:812:Prod:1' and phase = 'review' order by decided_at");
+        // What he says of it two days after the release takes nothing back.
+        let expected = [
+            ["bob@example.org", "2026-11-02 16:00:00", "true", "false"],
+            ["bob@example.org", "2026-11-05 16:00:00", "false", "false"],
+        ];
+        assert_eq!(review, expected);
     }
 }

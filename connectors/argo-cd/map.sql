@@ -13,16 +13,24 @@ application as (
     }') as t, occurred_at
     from raw where not deleted
 ),
-entry as (
-    select record_id, t, h, make_utc(h.deployStartedAt) as started_at, make_utc(h.deployedAt) as finished_at
-    from (select record_id, occurred_at, t, unnest(t.status.history) as h from application)
-    qualify row_number() over (partition by t.metadata.uid, h.id order by occurred_at desc nulls last, record_id desc) = 1
-),
 operation as (
     select record_id, t, o, make_utc(o.startedAt) as started_at, make_utc(o.finishedAt) as finished_at
     from (select *, t.status.operationState as o from application)
     where o.startedAt is not null and not coalesce(o.operation.sync.dryRun, false)
     qualify row_number() over (partition by t.metadata.uid, o.startedAt order by o.finishedAt is not null desc, occurred_at desc, record_id desc) = 1
+),
+told as (
+    select record_id, t, h, make_utc(h.deployStartedAt) as started_at, make_utc(h.deployedAt) as finished_at
+    from (select record_id, occurred_at, t, unnest(t.status.history) as h from application)
+    qualify row_number() over (partition by t.metadata.uid, h.id order by occurred_at desc nulls last, record_id desc) = 1
+),
+-- an entry that does not tell its start began with the operation that ended with it, else at its end
+entry as (
+    select * replace (coalesce(
+        started_at,
+        (select max(o.started_at) from operation o where o.t.metadata.uid = told.t.metadata.uid and told.finished_at between o.started_at and o.finished_at + interval 1 minute),
+        finished_at) as started_at)
+    from told
 ),
 every as (
     select record_id, t, h.id as id, coalesce(h.revision, h.revisions[1]) as revision, h.initiatedBy as initiator, started_at, finished_at, 'succeeded' as outcome

@@ -188,7 +188,14 @@ found as (
                 when 'resources' then listed
                 when 'details' then json_extract_string(t.serviceEventDetails, path)
             end
-        end as first_value
+        end as first_value,
+        -- a call may name several at once: the first is shown, and where one of them lies counts
+        case when category = 'change' and place = 'request' and contains(path, '[0]') and json_array_length(t.requestParameters, split_part(path, '[0]', 1)) > 1 then
+            list_transform(
+                from_json(json_extract(t.requestParameters, split_part(path, '[0]', 1)), '["JSON"]')[2:],
+                lambda x: json_extract_string(x, '$' || split_part(path, '[0]', 2))
+            )
+        end as further_values
     from judged
 ),
 placed as (
@@ -210,6 +217,10 @@ shown as (
         case when category = 'change' and target is not null then
             replace(replace(replace(target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
         end as of_target,
+        -- ids of EC2 say what they are of
+        case when category = 'change' and target = 'ec2:{}' then list_filter(list_transform(list_prepend(first_value, further_values), lambda x:
+            'arn:' || partition || ':ec2:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':' || kinds[split_part(x, '-', 1)] || '/' || x
+        ), lambda x: x is not null) end as by_id,
         case when category = 'change' and target is not null then
             replace(replace(replace(else_target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
         end as of_else_target,
@@ -240,6 +251,7 @@ shown as (
         case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '(?:^|:stack/)([^:/]+)', 1) end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from placed
+    cross join (select map(list(prefix), list(kind)) as kinds from ec2_id)
 )
 select
     record_id,
@@ -303,6 +315,7 @@ select
     case when category = 'change' then coalesce(
         nullif(case
             when starts_with(first_value, 'arn:') then first_value
+            when len(by_id) > 0 then by_id[1]
             -- Session Manager and Run Command reach more than instances
             when service = 'ssm' and starts_with(first_value, 'mi-') then 'arn:' || partition || ':ssm:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':managed-instance/' || first_value
             when service = 'ssm' and starts_with(first_value, 'ecs:') then 'ssm:' || first_value
@@ -321,6 +334,12 @@ select
         service || ':' || nullif(regexp_extract(replace(response, '"requestId"', '""'), '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
         service || ':' || coalesce(account, '')
     ) end as resource,
+    case
+        when len(by_id) > 0 then by_id[2:]
+        when target is not null then list_transform(further_values, lambda x:
+            case when starts_with(x, 'arn:') then x else replace(replace(replace(of_target, '{last}', last_name(x)), '/{}', '/' || ltrim(x, '/')), '{}', x) end
+        )
+    end as further_resources,
     account,
     t.awsRegion as region,
     -- stacks: who starts an operation, and what is done on its behalf
@@ -391,18 +410,21 @@ r as (
             "credentialSet": [{"credentials": {"accessKeyId": "VARCHAR"}, "assumedRoleUser": {"arn": "VARCHAR"}}],
             "assumedRoleUser": {"arn": "VARCHAR"}, "federatedUser": {"arn": "VARCHAR"},
             "subjectFromWebIdentityToken": "VARCHAR", "subjectArn": "VARCHAR", "provider": "VARCHAR", "issuer": "VARCHAR",
-            "sourceIdentity": "VARCHAR"
-        }
+            "sourceIdentity": "VARCHAR", "SwitchRole": "VARCHAR"
+        },
+        "additionalEventData": {"SwitchFrom": "VARCHAR"}
     }')]) as t
     from raw
-    where contains(record, 'sts.amazonaws.com') or contains(record, 'rolesanywhere.amazonaws.com') or contains(record, '"GetAccessToken"')
+    where contains(record, 'sts.amazonaws.com') or contains(record, '"SwitchFrom"') or contains(record, 'rolesanywhere.amazonaws.com') or contains(record, '"GetAccessToken"')
 ),
 called as (
     select
         *,
         -- an application's session that names the person whom it acts for: the identity provider vouches for that
         case when t.userIdentity.type in ('AssumedRole', 'Role') and not contains(coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, ''), ':role/aws-reserved/') then t.userIdentity.onBehalfOf.userId end as acts_for,
-        coalesce(t.userIdentity.sessionContext.assumedRoot, '') = 'true' as assumed_root
+        coalesce(t.userIdentity.sessionContext.assumedRoot, '') = 'true' as assumed_root,
+        -- who changes the role in the console: the record's own identity is the one that was taken
+        case when t.eventName = 'SwitchRole' then t.additionalEventData.SwitchFrom end as switched_from
     from r
 )
 select
@@ -411,13 +433,18 @@ select
     'aws' as system,
     coalesce(t.responseElements.credentials.accessKeyId, t.responseElements.credentialSet[1].credentials.accessKeyId) as issued_key,
     coalesce(
+        case when switched_from is not null then t.userIdentity.arn end,
         t.responseElements.assumedRoleUser.arn, t.responseElements.federatedUser.arn, t.responseElements.credentialSet[1].assumedRoleUser.arn,
         case when t.eventName = 'AssumeRoot' then case when starts_with(t.requestParameters.targetPrincipal, 'arn:') then t.requestParameters.targetPrincipal else 'arn:aws:iam::' || t.requestParameters.targetPrincipal || ':root' end end
     ) as issued_name,
-    t.requestParameters.roleArn as role,
+    case when switched_from is null then t.requestParameters.roleArn else coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, t.userIdentity.arn) end as role,
     -- where an application acts for a person, the application chose it
-    case when acts_for is null then coalesce(t.requestParameters.roleSessionName, t.requestParameters.name) end as session_name,
+    case when acts_for is null then coalesce(t.requestParameters.roleSessionName, t.requestParameters.name, case when switched_from is not null then last_name(t.userIdentity.arn) end) end as session_name,
     case
+        when regexp_matches(switched_from, ':(user|federated-user)/') then 'user'
+        when contains(switched_from, ':assumed-role/') then 'role'
+        when ends_with(switched_from, ':root') then 'root'
+        when switched_from is not null then 'unknown'
         when t.eventSource = 'rolesanywhere.amazonaws.com' then 'federated'
         when acts_for is not null then 'person'
         when assumed_root then 'role'
@@ -436,16 +463,17 @@ select
         else case when t.userIdentity.type is null and t.userIdentity.invokedBy is not null then 'service' else 'unknown' end
     end end as caller_type,
     coalesce(
-        acts_for,
+        switched_from, acts_for,
         case when t.userIdentity.type = 'FederatedUser' and t.userIdentity.sessionContext.sessionIssuer.type = 'IAMUser' then t.userIdentity.sessionContext.sessionIssuer.arn end,
         case when t.userIdentity.type in ('SAMLUser', 'WebIdentityUser') then t.userIdentity.userName end,
         t.userIdentity.arn, t.userIdentity.userName, t.userIdentity.invokedBy, t.userIdentity.principalId
     ) as caller_name,
-    coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end) as caller_role,
-    case when t.userIdentity.type in ('AssumedRole', 'Role') then regexp_extract(t.userIdentity.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1) end as caller_session,
+    case when switched_from is null then coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end)
+        when contains(switched_from, ':assumed-role/') then switched_from end as caller_role,
+    case when t.userIdentity.type in ('AssumedRole', 'Role') then nullif(regexp_extract(coalesce(switched_from, t.userIdentity.arn), '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), '') end as caller_session,
     -- a service that acts for a session, and the console, use keys of their own: then the session's begin finds it
-    case when acts_for is null and (t.userIdentity.sessionContext.attributes.creationDate is null or (t.userIdentity.invokedBy is null and lower(coalesce(t.sessionCredentialFromConsole, '')) <> 'true')) then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
-    make_utc(t.userIdentity.sessionContext.attributes.creationDate) as caller_started,
+    case when acts_for is null and switched_from is null and (t.userIdentity.sessionContext.attributes.creationDate is null or (t.userIdentity.invokedBy is null and lower(coalesce(t.sessionCredentialFromConsole, '')) <> 'true')) then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
+    case when switched_from is null then make_utc(t.userIdentity.sessionContext.attributes.creationDate) end as caller_started,
     coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer, t.requestParameters.trustAnchorArn) as provider,
     case
         when t.eventName = 'AssumeRoleWithWebIdentity' then coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName)
@@ -465,6 +493,8 @@ where coalesce(nullif(t.errorCode, ''), nullif(t.errorMessage, '')) is null
   and (
       (t.eventSource = 'sts.amazonaws.com' and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'))
       or (t.eventSource = 'rolesanywhere.amazonaws.com' and t.eventName = 'CreateSession')
+      -- in the console, for a role that may lie in an account of which only this is seen
+      or (t.eventSource = 'signin.amazonaws.com' and switched_from is not null and t.responseElements.SwitchRole = 'Success')
       -- just-in-time access to a node
       or (t.eventSource = 'ssm.amazonaws.com' and t.eventName = 'GetAccessToken')
   );

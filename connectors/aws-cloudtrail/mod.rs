@@ -44,6 +44,7 @@ impl Connector for AwsCloudTrail {
             ("access_level", include_str!("access_level.csv")),
             ("target", include_str!("target.csv")),
             ("failed_answer", include_str!("failed_answer.csv")),
+            ("ec2_id", include_str!("ec2_id.csv")),
         ]
     }
 

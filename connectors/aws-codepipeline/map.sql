@@ -1,8 +1,9 @@
 -- What the executions, actions and definitions of CodePipeline mean.
 --
--- One execution goes through all stages, so it is a release, and each stage in which it does something is a deployment:
--- from the first action that is no approval, which is after the stage's gate. A stage of approvals alone is the gate of the
--- next one. A stage that is retried runs again under the same execution: its second attempt begins with the first action
+-- One execution goes through all stages, so it is a release, and each stage in which it changes something is a deployment:
+-- from the first action that does, which is after the stage's gate. Approvals change nothing, nor does what only creates a
+-- change set. A stage is held by the approvals before that action, and by those after the last one of the stage before,
+-- which may be stages of their own: CodePipeline begins a stage when all of the one before is done. A stage that is retried runs again under the same execution: its second attempt begins with the first action
 -- that runs a second time. Whoever answered an approval is its action's `updatedBy`: an ARN, of which a name is taken only
 -- where a provider vouches for it (IAM Identity Center, an IAM user); the name of any other session was chosen by its caller.
 
@@ -17,11 +18,15 @@ execution as (
 ),
 action as (
     select record_id, make_timestamp((t.startTime * 1e6)::bigint) as started_at, make_timestamp((t.lastUpdateTime * 1e6)::bigint) as updated_at,
-           t.input.actionTypeId.category as category, t
+           case
+               when t.input.actionTypeId.category = 'Approval' then 'approval'
+               when coalesce(t.input.resolvedConfiguration.ActionMode, t.input.configuration.ActionMode) = 'CHANGE_SET_REPLACE' then 'preparation'
+               else 'work'
+           end as kind, t
     from (
         select record_id, from_json(record, '{"pipelineExecutionId": "VARCHAR", "actionExecutionId": "VARCHAR", "pipelineVersion": "BIGINT", "stageName": "VARCHAR", "actionName": "VARCHAR",
             "startTime": "DOUBLE", "lastUpdateTime": "DOUBLE", "updatedBy": "VARCHAR", "status": "VARCHAR",
-            "input": {"actionTypeId": {"category": "VARCHAR", "provider": "VARCHAR"}, "roleArn": "VARCHAR"},
+            "input": {"actionTypeId": {"category": "VARCHAR", "provider": "VARCHAR"}, "roleArn": "VARCHAR", "configuration": {"ActionMode": "VARCHAR"}, "resolvedConfiguration": {"ActionMode": "VARCHAR"}},
             "output": {"executionResult": {"externalExecutionId": "VARCHAR", "externalExecutionSummary": "VARCHAR", "externalExecutionUrl": "VARCHAR"}}}') as t
         from raw where stream = 'actions'
     )
@@ -29,28 +34,30 @@ action as (
 ),
 definition as (
     select record->>'$.pipeline.name' as pipeline, (record->>'$.pipeline.version')::bigint as revision, record->>'$.pipeline.roleArn' as role, occurred_at,
-           from_json(json_extract(record, '$.pipeline.stages'), '[{"name": "VARCHAR", "actions": [{"actionTypeId": {"category": "VARCHAR"}}]}]') as stages
+           from_json(json_extract(record, '$.pipeline.stages'), '[{"name": "VARCHAR", "actions": [{"name": "VARCHAR", "runOrder": "BIGINT", "actionTypeId": {"category": "VARCHAR"}, "configuration": {"ActionMode": "VARCHAR"}}]}]') as stages
     from raw where stream = 'definitions' and not deleted
 ),
 stage as (
-    select pipeline, revision, s.name as stage, stage_order, len(list_filter(s.actions, lambda a: a.actionTypeId.category not in ('Source', 'Approval'))) > 0 as works
+    select pipeline, revision, s.name as stage, stage_order, s.actions as actions,
+           list_max([coalesce(a.runOrder, 1) for a in s.actions if a.actionTypeId.category not in ('Source', 'Approval') and a.configuration.ActionMode is distinct from 'CHANGE_SET_REPLACE']) as last_work
     from (select pipeline, revision, unnest(stages) as s, generate_subscripts(stages, 1) as stage_order from definition)
 ),
--- what each stage is, or is the gate of
+-- which stage each action is part of, or holds
 target as (
-    select g.pipeline, g.revision, g.stage, coalesce(arg_min(w.stage, w.stage_order), g.stage) as target
-    from stage g
-    left join stage w on w.pipeline = g.pipeline and w.revision = g.revision and w.works and (w.stage = g.stage or (not g.works and w.stage_order > g.stage_order))
-    group by g.pipeline, g.revision, g.stage
+    select g.pipeline, g.revision, g.stage, g.a.name as action, g.a.actionTypeId.category = 'Approval' as approves, coalesce(arg_min(w.stage, w.stage_order), g.stage) as target
+    from (select *, unnest(actions) as a from stage) g
+    left join stage w on w.pipeline = g.pipeline and w.revision = g.revision and w.last_work is not null
+        and case when g.last_work is null or (g.a.actionTypeId.category = 'Approval' and coalesce(g.a.runOrder, 1) >= g.last_work) then w.stage_order > g.stage_order else w.stage = g.stage end
+    group by g.pipeline, g.revision, g.stage, g.a.name, g.a.actionTypeId.category = 'Approval'
 ),
--- as the pipeline was defined when the action ran; else by the nearest definition that has the stage
+-- as the pipeline was defined when the action ran; else by the nearest definition that has the action, or the stage
 placed as (
     select a.*, e.pipeline, coalesce(g.target, a.t.stageName) as stage
     from action a
     join execution e on e.t.pipelineExecutionId = a.t.pipelineExecutionId
     left join target g on g.pipeline = e.pipeline and g.stage = a.t.stageName
-    where a.category <> 'Source'
-    qualify row_number() over (partition by a.record_id order by abs(g.revision - a.t.pipelineVersion), g.revision desc) = 1
+    where a.t.input.actionTypeId.category <> 'Source'
+    qualify row_number() over (partition by a.record_id order by g.action = a.t.actionName desc, g.approves = (a.kind = 'approval') desc, abs(g.revision - a.t.pipelineVersion), g.revision desc) = 1
 ),
 turned as (
     select *, row_number() over (partition by t.pipelineExecutionId, t.stageName, t.actionName order by started_at, record_id) as turn from placed
@@ -74,10 +81,10 @@ person as (
 attempt as (
     select t.pipelineExecutionId as execution, pipeline, stage, attempt,
            arg_max(record_id, updated_at) as record_id,
-           min(started_at) filter (where category <> 'Approval') as started_at,
-           coalesce(max(updated_at) filter (where category <> 'Approval'), max(updated_at)) as ended_at, max(updated_at) as moved_at,
-           list(t.status) filter (where category <> 'Approval') as did,
-           bool_or(category = 'Approval' and t.status = 'Failed') as refused,
+           min(started_at) filter (where kind = 'work') as started_at,
+           coalesce(max(updated_at) filter (where kind = 'work'), max(updated_at)) as ended_at, max(updated_at) as moved_at,
+           list(t.status) filter (where kind = 'work') as did,
+           bool_or(kind = 'approval' and t.status = 'Failed') as refused,
            list(distinct t.input.roleArn) filter (where t.input.roleArn is not null) as roles,
            list(distinct regexp_extract(t.output.executionResult.externalExecutionId, '[^:]+$') order by regexp_extract(t.output.executionResult.externalExecutionId, '[^:]+$'))
                filter (where t.input.actionTypeId.provider = 'CodeBuild' and t.output.executionResult.externalExecutionId is not null) as builds
@@ -88,7 +95,7 @@ attempt as (
 answered as (
     select d.execution, d.stage, d.attempt, d.started_at as work_at, a.t, a.started_at, a.updated_at
     from attempt d
-    join numbered a on a.t.pipelineExecutionId = d.execution and a.stage = d.stage and a.category = 'Approval' and a.attempt <= d.attempt
+    join numbered a on a.t.pipelineExecutionId = d.execution and a.stage = d.stage and a.kind = 'approval' and a.attempt <= d.attempt
     qualify row_number() over (partition by d.execution, d.stage, d.attempt, a.t.stageName, a.t.actionName order by a.started_at desc, a.record_id) = 1
 ),
 decided as (
@@ -126,7 +133,7 @@ select
     list_concat([d.execution], coalesce(d.builds, [])) as run_ids,
     [d.execution] as session_names,
     list_distinct(list_filter(list_append(coalesce(d.roles, []), def.role), lambda x: x is not null)) as roles,
-    regexp_extract_all(upper(array_to_string([r.revisionSummary for r in e.t.sourceRevisions], ' ')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets
+    tickets_in(array_to_string([r.revisionSummary for r in e.t.sourceRevisions], ' ')) as tickets
 from attempt d
 join execution e on e.t.pipelineExecutionId = d.execution
 left join (select pipeline, arg_max(role, occurred_at) as role from definition group by pipeline) def on def.pipeline = d.pipeline
@@ -148,15 +155,17 @@ end as outcome) x;
 with
 definition as (
     select record_id, record->>'$.pipeline.name' as pipeline, record->>'$.pipeline.version' as revision, make_timestamp(((record->>'$.metadata.updated')::double * 1e6)::bigint) as changed_at,
-           from_json(json_extract(record, '$.pipeline.stages'), '[{"name": "VARCHAR", "actions": [{"runOrder": "BIGINT", "actionTypeId": {"category": "VARCHAR"}}]}]') as stages
+           from_json(json_extract(record, '$.pipeline.stages'), '[{"name": "VARCHAR", "actions": [{"runOrder": "BIGINT", "actionTypeId": {"category": "VARCHAR"}, "configuration": {"ActionMode": "VARCHAR"}}]}]') as stages
     from raw where stream = 'definitions' and not deleted
 ),
 stage as (
+    -- approvals hold what comes after them: this stage, or the next one
     select *, len(work) > 0 as works,
-           -- approvals beside or after what they should hold are no gate
-           len(list_filter(s.actions, lambda a: a.actionTypeId.category = 'Approval' and coalesce(coalesce(a.runOrder, 1) < list_min(work), true))) as gates
+           len([o for o in asked if o < list_min(work)]) as gates,
+           len([o for o in asked if coalesce(o >= list_max(work), true)]) as gates_of_next
     from (
-        select *, [coalesce(a.runOrder, 1) for a in s.actions if a.actionTypeId.category not in ('Source', 'Approval')] as work
+        select *, [coalesce(a.runOrder, 1) for a in s.actions if a.actionTypeId.category = 'Approval'] as asked,
+               [coalesce(a.runOrder, 1) for a in s.actions if a.actionTypeId.category not in ('Source', 'Approval') and a.configuration.ActionMode is distinct from 'CHANGE_SET_REPLACE'] as work
         from (select * exclude (stages), unnest(stages) as s, generate_subscripts(stages, 1) as stage_order from definition)
     )
 ),
@@ -170,7 +179,7 @@ select
     g.record_id, g.pipeline, g.revision, g.changed_at, g.s.name as stage, g.stage_order,
     -- one stage follows on another by itself; what starts the first is known from the last run
     case when g.before is null and coalesce(t.trigger, '') = 'StartPipelineExecution' then 'manual' else 'automatic' end as trigger,
-    (g.gates + coalesce((select sum(o.gates) from stage o where o.record_id = g.record_id and not o.works and o.stage_order < g.stage_order and o.stage_order > coalesce(g.before, 0)), 0))::bigint as approvals_required,
+    (g.gates + coalesce((select sum(o.gates_of_next) from stage o where o.record_id = g.record_id and o.stage_order < g.stage_order and o.stage_order >= coalesce(g.before, 0)), 0))::bigint as approvals_required,
     []::varchar[] as approvers
 from gated g
 left join started t using (pipeline)

@@ -13,7 +13,7 @@ classic as (
                     "artifacts": [{"isPrimary": "BOOLEAN", "type": "VARCHAR", "definitionReference": {"version": {"id": "VARCHAR", "name": "VARCHAR"}}}]},
         "releaseDefinition": {"name": "VARCHAR"}, "releaseEnvironment": {"id": "VARCHAR", "name": "VARCHAR"},
         "requestedBy": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "requestedFor": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"},
-        "startedOn": "VARCHAR", "completedOn": "VARCHAR", "lastModifiedOn": "VARCHAR",
+        "startedOn": "VARCHAR", "completedOn": "VARCHAR", "lastModifiedOn": "VARCHAR", "scheduledDeploymentTime": "VARCHAR",
         "preDeployApprovals": [{"status": "VARCHAR", "isAutomated": "BOOLEAN", "attempt": "BIGINT", "modifiedOn": "VARCHAR", "comments": "VARCHAR",
             "approver": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}, "approvedBy": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}],
         "postDeployApprovals": [{"status": "VARCHAR", "isAutomated": "BOOLEAN", "attempt": "BIGINT", "modifiedOn": "VARCHAR", "comments": "VARCHAR",
@@ -30,16 +30,26 @@ decided as (
         list_filter(t.postDeployApprovals, lambda a: coalesce(a.attempt, t.attempt) = t.attempt) as after
     from classic
 ),
+passed as (
+    select
+        *,
+        list_max([make_utc(a.modifiedOn) for a in before if not a.isAutomated and lower(a.status) in ('approved', 'skipped') and a.modifiedOn not like '0001%']) as passed_at,
+        -- what was deployed, or was on the way; `inProgress` is also what waits for its first approvals
+        status in ('succeeded', 'partiallysucceeded') or operation like 'phase%' or operation in ('queuedforagent', 'manualinterventionpending')
+            or passed_at is not null and (status = 'failed' or (status = 'inprogress' and (operation <> 'pending' or len(after) > 0))) as went_on
+    from decided
+),
 held as (
-    -- nothing ran while a decision was outstanding, nor after a refusal
+    -- nothing ran while a decision was outstanding, nor after a refusal, nor before the time for which it was put off
     select
         *,
         list_contains([lower(a.status) for a in before], 'rejected')
             -- where one of several is enough, the others stay unanswered
-            or (list_has_any([lower(a.status) for a in before], ['pending', 'canceled'])
-                and not (status in ('succeeded', 'partiallysucceeded') or operation like 'phase%' or operation in ('queuedforagent', 'manualinterventionpending'))) as never_passed,
-        list_max([make_utc(a.modifiedOn) for a in before if not a.isAutomated and lower(a.status) in ('approved', 'skipped') and a.modifiedOn not like '0001%']) as passed_at
-    from decided
+            or (list_has_any([lower(a.status) for a in before], ['pending', 'canceled']) and not went_on)
+            or (status = 'notdeployed' and operation in ('deferred', 'scheduled')) as never_passed,
+        case when t.scheduledDeploymentTime not like '0001%' and make_utc(t.scheduledDeploymentTime) <= coalesce(case when t.completedOn not like '0001%' then make_utc(t.completedOn) end, make_utc(t.lastModifiedOn))
+             then make_utc(t.scheduledDeploymentTime) end as put_off_to
+    from passed
 ),
 run as (
     select record_id, from_json(record, '{
@@ -73,12 +83,14 @@ stage as (
     select *, coalesce(nullif(identifier, ''), name) as ref from node where type = 'Stage'
     qualify row_number() over (partition by build_id, ref, attempt order by result is not null desc, change_id desc nulls last, reading desc) = 1
 ),
--- jobs of a stage, in whose time it really did something
+-- Jobs of a stage, in whose time it really did something. Where only failed jobs were run again, the others stand in the
+-- later attempt as they were: what began before the attempt did is none of it.
 work as (
     select s.reading, s.id as stage_id, min(make_utc(j.startTime)) as started_at
     from stage s
     join node p on p.reading = s.reading and p.parentId = s.id and p.type = 'Phase'
     join node j on j.reading = s.reading and j.parentId = p.id and j.type = 'Job'
+    where coalesce(make_utc(j.startTime) >= make_utc(s.startTime), true)
     group by all
 ),
 decision as (
@@ -133,7 +145,7 @@ every as (
         h.t.releaseDefinition.name as pipeline, h.t.release.name as version, b.t.sourceVersion as commit_sha, h.t.releaseEnvironment.name as stage,
         case h.t.reason when 'manual' then 'manual' when 'automated' then 'automatic' when 'scheduled' then 'scheduled' when 'redeployTrigger' then 'rollback' end as trigger,
         coalesce(h.t.requestedFor.uniqueName, h.t.requestedFor.displayName, h.t.requestedBy.uniqueName, h.t.requestedBy.displayName) as requested_by,
-        case when not never_passed and h.t.startedOn not like '0001%' then greatest(make_utc(h.t.startedOn), passed_at) end as started_at,
+        case when not never_passed and h.t.startedOn not like '0001%' then greatest(make_utc(h.t.startedOn), passed_at, put_off_to) end as started_at,
         case
             when status in ('inprogress', 'undefined') or (status = 'notdeployed' and operation in ('queued', 'pending', 'scheduled', 'deferred', 'queuedforagent',
                 'queuedforpipeline', 'phaseinprogress', 'manualinterventionpending', 'evaluatinggates', 'approved')) then null
@@ -166,7 +178,7 @@ every as (
         ['ado-rel-' || h.t.release.id || '-' || h.t.releaseEnvironment.id, 'ado-rel-' || h.t.release.id || '-' || h.t.releaseEnvironment.name] as session_names,
         []::varchar[] as correlation_ids,
         'Release' as plan, h.t.release.id as owner,
-        regexp_extract_all(upper(concat_ws(' ', h.t.release.name, h.t.release.description)), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+        tickets_in(concat_ws(' ', h.t.release.name, h.t.release.description)) as tickets,
         h.t.release.webAccessUri as url
     from held h
     left join run b on b.t.id = list_filter(h.t.release.artifacts, lambda a: coalesce(a.isPrimary, true) and a.type = 'Build')[1].definitionReference.version.id
@@ -194,7 +206,7 @@ every as (
         list_sort(list_distinct(['ado-' || t.id, 'ado-' || t.id || '-' || s.ref, 'ado-' || t.id || '-' || s.name])),
         [uuid_of('azure-devops/' || split_part(t.url, '/', 4) || '/' || t.project.name || '/' || t.id)],
         'Build', t.id,
-        regexp_extract_all(upper(concat_ws(' ', array_to_string(t.tags, ' '), t.triggerInfo."ci.message")), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b'),
+        tickets_in(concat_ws(' ', array_to_string(t.tags, ' '), t.triggerInfo."ci.message")),
         t._links.web.href
     from run b
     join stage s on s.build_id = t.id and coalesce(s.result, '') <> 'skipped'
@@ -235,9 +247,9 @@ thread as (
            ) as voter
     from raw where stream = 'votes'
 ),
+-- a vote holds until the same person's next one
 voted as (
-    select * from thread where kind = 'VoteUpdate'
-    qualify row_number() over (partition by item, lower(voter) order by told_at desc, record_id desc) = 1
+    select *, lead(told_at) over (partition by item, lower(voter) order by told_at, record_id) as valid_to from thread where kind = 'VoteUpdate'
 )
 select
     v.record_id, r.commit_sha, 'review' as phase,
@@ -247,7 +259,8 @@ select
     -- what was pushed after the vote, the voter has not seen
     case when exists (from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at > v.told_at)
          then coalesce((select arg_max(p.head, p.told_at) from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at <= v.told_at), 'an earlier commit')
-         else r.commit_sha end as for_commit
+         else r.commit_sha end as for_commit,
+    v.valid_to
 from voted v
 join request r on r.url = v.item
 where r.commit_sha is not null;

@@ -106,9 +106,10 @@ select
     case when t.createdDateTime is null then 'unknown' else 'application' end as actor_type,
     case when t.createdDateTime is not null then coalesce(nullif(t.servicePrincipalName, ''), t.appId) end as actor_name,
     case when t.createdDateTime is not null then lower(t.appId) end as actor_role,
-    case when stream = 'members' then 'member as it is' when t.createdDateTime is null then 'application as it is' else 'sign-in' end as action,
+    case when stream = 'members' then 'member as it is' when stream = 'service-principals' then 'service principal as it is' when t.createdDateTime is null then 'application as it is' else 'sign-in' end as action,
     'other' as operation,
-    case when stream = 'members' then 'entra:group/' || split_part(split_part(record_id, '/', 2), ':', 1) when t.createdDateTime is null then 'entra:application/' || coalesce(t.appId, '') else 'entra:serviceprincipal/' || coalesce(lower(t.servicePrincipalId), '') end as resource
+    case when stream = 'members' then 'entra:group/' || split_part(split_part(record_id, '/', 2), ':', 1) when stream = 'service-principals' then 'entra:serviceprincipal/' || split_part(split_part(record_id, '/', 2), '@', 1)
+        when t.createdDateTime is null then 'entra:application/' || coalesce(t.appId, '') else 'entra:serviceprincipal/' || coalesce(lower(t.servicePrincipalId), '') end as resource
 from r
 where t.activityDateTime is null;
 
@@ -164,7 +165,25 @@ select
     c.issuer as provider,
     c.subject as subject
 from (select record_id, unit, unnest(t.federatedIdentityCredentials) as c from r)
-where c.id is not null;
+where c.id is not null
+union all by name
+-- Which application a service principal is: the same whenever it acts. Those of Microsoft's own tenants are Microsoft's.
+select
+    record_id, timestamp '0001-01-01' as occurred_at,
+    lower(t.id) as issued_key,
+    case when t.appOwnerOrganizationId in ('f8cdef31-a31e-4b4a-93e4-5f571e91255a', '72f988bf-86f1-41af-91ab-2d7cd011db47') then 'service' else 'application' end as caller_type,
+    lower(t.appId) as caller_name
+from (
+    select record_id, from_json(record, '{"id": "VARCHAR", "appId": "VARCHAR", "appOwnerOrganizationId": "VARCHAR"}') as t
+    from raw where stream = 'service-principals' and not deleted
+)
+where t.id <> '' and t.appId <> ''
+union all by name
+select record_id, coalesce(make_utc(t.createdDateTime), occurred_at) as occurred_at, lower(t.servicePrincipalId) as issued_key,
+       'application' as caller_type, lower(t.appId) as caller_name
+from r
+where t.servicePrincipalId <> '' and t.appId <> '' and t.createdDateTime is not null
+qualify row_number() over (partition by lower(t.servicePrincipalId) order by t.createdDateTime, record_id) = 1;
 
 -- emits: membership
 -- Snapshots say who is in a group; the audit log, when somebody was put into it or taken out, by whatever time it reaches back.

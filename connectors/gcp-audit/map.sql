@@ -1,6 +1,6 @@
--- What Cloud Audit Logs mean. Sees raw(…) and the table action_class: what is a change, by log and method. A long operation
--- is told by two entries, the first and the last: they are one change. Who acts through a service account is who began the
--- delegation.
+-- What Cloud Audit Logs mean. Sees raw(…) and two tables: action_class (what is a change, by log and method) and agent
+-- (domains of Google's own accounts). A long operation is told by two entries, the first and the last: they are one change.
+-- A person who acts through a service account is who acts; without one it is the account, whoever got its token for it.
 
 -- emits: change
 with
@@ -14,7 +14,7 @@ r as (
             "protoPayload": {
                 "serviceName": "VARCHAR", "methodName": "VARCHAR", "resourceName": "VARCHAR",
                 "status": {"code": "INTEGER", "message": "VARCHAR"},
-                "authenticationInfo": {"principalEmail": "VARCHAR", "principalSubject": "VARCHAR", "serviceAccountKeyName": "VARCHAR",
+                "authenticationInfo": {"principalEmail": "VARCHAR", "principalSubject": "VARCHAR",
                     "serviceAccountDelegationInfo": [{"principalSubject": "VARCHAR", "firstPartyPrincipal": {"principalEmail": "VARCHAR"}}]},
                 "authorizationInfo": [{"permission": "VARCHAR", "permissionType": "VARCHAR"}],
                 "requestMetadata": {"callerIp": "VARCHAR", "callerSuppliedUserAgent": "VARCHAR"},
@@ -30,17 +30,45 @@ read as (
         record_id, t, t.protoPayload as p,
         list_last(string_split(replace(t.logName, '%2F', '/'), '/')) as log,
         coalesce(t.protoPayload.methodName, 'unnamed') as method,
-        -- the first of a delegation is who began it; a service account that nobody delegated to acts for itself
-        coalesce(
-            nullif(t.protoPayload.authenticationInfo.serviceAccountDelegationInfo[1].firstPartyPrincipal.principalEmail, ''),
-            nullif(t.protoPayload.authenticationInfo.serviceAccountDelegationInfo[1].principalSubject, ''),
-            nullif(t.protoPayload.authenticationInfo.principalEmail, ''),
-            nullif(t.protoPayload.authenticationInfo.principalSubject, '')
-        ) as principal,
+        -- all who are named: as whom it was done, and those who delegated, in their order
+        list_filter(list_prepend(
+            coalesce(nullif(t.protoPayload.authenticationInfo.principalEmail, ''), nullif(t.protoPayload.authenticationInfo.principalSubject, '')),
+            list_transform(
+                coalesce(t.protoPayload.authenticationInfo.serviceAccountDelegationInfo, []),
+                lambda x: coalesce(nullif(x.firstPartyPrincipal.principalEmail, ''), nullif(x.principalSubject, ''))
+            )
+        ), lambda x: x is not null) as named,
+        -- what an identity provider outside vouches for; the pools of clusters are Google's own
+        list_filter(named, lambda x: regexp_matches(x, '/workloadIdentityPools/[^/]+/subject/.') and not contains(x, '.svc.id.goog/'))[1] as federated,
         coalesce(t.operation."first", false) as begins,
         coalesce(t.operation."last", false) as ends,
         case t.protoPayload.status.code when 0 then null else t.protoPayload.status.code end as failure
     from r
+),
+-- what each of them is; of the table an exact domain comes before a pattern
+parties as (
+    select n.name, case
+            when a.runs = 'google' then 'service'
+            when n.name like '%.gserviceaccount.com' or n.name like 'serviceAccount:%' or n.name like '%/workloadIdentityPools/%' then 'application'
+            when n.name like '%@%' or n.name like 'user:%' or n.name like '%/workforcePools/%' then 'person'
+            else 'unknown'
+        end as kind
+    from (select distinct unnest(named) as name from read) n
+    left join agent a on lower(split_part(n.name, '@', 2)) glob a.domain
+    qualify row_number() over (partition by n.name order by position('*' in a.domain) > 0) = 1
+),
+-- A person may stand anywhere in a delegation, and is behind it wherever they stand. Else it is as whom it was done: an agent
+-- of Google's in the list only got the token, and as an agent it was done by itself unless an account is behind it.
+acting as (
+    select
+        n.record_id,
+        coalesce(list_sort(list(distinct n.name) filter (p.kind = 'person')), []) as people,
+        case len(people) when 0 then arg_min(n.name, (p.kind = 'service', n.place)) else array_to_string(people, ' or ') end as principal,
+        -- where several are left nobody is accused
+        case len(people) when 0 then arg_min(p.kind, (p.kind = 'service', n.place)) when 1 then 'person' else 'unknown' end as kind
+    from (select record_id, unnest(named) as name, generate_subscripts(named, 1) as place from read) n
+    join parties p using (name)
+    group by n.record_id
 ),
 -- the most telling line of the table for each method: an exact name before a pattern, a long pattern before a short one, a log before all of them
 classed as (
@@ -69,15 +97,12 @@ select
     case when ends and not begins then make_utc(t."timestamp") end as ended_at,
     case
         when log = 'system_event' then 'service'
-        -- Google's own agents: numbered accounts in projects that are Google's
-        when regexp_matches(principal, '^(service-\d+@gcp-sa-[a-z0-9-]+\.iam|\d+@cloudservices)\.gserviceaccount\.com$') then 'service'
-        when principal like '%.gserviceaccount.com' or principal like 'serviceAccount:%' or principal like '%/workloadIdentityPools/%' then 'application'
-        when principal like '%@%' or principal like 'user:%' or principal like '%/workforcePools/%' then 'person'
-        else 'unknown'
+        else coalesce(acting.kind, 'unknown')
     end as actor_type,
     regexp_replace(principal, '^(user|serviceAccount):', '') as actor_name,
     case when principal like '%.gserviceaccount.com' or principal like 'serviceAccount:%' or principal like '%/workloadIdentityPools/%' then lower(regexp_replace(principal, '^serviceAccount:', '')) end as actor_role,
-    p.authenticationInfo.serviceAccountKeyName as session_key,
+    -- an account that was lent to a federated identity leads to its subject; a token lives an hour. An account's own key is no session's
+    case when acting.kind = 'application' then federated || coalesce(' as ' || nullif(named[1], federated), '') || strftime(make_utc(t."timestamp"), ' %Y-%m-%dT%H') end as session_key,
     case
         when log = 'system_event' then 'service'
         when regexp_matches(p.requestMetadata.callerSuppliedUserAgent, '(?i)terraform|pulumi') then 'iac'
@@ -103,4 +128,44 @@ select
         'new': case when b.action = 'ADD' then b.member end
     })) as diffs
 from read
+left join acting using (record_id)
 left join classed k using (log, method);
+
+-- emits: session
+-- The record of a change says itself which outside identity its token was made for: one row for each of these, each account
+-- and hour.
+with
+r as (
+    select record_id, from_json(record, '{
+        "timestamp": "VARCHAR",
+        "protoPayload": {"authenticationInfo": {"principalEmail": "VARCHAR", "principalSubject": "VARCHAR",
+            "serviceAccountDelegationInfo": [{"principalSubject": "VARCHAR", "firstPartyPrincipal": {"principalEmail": "VARCHAR"}}]}}
+    }') as t
+    from raw
+    where record like '%/workloadIdentityPools/%'
+),
+read as (
+    select
+        record_id, make_utc(t."timestamp") as occurred_at,
+        list_filter(list_prepend(
+            coalesce(nullif(t.protoPayload.authenticationInfo.principalEmail, ''), nullif(t.protoPayload.authenticationInfo.principalSubject, '')),
+            list_transform(
+                coalesce(t.protoPayload.authenticationInfo.serviceAccountDelegationInfo, []),
+                lambda x: coalesce(nullif(x.firstPartyPrincipal.principalEmail, ''), nullif(x.principalSubject, ''))
+            )
+        ), lambda x: x is not null) as named,
+        list_filter(named, lambda x: regexp_matches(x, '/workloadIdentityPools/[^/]+/subject/.') and not contains(x, '.svc.id.goog/'))[1] as federated,
+        federated || coalesce(' as ' || nullif(named[1], federated), '') || strftime(make_utc(t."timestamp"), ' %Y-%m-%dT%H') as credential
+    from r
+)
+select
+    record_id, occurred_at, 'gcp' as system,
+    credential as issued_key,
+    named[1] as issued_name,
+    'federated' as caller_type,
+    federated as caller_name,
+    regexp_extract(federated, '^(.*/workloadIdentityPools/[^/]+)/subject/', 1) as provider,
+    regexp_extract(federated, '/workloadIdentityPools/[^/]+/subject/(.+)$', 1) as subject
+from read
+where federated is not null
+qualify row_number() over (partition by credential order by occurred_at, record_id) = 1;

@@ -22,10 +22,20 @@ made as (
         end as made_by
     from raw where stream in ('deployments', 'statuses')
 ),
+repository as (
+    -- by whichever name it was read, a repository is one, as its runs say; a release goes by the first of its names
+    select name, place, first_value(name) over (partition by place order by since, name) as first_name
+    from (
+        select item as name, coalesce(arg_min(record->>'$.repository.id', make_utc(record->>'$.created_at')), lower(item)) as place, min(make_utc(record->>'$.created_at')) as since
+        from raw where stream in ('deployments', 'runs') group by item
+    )
+),
 asked as (
-    -- a status may give a deployment another environment than the one whose gate held the job
-    select record_id, item as repository, made_by, make_utc(record->>'$.created_at') as asked_at,
-           lower(regexp_extract(record->>'$.statuses_url', '/repos/([^/]+/[^/]+)/deployments/', 1)) as place,
+    -- A deployment goes by the name by which its repository was first read, whatever that is called later. A status may give
+    -- it another environment than the one whose gate held the job.
+    select record_id, arg_min(item, (make_utc(record->>'$.updated_at'), position)) over (partition by (record->>'$.id')) as repository,
+           list(regexp_extract(record->>'$.statuses_url', '/repos/([^/]+/[^/]+)/deployments/', 1)) over (partition by (record->>'$.id')) as names,
+           made_by, make_utc(record->>'$.created_at') as asked_at,
            case when made_by is null then record->>'$.environment' else coalesce(record->>'$.original_environment', record->>'$.environment') end as environment,
            from_json(record, '{"id": "VARCHAR", "sha": "VARCHAR", "task": "VARCHAR", "statuses_url": "VARCHAR", "creator": {"login": "VARCHAR"}}') as t
     from made where stream = 'deployments'
@@ -36,7 +46,7 @@ status as (
     select a.t.id as id, s.record->>'$.state' as state, make_utc(s.record->>'$.created_at') as told_at, try_cast(s.record->>'$.id' as bigint) as number,
            regexp_extract(coalesce(s.record->>'$.log_url', '') || ' ' || coalesce(s.record->>'$.target_url', ''), '/actions/runs/(\d+)', 1) as run_id
     from asked a
-    join made s on s.stream = 'statuses' and s.item = a.t.statuses_url and (a.made_by is null or s.made_by = a.made_by)
+    join made s on s.stream = 'statuses' and regexp_extract(s.item, '/deployments/(\d+)/', 1) = a.t.id and (a.made_by is null or s.made_by = a.made_by)
     where (s.record->>'$.state') <> 'inactive'
 ),
 named as (
@@ -45,7 +55,7 @@ named as (
 ),
 run as (
     -- each attempt of each run, as it was last seen, and when it was over
-    select (record->>'$.id') as run_id, lower(regexp_extract(record->>'$.url', '/repos/([^/]+/[^/]+)/actions/', 1)) as place,
+    select (record->>'$.id') as run_id, arg_min(item, (make_utc(record->>'$.updated_at'), position)) filter (where stream = 'runs') over (partition by (record->>'$.id')) as name,
            from_json(record, '{"run_attempt": "BIGINT", "event": "VARCHAR", "conclusion": "VARCHAR", "path": "VARCHAR", "head_sha": "VARCHAR", "display_title": "VARCHAR",
                "run_started_at": "VARCHAR", "html_url": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"}}') as t,
            min(make_utc(record->>'$.updated_at')) filter (where (record->>'$.status') = 'completed') over (partition by (record->>'$.id'), (record->>'$.run_attempt')) as completed_at
@@ -57,13 +67,15 @@ attempt as (
            lead(make_utc(t.run_started_at)) over (partition by run_id order by t.run_attempt) as next_begins,
            least(completed_at, next_begins) as ends
     from run
+    left join repository using (name)
 ),
 fitting as (
     -- the attempt that was going on when the deployment was asked for, of a run of that commit; five minutes for clocks
     select a.t.id as id, a.made_by, lower(a.environment) as environment, r.*
     from asked a
+    join repository p on p.name = a.repository
     join named n on n.id = a.t.id
-    join attempt r on r.run_id = n.run_id and r.place = a.place and r.t.head_sha = a.t.sha
+    join attempt r on r.run_id = n.run_id and r.place = p.place and r.t.head_sha = a.t.sha
      and a.asked_at >= r.begins - interval 5 minutes and coalesce(a.asked_at <= r.ends + interval 5 minutes, true)
     where a.made_by is not null
     qualify row_number() over (partition by a.t.id order by r.begins <= a.asked_at desc, r.attempt desc) = 1
@@ -91,7 +103,7 @@ part as (
     -- Each deployment of GitHub's. A job that told no start did not run; what no gate held went on from when it was made. When
     -- the attempt is over, so is what nobody told the end of: cancelled, unless the run failed while it went on.
     select
-        a.record_id, a.repository, a.environment, a.t, (a.asked_at, try_cast(a.t.id as bigint)) as turn, o.run_id, o.attempt, o.begins, o.next_begins, o.t as run,
+        a.record_id, a.repository, a.names, a.environment, a.t, (a.asked_at, try_cast(a.t.id as bigint)) as turn, o.run_id, o.attempt, o.begins, o.next_begins, o.t as run,
         coalesce(w.started_at, case when a.made_by is distinct from 'job' and not w.waited and w.state in ('success', 'failure', 'error') then a.asked_at end) as started_at,
         least(w.ended_at, o.ends) as finished_at,
         case
@@ -109,7 +121,7 @@ stage as (
     -- All jobs of an attempt in one environment; what is no run's stands alone. It is open while one of them runs; one that
     -- waits holds nothing open, and one that never ran adds nothing.
     select
-        arg_min(record_id, turn) as record_id, repository, any_value(run_id) as run_id, attempt, coalesce(any_value(run_id), 'deployment-' || min(t.id)) as whose,
+        arg_min(record_id, turn) as record_id, repository, flatten(list(names)) as names, any_value(run_id) as run_id, attempt, coalesce(any_value(run_id), 'deployment-' || min(t.id)) as whose,
         arg_min(environment, turn) as environment, arg_min(t, turn) as t, any_value(run) as run, any_value(begins) as begins, any_value(next_begins) as next_begins,
         min(started_at) as started_at,
         case
@@ -143,13 +155,13 @@ dated as (
 decision as (
     select regexp_extract(item, '/runs/(\d+)', 1) as run_id, record->>'$.state' as state, record->>'$.user.login' as login, record->>'$.comment' as comment,
            -- read with a run that then had one attempt only: the unit of what follows from a record bears its hash
-           exists (from raw r where r.stream = 'runs' and (r.record->>'$.run_attempt') = '1' and (r.record->>'$.url') = d.item and ends_with(d.unit, '/' || left(sha256(r.record_id), 16))) as of_first,
+           exists (from raw r where r.stream = 'runs' and (r.record->>'$.run_attempt') = '1' and (r.record->>'$.id') = regexp_extract(d.item, '/runs/(\d+)', 1) and ends_with(d.unit, '/' || left(sha256(r.record_id), 16))) as of_first,
            lower(unnest(from_json(json_extract(record, '$.environments'), '[{"name": "VARCHAR"}]')).name) as environment
     from raw d where stream = 'decisions'
 ),
 -- what one person decided is told once for each time, and stands once
 told as (
-    select run_id, environment, state, login, bool_or(of_first) as of_first, string_agg(comment, ' / ' order by comment) as comment
+    select run_id, environment, state, login, bool_or(of_first) as of_first, string_agg(distinct comment, ' / ' order by comment) as comment
     from decision group by all
 ),
 decided as (
@@ -171,8 +183,8 @@ wrote as (
 select
     s.record_id,
     concat_ws(':', 'github', s.repository, s.whose, s.environment, s.attempt) as deployment_id,
-    s.repository || '@' || left(s.t.sha, 12) as release_id,
-    s.repository || coalesce('/' || list_last(string_split(s.run.path, '/')), '') as pipeline,
+    p.first_name || '@' || left(s.t.sha, 12) as release_id,
+    s.repository || coalesce('/' || list_last(string_split(split_part(s.run.path, '@', 1), '/')), '') as pipeline,
     left(s.t.sha, 12) as version,
     s.t.sha as commit_sha,
     s.environment as stage,
@@ -194,27 +206,43 @@ select
     case when s.run_id is not null then coalesce(d.approvals, []) end as approvals,
     case when s.run_id is not null then [s.run_id] else [] end as run_ids,
     case when s.run_id is not null then ['gh-' || s.run_id || '-' || s.attempt, 'gh-' || s.run_id] else [] end as session_names,
-    case when s.run_id is not null then ['repo:' || s.repository || ':environment:' || replace(s.environment, ':', '%3A')] else [] end as subjects,
-    regexp_extract_all(upper(coalesce(s.run.display_title, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+    case when s.run_id is not null then list_sort(list_distinct(['repo:' || n || ':environment:' || replace(s.environment, ':', '%3A') for n in list_append(s.names, s.repository)])) else [] end as subjects,
+    tickets_in(coalesce(s.run.display_title, '')) as tickets,
     b.authors,
     coalesce(s.run.html_url, 'https://github.com/' || s.repository || '/deployments') as url
 from stage s
+join repository p on p.name = s.repository
 left join decided d using (record_id)
 left join wrote b on b.commit_sha = s.t.sha;
 
 -- emits: approval
 with
 pull as (
-    select (record->>'$.url') as url, record->>'$.merge_commit_sha' as commit_sha, record->>'$.head.sha' as head
+    select (record->>'$.id') as pull_id, record->>'$.merge_commit_sha' as commit_sha, record->>'$.head.sha' as head
     from raw where stream = 'pulls' and (record->>'$.merged_at') is not null
     qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
 ),
+-- what reviews were read for, by the hash that their unit bears (an address changes with the repository's name), and when
+-- that had last been touched
+touched as (
+    select (record->>'$.id') as pull_id, left(sha256(record_id), 16) as reading, make_utc(record->>'$.updated_at') as touched_at from raw where stream = 'pulls'
+),
+reviewed as (
+    -- A comment decides nothing. That a review was dismissed stands in the place of what it said, without a time: it was by
+    -- the time that it was read so, where it had been read before; else nothing is known of what it said.
+    select r.record_id, u.pull_id, record->>'$.id' as id, record->>'$.user.login' as login, record->>'$.state' as state, record->>'$.commit_id' as commit_id,
+           make_utc(record->>'$.submitted_at') as told_at, record->>'$.body' as comment,
+           coalesce(min(u.touched_at) filter (where (record->>'$.state') = 'DISMISSED') over review,
+                    min(make_utc(record->>'$.submitted_at')) filter (where (record->>'$.state') = 'DISMISSED') over review) as dismissed_at
+    from raw r
+    join touched u on u.reading = list_last(string_split(r.unit, '/'))
+    where r.stream = 'reviews' and (record->>'$.state') in ('APPROVED', 'CHANGES_REQUESTED', 'DISMISSED')
+    window review as (partition by (record->>'$.id'))
+    qualify row_number() over (partition by (record->>'$.id') order by (record->>'$.state') = 'DISMISSED', r.record_id, r.position) = 1
+),
+-- each holds until the same person's next one
 review as (
-    -- a comment decides nothing; of one person's decisions the last counts, and one that was dismissed since is none
-    select record_id, item, record->>'$.user.login' as login, record->>'$.state' as state, record->>'$.commit_id' as commit_id,
-           make_utc(record->>'$.submitted_at') as told_at, record->>'$.body' as comment
-    from raw where stream = 'reviews' and (record->>'$.state') in ('APPROVED', 'CHANGES_REQUESTED', 'DISMISSED')
-    qualify row_number() over (partition by item, lower(record->>'$.user.login') order by make_utc(record->>'$.submitted_at') desc, (record->>'$.state') = 'DISMISSED' desc, position desc) = 1
+    select *, least(lead(told_at) over (partition by pull_id, lower(login) order by told_at, try_cast(id as bigint)), case when state <> 'DISMISSED' then dismissed_at end) as valid_to from reviewed
 )
 select
     r.record_id, p.commit_sha, 'review' as phase,
@@ -222,9 +250,9 @@ select
     r.login as approver, r.told_at as decided_at, r.login like '%[bot]' as automated, false as gated,
     -- what was pushed after the review, the reviewer has not seen; a date in a commit says nothing of it
     case when r.commit_id = p.head then p.commit_sha else r.commit_id end as for_commit,
-    r.comment
+    r.comment, r.valid_to
 from review r
-join pull p on p.url = r.item
+join pull p using (pull_id)
 where p.commit_sha is not null;
 
 -- emits: pipeline_stage
@@ -236,8 +264,8 @@ environment as (
     qualify row_number() over (partition by item, (case when deleted then previous else record end->>'$.id') order by occurred_at desc nulls last, deleted desc, record_id desc) = 1 and not deleted
 ),
 run as (
-    select distinct (record->>'$.id') as run_id, lower(regexp_extract(record->>'$.url', '/repos/([^/]+/[^/]+)/actions/', 1)) as place, record->>'$.head_sha' as head_sha,
-           record->>'$.event' as event, list_last(string_split(record->>'$.path', '/')) as workflow, make_utc(record->>'$.created_at') as created_at
+    select distinct (record->>'$.id') as run_id, item as repository, record->>'$.head_sha' as head_sha,
+           record->>'$.event' as event, list_last(string_split(split_part(record->>'$.path', '@', 1), '/')) as workflow, make_utc(record->>'$.created_at') as created_at
     from raw where stream = 'runs'
 ),
 made as (
@@ -254,9 +282,9 @@ used as (
     -- says nothing of a run
     select d.item as repository, lower(coalesce(d.record->>'$.original_environment', d.record->>'$.environment')) as environment, r.workflow, arg_max(r.event, r.created_at) as event
     from made d
-    join made s on s.stream = 'statuses' and s.item = (d.record->>'$.statuses_url')
+    join made s on s.stream = 'statuses' and regexp_extract(s.item, '/deployments/(\d+)/', 1) = (d.record->>'$.id')
     join run r on r.run_id = regexp_extract(coalesce(s.record->>'$.log_url', '') || ' ' || coalesce(s.record->>'$.target_url', ''), '/actions/runs/(\d+)', 1)
-     and r.place = lower(regexp_extract(s.item, '/repos/([^/]+/[^/]+)/deployments/', 1)) and r.head_sha = (d.record->>'$.sha')
+     and r.repository = d.item and r.head_sha = (d.record->>'$.sha')
     where d.stream = 'deployments'
     group by all
 ),
@@ -320,7 +348,7 @@ union all by name
 select d.record_id, r.told_at as occurred_at, 'decision' as action, 'release-control' as category, 'other' as operation,
        d.record->>'$.user.login' as actor_name, 'person' as actor_type, 'github:' || d.stream || '/' || regexp_extract(d.item, '[^/]*$') as resource
 from raw d
-left join (select record->>'$.url' as url, max(make_utc(record->>'$.updated_at')) as told_at from raw where stream = 'runs' group by all) r on r.url = d.item
+left join (select record->>'$.id' as run_id, max(make_utc(record->>'$.updated_at')) as told_at from raw where stream = 'runs' group by all) r on r.run_id = regexp_extract(d.item, '/runs/(\d+)', 1)
 where d.stream = 'decisions'
 union all by name
 select record_id, occurred_at, case when stream = 'teams' then 'team.seen' else 'team.member-seen' end as action, 'evidence' as category, 'other' as operation,

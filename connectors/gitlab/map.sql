@@ -2,10 +2,28 @@
 --
 -- After a protected environment's deployment was approved its job still has to be started: the job's own start is the first
 -- step after the gate. One who triggered a pipeline cannot approve unless the project allows it. Who wrote what is deployed
--- is the merge request's author, as the server knows it.
+-- is the merge request's author, as the server knows it. A project may be renamed: a deployment goes by the path that it had
+-- when it ran, a release by the first that is known of the project, so that it stays one. A deployment without a job was
+-- made by another system, which says itself how it went.
 
 -- emits: deployment
 with
+place as (
+    select stream, record->>'$.id' as id, position, make_utc(record->>'$.updated_at') as told_at, (record->>'$.deployable.started_at') is not null as runs,
+           regexp_extract(coalesce(record->>'$.deployable.pipeline.web_url', record->>'$.web_url'), '^https?://[^/]+/(.+?)/-/', 1) as path
+    from raw where stream in ('deployments', 'merge_requests')
+),
+-- the one project of the source
+project as (select arg_min(path, (told_at, position)) as first_path from place where path <> ''),
+-- without a job a deployment tells no path: then the last one that was told before it
+at_start as (
+    select d.id, coalesce(d.path, p.path) as path
+    from (
+        select id, arg_min(path, (not runs, told_at, position)) filter (where path <> '') as path, min(told_at) as told_at
+        from place where stream = 'deployments' group by id
+    ) d
+    asof left join (select told_at, path from place where path <> '') p on p.told_at <= d.told_at
+),
 deployment as (
     select record_id, from_json(record, '{"id": "VARCHAR", "ref": "VARCHAR", "sha": "VARCHAR", "status": "VARCHAR", "created_at": "VARCHAR", "updated_at": "VARCHAR",
         "user": {"username": "VARCHAR"}, "environment": {"name": "VARCHAR"},
@@ -27,12 +45,12 @@ wrote as (
 select
     d.record_id,
     concat_ws(':', 'gitlab', project, d.t.id, d.t.environment.name) as deployment_id,
-    project || '@' || left(d.t.sha, 12) as release_id,
+    coalesce(known.first_path, 'gitlab') || '@' || left(d.t.sha, 12) as release_id,
     project as pipeline, d.t.ref as version, d.t.sha as commit_sha, d.t.environment.name as stage,
     case d.t.deployable.pipeline.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
     coalesce(d.t.deployable.user.username, d.t.user.username) as requested_by,
-    make_utc(d.t.deployable.started_at) as started_at,
-    make_utc(d.t.deployable.finished_at) as finished_at,
+    case when d.t.deployable is not null then make_utc(d.t.deployable.started_at) when d.t.status in ('running', 'success', 'failed') then make_utc(d.t.created_at) end as started_at,
+    case when d.t.deployable is not null then make_utc(d.t.deployable.finished_at) when d.t.status in ('success', 'failed') then make_utc(d.t.updated_at) end as finished_at,
     case
         when d.t.status = 'success' then 'succeeded' when d.t.status = 'failed' then 'failed' when d.t.status in ('canceled', 'skipped') then 'cancelled'
         when d.t.status = 'blocked' and list_has_any([x.status for x in said], ['rejected']) then 'rejected'
@@ -44,13 +62,15 @@ select
     list_filter([d.t.deployable.pipeline.id, d.t.deployable.id], lambda x: x is not null) as run_ids,
     list_filter(['gl-' || d.t.deployable.pipeline.id, 'gl-' || d.t.deployable.id], lambda x: x is not null) as session_names,
     ['project_path:' || project || ':ref_type:branch:ref:' || d.t.ref, 'project_path:' || project || ':ref_type:tag:ref:' || d.t.ref] as subjects,
-    regexp_extract_all(upper(coalesce(d.t.deployable.commit.title, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets,
+    tickets_in(coalesce(d.t.deployable.commit.title, '')) as tickets,
     (select list(distinct w.author) from wrote w where w.commit_sha = d.t.sha) as authors,
     d.t.deployable.pipeline.web_url as url
 from deployment d
+cross join project known
+left join at_start s on s.id = d.t.id
 left join detail a on a.id = d.t.id,
 lateral (select
-    coalesce(nullif(regexp_extract(d.t.deployable.pipeline.web_url, '^https?://[^/]+/(.+)/-/pipelines', 1), ''), 'gitlab') as project,
+    coalesce(s.path, known.first_path, 'gitlab') as project,
     list_concat(coalesce(a.t.approvals, []), coalesce(flatten([r.deployment_approvals for r in a.t.approval_summary.rules]), [])) as said) x;
 
 -- emits: pipeline_stage

@@ -67,7 +67,7 @@ select
         else []
     end as approvals,
     [r.t.id] as run_ids, [r.t.id] as session_names,
-    regexp_extract_all(upper(coalesce(a.message, '')), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b') as tickets
+    tickets_in(coalesce(a.message, '')) as tickets
 from run r
 asof join workspace asked_of on asked_of.id = r.workspace_id and asked_of.since <= r.created_at
 asof join workspace w on w.id = r.workspace_id and w.since <= coalesce(r.started_at, r.created_at)

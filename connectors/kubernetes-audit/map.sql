@@ -1,6 +1,6 @@
 -- What Kubernetes' audit events mean. Sees raw(…) and two tables: action_class (what is a change, by verb and resource) and
 -- platform (the cluster's own components). One request is told stage by stage: its end counts, the rest is evidence. Opening
--- a shell is entering live.
+-- a shell is entering live. Where AWS vouched for the caller, its role or user is who acts, whatever the cluster calls them.
 
 -- emits: change
 with
@@ -10,7 +10,8 @@ r as (
         from_json(record, '{
             "auditID": "VARCHAR", "stage": "VARCHAR", "verb": "VARCHAR", "requestURI": "VARCHAR", "userAgent": "VARCHAR",
             "requestReceivedTimestamp": "VARCHAR", "stageTimestamp": "VARCHAR",
-            "user": {"username": "VARCHAR", "uid": "VARCHAR", "groups": ["VARCHAR"]},
+            "user": {"username": "VARCHAR", "uid": "VARCHAR", "groups": ["VARCHAR"],
+                "extra": {"arn": ["VARCHAR"], "accessKeyId": ["VARCHAR"]}},
             "impersonatedUser": {"username": "VARCHAR"},
             "objectRef": {"resource": "VARCHAR", "namespace": "VARCHAR", "name": "VARCHAR", "apiGroup": "VARCHAR", "subresource": "VARCHAR"},
             "responseStatus": {"code": "INTEGER", "reason": "VARCHAR", "message": "VARCHAR"},
@@ -24,6 +25,8 @@ told as (
         lower(coalesce(t.verb, 'unknown')) as verb,
         lower(concat_ws('/', coalesce(t.objectRef.resource, 'url'), t.objectRef.subresource)) as resource_type,
         coalesce(t."user".username, '') as username,
+        -- as AWS's sign-in tells it; else the name itself may be it, in which some characters of a session's name are others
+        list_filter([t."user".extra.arn[1], t."user".username], lambda x: regexp_matches(x, '^arn:[^:]*:(sts|iam)::[^:]*:.'))[1] as arn,
         coalesce(t.responseStatus.code, 0) as code
     from r
 ),
@@ -64,14 +67,27 @@ select
     case
         when read.is_platform then 'service'
         when username like 'system:serviceaccount:%' then 'application'
+        when regexp_matches(arn, ':(assumed-role|role)/') then 'role'
+        when contains(arn, ':user/') then 'user'
+        when arn like '%:root' then 'root'
+        when arn is not null then 'unknown'
+        when username like '%.gserviceaccount.com' then 'application'
         -- nobody, a certificate that people share, or a component that is not known
         when username like 'system:%' or username in ('kubernetes-admin', 'masterclient', 'cluster-admin') then 'unknown'
         when username <> '' then 'person'
         else 'unknown'
     end as actor_type,
     -- whoever impersonates is who acts
-    nullif(username, '') as actor_name,
-    case when username like 'system:serviceaccount:%' and not read.is_platform then lower(username) end as actor_role,
+    case when actor_type in ('role', 'user', 'root') then arn else nullif(username, '') end as actor_name,
+    case
+        -- that a session is Identity Center's only its own name says
+        when actor_type = 'role' and contains(arn, ':assumed-role/AWSReservedSSO_') then regexp_extract(arn, '^(.*:assumed-role/[^/]+)', 1)
+        when actor_type = 'role' then regexp_replace(arn, '^arn:([^:]*):sts::([^:]*):assumed-role/([^/]+).*$', 'arn:\1:iam::\2:role/\3')
+        when actor_type = 'application' then lower(username)
+    end as actor_role,
+    -- who took a role chose this name
+    case when actor_type = 'role' then nullif(regexp_extract(arn, ':assumed-role/[^/]+/(.+)$', 1), '') end as session_name,
+    case when arn is not null and actor_type not in ('service', 'application') then nullif(t."user".extra.accessKeyId[1], '') end as session_key,
     case
         when t.userAgent ilike 'kubectl/%' then 'cli'
         when regexp_matches(t.userAgent, '(?i)^(terraform|helm|pulumi|argocd|flux)') then 'iac'

@@ -1,5 +1,7 @@
 -- What ServiceNow's changes and their approvals mean. A change that was worked on is a deployment of `servicenow:ITEM`; its
--- approvals are also those of every run that names its number. Times are UTC. `not_required` is an approval that was skipped.
+-- approvals are also those of every run that names its number: each as it stood when the run began, within the time that the
+-- change was planned for then, and not once it was closed, cancelled (states 3 and 4) or rejected. Times are UTC.
+-- `not_required` is an approval that was skipped.
 
 -- emits: deployment
 select
@@ -24,11 +26,7 @@ where stream = 'changes'
 qualify row_number() over (partition by (record->>'$.sys_id') order by (record->>'$.sys_updated_on') desc, position desc) = 1;
 
 -- emits: approval
-with change as (
-    select record->>'$.number' as number, make_utc(nullif(record->>'$.start_date', '')) as valid_from, make_utc(nullif(record->>'$.end_date', '')) as valid_to
-    from raw where stream = 'changes'
-    qualify row_number() over (partition by (record->>'$.sys_id') order by (record->>'$.sys_updated_on') desc, position desc) = 1
-),
+with
 told as (
     select record_id, position, record->>'$.sys_id' as sys_id, record->>'$.state' as state, make_utc(record->>'$.sys_updated_on') as told_at,
            record->>'$."sysapproval.number"' as ticket, nullif(record->>'$."approver.email"', '') as mail, nullif(record->>'$."approver.user_name"', '') as user_name,
@@ -38,10 +36,36 @@ told as (
 turned as (
     select *, state is distinct from lag(state) over (partition by sys_id order by told_at, position) as turns from told
 ),
--- the row as it was when it came to say what it says: who touched it later decided nothing
+-- the row as it was when it came to say what it says: who touched it later decided nothing; it says so until it is turned
 decided as (
-    select * from turned where turns
-    qualify row_number() over (partition by sys_id order by told_at desc, position desc) = 1
+    select *, lead(told_at) over (partition by sys_id order by told_at, position) as turned_at from turned where turns
+),
+version as (
+    select
+        record->>'$.sys_id' as sys_id, record->>'$.number' as number, position, make_utc(record->>'$.sys_updated_on') as told_at,
+        make_utc(nullif(record->>'$.start_date', '')) as planned_from, make_utc(nullif(record->>'$.end_date', '')) as planned_to,
+        make_utc(nullif(record->>'$.closed_at', '')) as closed_at,
+        (record->>'$.state') in ('3', '4') as is_closed, coalesce((record->>'$.approval') = 'rejected', false) as is_refused
+    from raw where stream = 'changes'
+),
+-- what ended a change ended it when that was done, where that is known, else when it was told
+dated as (
+    select v.*, v.is_closed or v.is_refused as is_over, least(v.told_at, case
+        when v.is_refused then (select max(d.told_at) from decided d where d.ticket = v.number and d.state = 'rejected' and d.told_at <= v.told_at)
+        else v.closed_at
+    end) as since
+    from version v
+),
+-- a change is as it was told until it was told otherwise; before the first time nothing else is known of it, but it was not over
+held as (
+    select *, lag(since) over told is null as is_first, lead(since) over told as until_ from dated
+    window told as (partition by sys_id order by told_at, position)
+),
+change as (
+    select number,
+           greatest(case when not is_first then since end, planned_from) as valid_from,
+           least(case when is_over then since else until_ end, planned_to) as valid_to
+    from held where is_first or not is_over
 )
 select
     d.record_id, d.ticket, 'pre' as phase,
@@ -51,9 +75,10 @@ select
     d.told_at as decided_at,
     -- a workflow may write the row; then nobody decided
     coalesce(d.written_by = 'system', false) as automated,
-    false as gated, d.comment, c.valid_from, c.valid_to
+    false as gated, d.comment, c.valid_from, least(c.valid_to, d.turned_at) as valid_to
 from decided d
-left join change c on c.number = d.ticket;
+left join change c on c.number = d.ticket
+where coalesce(c.valid_from < least(c.valid_to, d.turned_at), true);
 
 -- emits: change
 select

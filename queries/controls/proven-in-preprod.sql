@@ -6,7 +6,7 @@ with proof as (
         l.deployment_id, l.service, l.environment,
         count(p.deployment_id) as tried,
         coalesce(bool_or(p.outcome = 'succeeded'), false) as succeeded,
-        coalesce(bool_or(p.outcome = 'succeeded' and p.finished_at <= l.started_at), false) as proven
+        coalesce(bool_or(p.outcome = 'succeeded' and in_time(p.finished_at, l.started_at)), false) as proven
     from deployment l
     left join deployment p
       on p.service = l.service and p.release_id = l.release_id and p.environment = 'preprod' and p.ran

@@ -1,8 +1,10 @@
 -- A mapping's approvals: each decision with the deployment that it names, or with keys that find it.
 insert into approval_version
 select
-    $source, m.record_id, raw.raw_hash, m.deployment_id, m.release_id, m.pipeline, m.stage, m.run_id, m.ticket, m.commit_sha, m.url,
-    m.valid_from, m.valid_to, m.phase, lower(trimmed(m.decision)), text_of(m.approver), m.decided_at, m.automated, m.gated, m.for_commit, m.comment
+    $source, m.record_id, raw.raw_hash, m.deployment_id, text_of(m.release_id), text_of(m.pipeline), text_of(m.stage), text_of(m.run_id),
+    text_of(m.ticket), text_of(m.commit_sha), m.url,
+    m.valid_from, m.valid_to, m.phase, lower(trimmed(m.decision)), text_of(m.approver), m.decided_at, m.automated, m.gated, m.for_commit, m.comment,
+    raw.batch_id
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::varchar as release_id, null::varchar as pipeline,
@@ -18,4 +20,4 @@ from (
 ) m
 join raw using (record_id)
 where m.decision is not null and m.problem is null
-  and coalesce(m.deployment_id, m.release_id, m.run_id, m.ticket, m.commit_sha, m.url) is not null;
+  and coalesce(m.deployment_id, text_of(m.release_id), text_of(m.run_id), text_of(m.ticket), text_of(m.commit_sha), m.url) is not null;

@@ -14,4 +14,4 @@ from (
 ) m
 join raw using (record_id)
 left join batch b on b.batch_id = raw.batch_id
-where m.decision is null or m.problem is not null or coalesce(m.deployment_id, m.release_id, m.run_id, m.ticket, m.commit_sha, m.url) is null;
+where m.decision is null or m.problem is not null or coalesce(m.deployment_id, text_of(m.release_id), text_of(m.run_id), text_of(m.ticket), text_of(m.commit_sha), m.url) is null;

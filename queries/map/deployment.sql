@@ -4,7 +4,7 @@ select
     $source, m.record_id, raw.raw_hash, m.deployment_id, m.recorded_at, raw.unit, raw.position,
     text_of(m.release_id), trimmed(m.pipeline), text_of(m.service), text_of(m.version), text_of(m.commit_sha), text_of(m.artifact_digest),
     text_of(m.steps_digest), trimmed(m.stage), text_of(m.environment),
-    case when m.trigger in ('automatic', 'manual', 'scheduled', 'rollback') then m.trigger end,
+    case when lower(text_of(m.trigger)) in ('automatic', 'manual', 'scheduled', 'rollback') then lower(text_of(m.trigger)) end,
     text_of(m.requested_by), m.started_at, m.finished_at, m.outcome, m.bypassed,
     list_transform(m.approvals, lambda a: {
         'phase': a.phase, 'decision': trimmed(a.decision), 'approver': text_of(a.approver), 'decided_at': a.decided_at,

@@ -1,8 +1,9 @@
--- A mapping's pipeline stages, with defaults for what it does not say.
+-- A mapping's pipeline stages, with defaults for what it does not say. A word for the trigger that is none says nothing of it.
 insert into stage_version
 select
     $source, m.record_id, raw.raw_hash, trimmed(m.pipeline), text_of(m.service), m.revision, m.changed_by, m.changed_at, raw.unit, raw.position,
-    trimmed(m.stage), text_of(m.environment), m.stage_order, m.trigger, m.approvals_required, texts_of(m.approvers), m.requester_can_approve, m.can_bypass,
+    trimmed(m.stage), text_of(m.environment), m.stage_order,
+    case when lower(text_of(m.trigger)) in ('automatic', 'manual', 'scheduled', 'rollback') then lower(text_of(m.trigger)) end, m.approvals_required, texts_of(m.approvers), m.requester_can_approve, m.can_bypass,
     raw.batch_id
 from (
     select
@@ -17,4 +18,4 @@ from (
     )
 ) m
 join raw using (record_id)
-where m.pipeline is not null and m.stage is not null;
+where text_of(m.pipeline) is not null and text_of(m.stage) is not null;

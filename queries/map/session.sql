@@ -1,7 +1,8 @@
--- A mapping's sessions, with defaults for what it does not say.
+-- A mapping's sessions, with defaults for what it does not say. What has no time is taken in as such, and set aside by the next
+-- statement: so the mapping, which costs most, runs once.
 insert into session
 select
-    $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, coalesce(m.occurred_at, m.issued_at, raw.occurred_at),
+    $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, coalesce(m.occurred_at, m.issued_at, raw.occurred_at, '-infinity'),
     m.issued_key, m.issued_name, m.role, m.session_name, coalesce(m.caller_type, 'unknown'), m.caller_name, m.caller_role,
     m.caller_session, m.caller_key, m.caller_started, m.provider, m.subject, m.run_id,
     coalesce(m.tag_run_id, try_cast(m.tags as json)->>'$.RunId'), m.source_identity, m.shared_key, m.credential, raw.batch_id
@@ -19,5 +20,4 @@ from (
 {mapping}
     )
 ) m
-join raw using (record_id)
-where coalesce(m.occurred_at, m.issued_at, raw.occurred_at) is not null;
+join raw using (record_id);

@@ -5,6 +5,11 @@ select change_id
 from event
 where source = $source and batch_id > $after_batch and change_id is not null and (select not everything from run);
 
+insert into appearance_touched
+select distinct appearance_id
+from event
+where source = $source and batch_id > $after_batch and category = 'change' and (select not everything from run);
+
 insert into session_touched
 select system, issued_key, shared_key, credential
 from session

@@ -4,6 +4,11 @@ select change_id
 from event
 where source = $source and change_id is not null and record_id in (from retold) and (select not everything from run);
 
+insert into appearance_touched
+select distinct appearance_id
+from event
+where source = $source and record_id in (from retold) and category = 'change' and (select not everything from run);
+
 insert into session_touched
 select system, issued_key, shared_key, credential
 from session

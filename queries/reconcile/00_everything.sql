@@ -1,5 +1,6 @@
 -- Everything is made out anew: what is otherwise kept from one judgement to the next is put away.
 drop table if exists told_twice;
+drop table if exists change_appearance;
 drop table if exists session_hop;
 drop table if exists actor;
 drop table if exists appearance_pipeline;

@@ -7,7 +7,7 @@ from decision a
 join deployment_key k using (kind, value)
 join (from deployment semi join deployment_again using (deployment_id)) d on d.deployment_id = k.deployment_id
 where coalesce(lower(a.release_id) = lower(d.release_id), true)
-  and coalesce(a.pipeline = d.pipeline, true)
+  and coalesce(lower(a.pipeline) = lower(d.pipeline), true)
   and coalesce(lower(a.stage) = lower(d.stage), true)
   and coalesce(list_contains(d.run_ids, lower(a.run_id)), true)
   and coalesce(list_contains(d.tickets, lower(a.ticket)), true)
@@ -61,14 +61,15 @@ decided as (
     left join config_identity person on person.identity = lower(t.approver)
 ),
 refused as (
-    select deployment_id, decider, coalesce(phase, 'pre') as phase, position, decided_at
+    select deployment_id, decider, coalesce(phase, 'pre') as phase, position, decided_at, counts
     from decided where decision = 'rejected' and in_time
 ),
 taken_back as (
     select distinct d.deployment_id, d.position
     from decided d
     join refused r on r.deployment_id = d.deployment_id and r.decider = d.decider and r.phase = coalesce(d.phase, 'pre')
-    where d.decision = 'approved' and coalesce(r.decided_at > d.decided_at, r.position > d.position)
+    -- what is only claimed takes back no evidence
+    where d.decision = 'approved' and (r.counts or not d.counts) and coalesce(r.decided_at > d.decided_at, r.position > d.position)
 ),
 ranked as (
     select

@@ -68,9 +68,14 @@ first as (
     group by deployment_id
 ),
 placed as (
-    select o.*, f.first_recorded_at, coalesce(mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
+    -- in a log that pipelines write an end that had not come yet when it was read is none
+    select o.* replace (case when o.finished_at <= b.committed_at + s.skew or b.batch_id is null then o.finished_at end as finished_at),
+           f.first_recorded_at, coalesce(mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
     from owned o
     join first f using (deployment_id)
+    left join config_source c on c.name = o.source
+    left join batch b on b.batch_id = o.batch_id and (o.source = 'record' or c.connector = 'release-log')
+    cross join config_standard s
     left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
     left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
     left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))

@@ -8,6 +8,10 @@ told_last as (
     select v.*, case when c.connector = 'release-log' then v.unit end as file
     from stage_version v
     left join config_source c on c.name = v.source
+    -- what a pipeline says about itself counts only where nobody else says it
+    where coalesce(c.approvals, 'claimed') = 'evidence' or v.pipeline not in (
+        select e.pipeline from stage_version e join config_source s on s.name = e.source where s.approvals = 'evidence'
+    )
     qualify rank() over (
         partition by v.source, v.pipeline, v.revision, v.changed_at, split_part(v.record_id, '#', 1)
         order by file desc nulls last, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
@@ -60,7 +64,7 @@ join deployment p on p.service = l.service and p.release_id = l.release_id and p
 where l.environment = 'live' and l.ran
 qualify row_number() over (
     partition by l.deployment_id
-    order by p.outcome = 'succeeded' and coalesce(p.finished_at <= l.started_at, false) desc, p.outcome = 'succeeded' desc, p.started_at desc, p.deployment_id
+    order by p.outcome = 'succeeded' and coalesce(in_time(p.finished_at, l.started_at), false) desc, p.outcome = 'succeeded' desc, p.started_at desc, p.deployment_id
 ) = 1;
 
 -- Live deployments before which their pipeline was defined anew since that run: another revision was in force.

@@ -125,7 +125,7 @@ merged as (
 )
 select
     change_id, system, change_key, occurred_at, ended_at, outcome, place.source, place.record_id, place.raw_hash, place.error, who.appearance_id, who.channel,
-    place.action, place.operation, place.resource, place.account, place.region, place.subscription, place.resource_group, place.object, place.version, place.run_ids, place.correlation_ids,
+    place.action, place.operation, place.resource, place.further_resources, place.account, place.region, place.subscription, place.resource_group, place.object, place.version, place.run_ids, place.correlation_ids,
     place.starts_operation, place.operation_plan, place.operation_role, place.part_of, place.on_behalf_of
 from merged;
 
@@ -136,7 +136,7 @@ select distinct own_id as change_id from told join told_again using (change_id) 
 create or replace view told_change_placed as
 select
     change_id, system, change_key, occurred_at, ended_at, outcome, source, record_id, raw_hash, error, appearance_id, channel,
-    action, operation, resource, account, region, subscription, resource_group, object, version, run_ids, correlation_ids,
+    action, operation, resource, further_resources, account, region, subscription, resource_group, object, version, run_ids, correlation_ids,
     starts_operation, operation_plan, operation_role, part_of, on_behalf_of, rowid as place
 from event anti join part_of_another using (change_id)
 where category = 'change'
@@ -177,12 +177,32 @@ where e.category = 'change';
 create or replace view pending_event as
 select * from told_change where outcome = 'pending';
 
--- Every distinct way in which an actor shows itself: far fewer than changes. Plans show theirs too.
-create or replace temporary table appearance as
-select
-    appearance_id,
-    any_value(system) as system, any_value(actor_type) as actor_type, any_value(actor_name) as actor_name, any_value(actor_role) as actor_role,
-    any_value(session_name) as session_name, any_value(session_key) as session_key, any_value(session_started) as session_started,
-    any_value(source_identity) as source_identity, any_value(invoked_by) as invoked_by, any_value(console) as console
-from told
-group by appearance_id;
+-- Every distinct way in which an actor shows itself: far fewer than changes. Plans show theirs too. Asked of all once, and then
+-- of those of which a record was mapped or forgotten in this run. Told apart by their number alone: the records are wide.
+create table if not exists change_appearance as
+select appearance_id, system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+from event
+semi join (select max(rowid) as place from event where category = 'change' group by appearance_id) last on event.rowid = last.place;
+delete from change_appearance where appearance_id in (from appearance_touched);
+insert into change_appearance
+select appearance_id, system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+from event
+semi join (
+    select max(rowid) as place from event semi join appearance_touched using (appearance_id) where category = 'change' group by appearance_id
+) last on event.rowid = last.place;
+
+create or replace temporary view appearance as
+select * replace (
+    -- an ARN is AWS's own name, whichever system tells it: its sign-ins are there
+    case when actor_type in ('role', 'user', 'root') and actor_name like 'arn:%' then 'aws' else system end as system,
+    -- an application's own id leads to what is told of it
+    coalesce(session_key, case when actor_type = 'application' then lower(actor_role) end) as session_key
+)
+from (
+    from change_appearance
+    union all
+    select distinct
+        appearance_id, system, actor_type, actor_name, actor_role, session_name, session_key, session_started, source_identity, invoked_by, console
+    from event semi join unlogged using (source, record_id)
+    where appearance_id not in (select appearance_id from change_appearance)
+);

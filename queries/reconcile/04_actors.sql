@@ -8,11 +8,11 @@ with keys as (
     union all
     select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
     union all
-    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    select appearance_id, 'application', unnest(applications) from appearance_facts
     union all
     select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
 )
-select distinct k.appearance_id, a.position, k.kind
+select distinct k.appearance_id, a.position, k.kind, k.value
 from keys k join config_automation_key a on a.kind = k.kind and a.value = k.value;
 
 -- Roles, applications and subjects that a release record names need no declaration.
@@ -28,7 +28,7 @@ select distinct f.appearance_id
 from (
     select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts
     union all
-    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    select appearance_id, 'application', unnest(applications) from appearance_facts
     union all
     select appearance_id, 'subject', unnest(subject_spellings(subject)) from appearance_facts where root_type = 'federated' and subject is not null
 ) f
@@ -47,7 +47,7 @@ known as (
         f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type = 'role' as stranger,
         -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
         coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' as machine_by_name,
-        a.position as automation,
+        a.automations, a.automation_keys,
         n.appearance_id is not null as named_by_release
     from appearance_facts f
     left join (
@@ -71,7 +71,10 @@ known as (
         select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user
         from appearance_pipeline_to_judge group by appearance_id
     ) p using (appearance_id)
-    left join (select appearance_id, min(position) as position, bool_or(kind = 'user') as by_user from appearance_automation group by appearance_id) a using (appearance_id)
+    left join (
+        select appearance_id, list_sort(list(distinct position)) as automations, list_sort(list(distinct kind || ' ' || value)) as automation_keys, bool_or(kind = 'user') as by_user
+        from appearance_automation group by appearance_id
+    ) a using (appearance_id)
     left join appearance_named n using (appearance_id)
 ),
 judged as (
@@ -83,12 +86,12 @@ judged as (
             when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
             when root_type in ('user', 'federated') and proven_id is not null then 'person'
-            when actor_type = 'service' or provider_role then 'platform'
+            when actor_type = 'service' or provider_role or (actor_type = 'application' and root_type = 'service') then 'platform'
             -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
             when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and (claimed_id is not null or claimed_several) then 'unknown'
             when stranger then 'unknown'
             when pipeline is not null then 'pipeline'
-            when automation is not null and claimed_id is null and not claimed_several then 'platform'
+            when automations is not null and claimed_id is null and not claimed_several then 'platform'
             when root_type in ('federated', 'service', 'workload', 'application') then 'workload'
             when root_type in ('undocumented', 'role', 'account', 'unknown') and claimed_id is not null then 'person'
             when root_type in ('undocumented', 'role', 'account') and console then 'person'
@@ -120,7 +123,7 @@ select
     case when kind = 'person' then coalesce(proven_id, case when proven_person_type is null then claimed_id end) end as person_id,
     pipeline,
     coalesce(pipeline_valid, false) as pipeline_valid,
-    automation,
+    coalesce(automations, []) as automations, coalesce(automation_keys, []) as automation_keys,
     named_by_release,
     case
         when several then 'several-sign-ins'
@@ -136,11 +139,11 @@ select
         when kind = 'person' and (sso_role or root_type in ('person', 'federated')) then 'sso-session'
         when kind = 'person' then 'person'
     end as actor_reason,
-    root_type, provider, subject, roles, session_id, session_records,
+    root_type, provider, subject, roles, applications, session_id, session_records,
     -- a key that is no session's (a user's own) says nothing of what belongs together
     coalesce(
-        root_key,
-        case when actor_type not in ('user', 'root') or session_started is not null then session_key end,
+        case when not several and root_key is distinct from lower(actor_role) then root_key end,
+        case when (actor_type not in ('user', 'root') and session_key is distinct from lower(actor_role)) or session_started is not null then session_key end,
         case when session_started is not null then actor_name || '@' || session_started::varchar end
     ) as root_key,
     [lower(x) for x in proven_run_ids] as proven_run_ids,

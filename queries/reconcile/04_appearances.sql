@@ -8,15 +8,16 @@ by_key as (
 ),
 keyless as (
     select appearance_id, system, lower(actor_name) as name, session_started, unnest(seconds_around(session_started)) as second,
-           -- a service that acts for the session, and the console, use keys of their own
-           case when invoked_by is null and not console then session_key end as key
+           -- a service that acts for the session, and the console, use keys of their own; not every record of the console says so
+           case when invoked_by is null and session_key not in (select session_key from appearance where console and session_key is not null) then session_key end as key
     from appearance
     where actor_type = 'role' and session_started is not null and appearance_id not in (select appearance_id from by_key)
 ),
 keyed_by_time as (
     -- of the sign-ins in these seconds the nearest; where the nearest are several people's, nothing tells which it was
     select k.appearance_id, c.session_id, c.caller_type, c.caller_name, c.subject, c.several, c.run_ids,
-           rank() over (partition by k.appearance_id order by abs(epoch_us(c.occurred_at) - epoch_us(k.session_started))) as nearness
+           -- a copy that names only the caller's account says less than one that names the caller
+           rank() over (partition by k.appearance_id order by c.caller_type in ('account', 'unknown'), abs(epoch_us(c.occurred_at) - epoch_us(k.session_started))) as nearness
     from keyless k
     join session_chain c on c.system = k.system and c.issued_name = k.name and epoch_second(c.occurred_at) = k.second
     -- a sign-in that issued another key is not the one

@@ -43,7 +43,7 @@ union
 -- a release names it that did not, or the other way round
 select appearance_id from (select appearance_id, unnest(roles) as value from actor) semi join (from other_name where kind = 'role') using (value)
 union
-select appearance_id from actor a semi join other_name o on o.kind = 'application' and a.actor_type = 'application' and o.value = lower(a.actor_role)
+select appearance_id from (select appearance_id, unnest(applications) as value from actor) semi join (from other_name where kind = 'application') using (value)
 union
 select appearance_id
 from (select appearance_id, unnest(subject_spellings(subject)) as value from actor where root_type = 'federated' and subject is not null)

@@ -37,6 +37,8 @@ named as (
 )
 select
     n.*,
+    -- by the id that it shows, and by that to which a sign-in leads
+    list_filter([case when actor_type = 'application' then lower(actor_role) end, case when actor_type = 'application' and root_type = 'application' then lower(root_name) end], lambda x: x is not null) as applications,
     -- a person whom a provider vouches for
     case
         when root_type in ('person', 'root') then root_type
@@ -73,24 +75,25 @@ keys as (
     union all
     select appearance_id, 'user', lower(root_name) from appearance_facts where root_type = 'user'
     union all
-    select appearance_id, 'application', lower(actor_role) from appearance_facts where actor_type = 'application'
+    select appearance_id, 'application', unnest(applications) from appearance_facts
     union all
     select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
 ),
 matched as (
-    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind
+    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind, k.value
     from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
     union all
-    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject'
-    from (select appearance_id, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
+    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject', f.own
+    from (select appearance_id, lower(subject) as own, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
     join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
 ),
 entries as (
-    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user
+    select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user,
+           list_sort(list(distinct kind || ' ' || value)) as keys
     from matched group by all
 )
 select
-    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user,
+    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user, e.keys,
     not (
         f.root_type = 'federated' and not e.by_subject
         and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')

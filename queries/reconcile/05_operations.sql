@@ -7,12 +7,12 @@ create or replace temporary table operation as
 with started as (
     -- one that failed at its end had done something by then; one whose end was not seen may be at work
     select change_id, source, record_id, 'change' as category, system, account, subscription, occurred_at, ended_at, starts_operation, operation_plan, operation_role, appearance_id,
-           starts_operation is not distinct from part_of as encloses
+           starts_operation is not distinct from part_of as encloses, operation
     from told_change
     where starts_operation is not null and (on_behalf_of is null or starts_operation = part_of) and (outcome <> 'failed' or ended_at > occurred_at)
     union all
     -- a plan is no change, but it names the role
-    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false
+    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false, null
     from event
     where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
@@ -28,10 +28,11 @@ planned as (
 with_role as (
     select
         * exclude (operation_plan, operation_role),
-        role_key(last_value(operation_role ignore nulls) over (
-            partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row
-        )) as acts_with
+        role_key(last_value(operation_role ignore nulls) over so_far) as acts_with,
+        -- a stack keeps the role that it was made with
+        bool_or(operation = 'create') over so_far as made
     from planned
+    window so_far as (partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row)
 )
 select w.*, a.actor_kind, a.actor, a.actor_name, a.session_key, a.session_started
 from with_role w
@@ -43,6 +44,7 @@ where w.category = 'change';
 create or replace temporary table done_for_another as
 select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
        e.starts_operation, date_trunc('hour', e.occurred_at) as hour,
+       a.roles,
        -- a stack set is operated from another account than its stacks lie in
        case when e.part_of like 'stackset/%' then e.part_of else e.account end as place
 from change_event e
@@ -63,9 +65,14 @@ spread as (
 ),
 candidate as (
     select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack,
-           coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of, o.change_id as operation_id, o.* exclude (hour, place, change_id)
+           coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of,
+           -- it may have been by the role that its stack was once given, and that nobody saw
+           coalesce(o.acts_with <> ch.role, true) and o.starts_operation is distinct from ch.part_of and ch.on_behalf_of = 'initiator' as by_unseen_role,
+           o.change_id as operation_id, o.* exclude (hour, place, change_id)
     from child ch
     join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
+      -- sets of one name may be in several accounts: where the sign-in tells which role took the session, it is that account's
+      and (o.place = o.account or len(ch.roles) < 2 or len(list_filter(ch.roles, lambda r: starts_with(r, o.account || '/'))) > 0)
     cross join config_standard c
     where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
       -- where an operation's end was seen its work lies before
@@ -77,13 +84,21 @@ candidate as (
           -- what keeps the caller's identity is the caller's: a correlation id can be chosen
           (o.starts_operation = ch.part_of and (ch.on_behalf_of = 'initiator' or o.actor_name is not distinct from ch.actor_name))
           or (ch.on_behalf_of = 'initiator' and o.acts_with = ch.role)
+          or (ch.on_behalf_of = 'initiator' and o.acts_with is null and not o.made and not o.encloses and ch.role is not null
+              and coalesce(o.starts_operation not like 'stackset/%', true)
+              -- one that acts as its caller has no role
+              and not exists (from child c where c.on_behalf_of = 'caller' and c.session_key = o.session_key))
           or (ch.on_behalf_of = 'caller' and o.session_key = ch.session_key)
-          or (ch.on_behalf_of = 'caller' and ch.session_key is null and o.actor_name = ch.actor_name and o.session_started is not distinct from ch.session_started)
+          -- the service may act with a key of its own in the caller's session, and for a user's own key in a session of its own
+          or (ch.on_behalf_of = 'caller' and o.actor_name = ch.actor_name and (
+              o.session_started = ch.session_started
+              or (o.session_started is null and (contains(o.actor_name, ':user/') or (ch.session_key is null and ch.session_started is null)))
+          ))
       )
 ),
 chosen as (
     select * from candidate
-    where by_stack or not names_stack or names_stack is null
+    where not by_unseen_role and (by_stack or not names_stack or names_stack is null)
     -- a stack does its work in its own region; of its operations the latest is at work, of a template and its modules the
     -- first holds the others
     qualify row_number() over (
@@ -116,11 +131,11 @@ nested as (
     join initiated_at_once i using (change_id)
     where n.starts_operation <> n.part_of
 ),
-inherited as (
+heirs as (
     select
         ch.change_id, n.operation_source, n.operation_record, n.operation, n.operation_started_at,
         -- also where it seemed to act as its caller: then that is the session in which the stack was made
-        n.initiator_id, n.other_initiators
+        n.initiator_id, n.other_initiators, n.change_id as made_by, n.occurred_at as made_at, coalesce(n.starts_operation = ch.part_of, false) as by_stack
     from done_for_another ch
     join nested n on n.system = ch.system and n.account is not distinct from ch.account and n.change_id <> ch.change_id
     cross join config_standard c
@@ -133,7 +148,24 @@ inherited as (
               or (ch.on_behalf_of = 'caller' and n.session_key = ch.session_key)
           ))
       )
-    qualify row_number() over (partition by ch.change_id order by coalesce(n.starts_operation = ch.part_of, false) desc, n.occurred_at desc, n.change_id) = 1
+),
+heir as (
+    select * from heirs
+    qualify row_number() over (partition by change_id order by by_stack desc, made_at desc, made_by) = 1
+),
+inherited as (
+    select
+        h.change_id, h.operation_source, h.operation_record, h.operation, h.operation_started_at, h.initiator_id,
+        -- another initiator's stack shortly before, and nothing tells in which of the two it was done
+        coalesce(h.other_initiators, (
+            select list(distinct a.actor order by a.actor)
+            from heirs o
+            join actor a on a.appearance_id = o.initiator_id
+            join actor own on own.appearance_id = h.initiator_id
+            where o.change_id = h.change_id and not h.by_stack and o.made_at >= h.made_at - interval 10 minutes
+              and (a.actor_kind, a.actor) is distinct from (own.actor_kind, own.actor)
+        )) as other_initiators
+    from heir h
 )
 select
     i.change_id,

@@ -9,7 +9,7 @@ select
         -- gone since is asked for no more
         when s.path and exists (from unit u where u.source = s.name and u.incomplete is not null and u.etag = '' and u.read_at >= p.polled_at)
         then timestamp '0001-01-01'
-        when s.path and p.complete_at is not null then timestamp '9999-01-01'
+        when s.path and p.complete_at is not null and p.error is null then timestamp '9999-01-01'
         else coalesce(p.read_through, timestamp '0001-01-01')
     end as through
 from config_source s
@@ -34,6 +34,22 @@ join read_through r on r.connector = s.connector
 union
 select system, source from told;
 
+-- Whose sign-ins may unmask a change of a system: its own, and those of AWS where its identities act there.
+create or replace temporary table unmasked_by as
+select distinct system, system as by_system from told_by
+union
+select distinct system, 'aws' from change_appearance where actor_type in ('role', 'user', 'root') and actor_name like 'arn:%';
+
+-- Up to when everything has been read that tells of releases and of decisions on them.
+create or replace temporary table release_log_through as
+select
+    coalesce((
+        select min(r.through) from read_through r
+        join connector_relation c on c.connector = r.connector and c.relation in ('deployment', 'approval')
+    ), timestamp '9999-01-01') as through,
+    settle
+from config_standard;
+
 -- Everything that could still explain or unmask a change of a system: the releases, and the sessions of that system.
 create or replace temporary table settled as
 select
@@ -44,7 +60,8 @@ select
             select min(r.through)
             from read_through r
             join connector_relation c on c.connector = r.connector and c.relation = 'session'
-            join told_by other on other.source = r.source and other.system = t.system
+            join told_by other on other.source = r.source
+            join unmasked_by u on u.by_system = other.system and u.system = t.system
         ), timestamp '9999-01-01'),
         coalesce((
             select min(r.through)

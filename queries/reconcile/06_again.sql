@@ -75,8 +75,11 @@ select t.change_id
 from attributed t
 join (
     select service, environment, window_start, window_end,
-           unnest(generate_series(date_trunc('hour', window_start), date_trunc('hour', window_end), interval 1 hour)) as hour
+           unnest(generate_series(
+               date_trunc('hour', greatest(window_start, first_at)), date_trunc('hour', least(window_end, last_at)), interval 1 hour
+           )) as hour
     from deployment semi join other_deployment using (deployment_id)
+    cross join (select min(held_at) as first_at, max(held_at) as last_at from attributed)
     where ran
 ) d
   on d.service = t.service and d.environment = t.environment and d.hour = date_trunc('hour', t.held_at)
@@ -86,11 +89,16 @@ union
 select change_id from (select change_id, unnest(proven_run_ids) as run_id from attributed) semi join other_run using (run_id)
 union
 -- it was not settled, or is not now
-select c.change_id
-from change c
-join settled s using (system, source)
-cross join config_standard
-where c.state = 'provisional' or c.occurred_at + settle > s.through;
+select change_id
+from change
+semi join (
+    -- by what is narrow: of most it is long settled
+    select c.rowid as place
+    from change c
+    join settled s using (system, source)
+    cross join config_standard
+    where c.state = 'provisional' or c.occurred_at + settle > s.through
+) unsettled on change.rowid = unsettled.place;
 
 create or replace temporary table to_judge as
 with place as (

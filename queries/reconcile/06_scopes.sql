@@ -21,22 +21,42 @@ join config_scope s
  and (s.sources is null or list_contains(s.sources, p.source))
 group by all;
 
+-- Where the scopes look at what was touched: a call on several lies in live if one of them does, and nowhere if one of them does.
+create or replace temporary view resource_scope as
+with touched_scope as (
+    select
+        e.change_id,
+        list_transform(list_prepend(e.resource, coalesce(e.further_resources, [])), lambda r:
+            list_filter(p.scopes, lambda s:
+                -- ids of Azure are kept in lower case, whatever the pattern says
+                (s.resources is null or len(list_filter(s.resources, lambda g: r glob case when e.system = 'azure' then lower(g) else g end)) > 0)
+                and (s.objects is null or len(list_filter(s.objects, lambda g: coalesce(e.object, r) glob g)) > 0)
+            )[1]
+        ) as scopes
+    from to_judge e
+    join place_scope p
+      on p.source = e.source and p.account is not distinct from e.account and p.region is not distinct from e.region
+     and p.subscription is not distinct from e.subscription and p.resource_group is not distinct from e.resource_group
+    where p.scopes[1].resources is not null or p.scopes[1].objects is not null
+)
+select
+    change_id,
+    coalesce(
+        list_filter(scopes, lambda s: s.environment = 'live')[1],
+        case when len(list_filter(scopes, lambda s: s is null)) = 0 then scopes[1] end
+    ) as scope
+from touched_scope;
+
 -- Each change with where it belongs, and the actor that counts: the initiator of its operation, else its own.
 create or replace temporary view attributed_now as
 with shown as (
     select
         e.change_id, e.outcome,
         coalesce(i.operation_started_at, e.occurred_at) as held_at,      -- the time that a release's window must hold
-        case
-            when p.scopes[1].resources is null and p.scopes[1].objects is null then p.scopes[1]
-            -- ids of Azure are kept in lower case, whatever the pattern says
-            else list_filter(p.scopes, lambda s:
-                (s.resources is null or len(list_filter(s.resources, lambda g: e.resource glob case when e.system = 'azure' then lower(g) else g end)) > 0)
-                and (s.objects is null or len(list_filter(s.objects, lambda g: coalesce(e.object, e.resource) glob g)) > 0)
-            )[1]
-        end as scope,
+        case when p.scopes[1].resources is null and p.scopes[1].objects is null then p.scopes[1] else r.scope end as scope,
         e.appearance_id as own_appearance_id,
-        coalesce(i.initiator_id, e.appearance_id) as appearance_id,
+        -- where it may have been one of several it is put to none of them
+        case when i.other_initiators is null then coalesce(i.initiator_id, e.appearance_id) else e.appearance_id end as appearance_id,
         case
             when i.other_initiators is not null then 'several-initiators'
             when e.on_behalf_of = 'initiator' and i.change_id is null and own.actor_kind <> 'person' then 'initiator-unseen'
@@ -47,6 +67,7 @@ with shown as (
     left join place_scope p
       on p.source = e.source and p.account is not distinct from e.account and p.region is not distinct from e.region
      and p.subscription is not distinct from e.subscription and p.resource_group is not distinct from e.resource_group
+    left join resource_scope r using (change_id)
     left join initiated i using (change_id)
 )
 select

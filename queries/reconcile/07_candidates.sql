@@ -4,10 +4,15 @@
 -- but for content (see 07_content.sql).
 create or replace temporary table inside_window as
 with
+-- a window may be any length; the hours without a change in them are none of it
+span as (select min(held_at) as first_at, max(held_at) as last_at from attributed_to_judge),
 hour_of_window as (
     select deployment_id, service, environment, window_start, window_end,
-           unnest(generate_series(date_trunc('hour', window_start), date_trunc('hour', window_end), interval 1 hour)) as hour
+           unnest(generate_series(
+               date_trunc('hour', greatest(window_start, first_at)), date_trunc('hour', least(window_end, last_at)), interval 1 hour
+           )) as hour
     from deployment
+    cross join span
     where ran
 ),
 machine as (
@@ -32,6 +37,33 @@ select distinct change_id
 from (select change_id, unnest(proven_run_ids) as run_id from attributed_to_judge)
 anti join (select distinct unnest(run_ids) as run_id from deployment) using (run_id);
 
+-- Whose an identity is: of which pipelines it has a key that no other pipeline declares for that environment, or of an
+-- automation. A role that several share tells of none of them; a chain that begins with another's identity tells of two.
+create or replace temporary table identity_owner as
+with
+shown as (
+    select distinct i.appearance_id, d.environment from inside_window i join deployment d using (deployment_id)
+),
+declared as (
+    select s.appearance_id, s.environment, p.pipeline, unnest(p.keys) as key
+    from shown s
+    join appearance_pipeline p using (appearance_id)
+    where p.valid and (p.environment is null or p.environment = s.environment)
+),
+own as (
+    select appearance_id, environment, any_value(pipeline) as pipeline
+    from declared group by appearance_id, environment, key having count(distinct pipeline) = 1
+),
+automated as (
+    select s.appearance_id, s.environment
+    from shown s
+    join (select appearance_id, unnest(automation_keys) as key from actor) a using (appearance_id)
+    anti join declared d using (appearance_id, environment, key)
+)
+select appearance_id, environment, list(distinct pipeline) as pipelines
+from (from own union all by name select appearance_id, environment, '' as pipeline from automated)
+group by appearance_id, environment;
+
 -- How an actor fits a deployment in whose window it made changes: asked once for all of these.
 create or replace temporary table actor_in_window as
 select
@@ -41,17 +73,22 @@ select
     list_intersect(a.session_names, list_concat(d.run_ids, d.session_names))[1] as session_name,
     case
         when list_has_any(a.roles, d.roles) then 'role named by the record'
-        when a.actor_type = 'application' and list_contains(d.app_ids, lower(a.actor_role)) then 'application named by the record'
+        when list_has_any(d.app_ids, a.applications) then 'application named by the record'
         when a.root_type = 'federated' and list_has_any(d.subjects, subject_spellings(a.subject)) then 'subject named by the record'
     end as named_key,
     exists (
         from appearance_pipeline p
         where p.appearance_id = i.appearance_id and p.valid and p.pipeline = d.pipeline
           and (p.environment is null or p.environment = d.environment)
-    ) as declared
+    ) as declared,
+    coalesce(o.pipelines = [d.pipeline], false) as owned,
+    -- another environment, or another job, of the same repository: what stands last differs, and all before it is the same
+    a.root_type = 'federated' and named_key is null and len(list_filter(d.subjects, lambda x: contains(x, '*'))) = 0
+        and list_has_any([regexp_replace(x, '[^:]*$', '') for x in d.subjects], [regexp_replace(x, '[^:]*$', '') for x in subject_spellings(a.subject)]) as another_subject
 from (select distinct appearance_id, deployment_id from inside_window) i
 join deployment d using (deployment_id)
-join actor a using (appearance_id);
+join actor a using (appearance_id)
+left join identity_owner o on o.appearance_id = i.appearance_id and o.environment = d.environment;
 
 create or replace temporary view candidate_now as
 with keyed as (
@@ -77,6 +114,8 @@ select
         when names_unknown_run or (has_run and (exact_key is null or exact_key like 'session name%')) then 'run-contradicts'
         when not declared and named_key is null and not pipeline_valid and pipeline is not null then 'subject-undeclared'
         when not declared and named_key is null then 'other-identity'
+        when another_subject then 'subject-contradicts'
+        when exact_key is null and named_key is null and not owned then 'identity-shared'
     end as denied
 from keyed
 union all by name

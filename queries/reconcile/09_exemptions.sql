@@ -27,6 +27,9 @@ select
         when e.requested_by is null then 'nobody is named who asked for it'
         when coalesce(requester.actor, lower(e.requested_by)) = coalesce(approver.actor, lower(e.approved_by)) then 'who asked for it approved it'
         when e.valid_from is null or e.valid_to is null or e.valid_from >= e.valid_to then 'it covers no time'
+        when e.service is null and e.environment is null and len(e.actors) = 0 then 'it would excuse everybody'
+        -- no control was failed by what went through no release
+        when len(e.controls) > 0 and len(e.deployments) = 0 then 'it names controls, and no deployment that may fail them'
         -- of several actors it covers the others
         when len(e.actors) > 0 and not exists (
             from (select unnest(e.actors) as name) a

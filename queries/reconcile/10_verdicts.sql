@@ -10,46 +10,58 @@ refused_content as (
     where denied in ('own-release', 'not-approved-by-another', 'other-version')
     group by change_id
 ),
-identity_of_another as (
-    -- their run was going on, but not with this identity
-    select distinct change_id from candidate_to_judge where denied = 'other-identity' and link_tier = 'exact'
+refused_identity as (
+    -- their run was going on, but not with this identity; or nothing tells whose identity it is
+    select change_id, case min(case when denied = 'subject-contradicts' then 1 when denied = 'other-identity' then 2 else 3 end)
+        when 1 then 'subject-contradicts' when 2 then 'identity-of-another' else 'identity-shared' end as reason
+    from candidate_to_judge
+    where denied in ('subject-contradicts', 'identity-shared') or (denied = 'other-identity' and link_tier = 'exact')
+    group by change_id
+),
+-- an automation covers the actions that it names, until its end; in the console a person is behind it
+automated as (
+    select distinct e.change_id
+    from to_judge e
+    join attributed_to_judge t using (change_id)
+    join (select appearance_id, unnest(automations) as position from actor where len(automations) > 0 and not console) x on x.appearance_id = t.appearance_id
+    join config_automation au using (position)
+    where (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: lower(e.action) glob lower(g))) > 0)
+      and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
 ),
 base as not materialized (
     select
         e.*, t.service, t.environment,
         -- of several pipelines that deploy with one identity it is the one whose run this was
         case when t.actor_kind = 'pipeline' and list_contains(shared.pipelines, d.pipeline) then lower(d.pipeline) else t.actor end as actor, t.actor_kind, t.actor_basis, t.actor_reason, t.proven_run_ids,
-        x.actor_name, x.actor_role, x.console, x.pipeline_valid, x.named_by_release, x.automation, x.person_id, x.pipeline, x.root_key,
+        x.actor_name, x.actor_role, x.console, x.pipeline_valid, x.named_by_release, x.automations, x.person_id, x.pipeline, x.root_key,
         l.deployment_id, l.link_tier, l.link_key, coalesce(l.ambiguous, false) as ambiguous,
         st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
-        d.release_id,
-        -- an automation covers the actions that it names, until its end; in the console a person is behind it
+        d.release_id, coalesce(requester.actor, lower(d.requested_by)) as requester_actor,
+        len(x.automations) = 0 or au.change_id is not null as automation_covers,
+        -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses
+        -- nothing; where it may have been one of several, nobody is excused by name
         case
-            when x.automation is null then true
-            else not x.console and (au.actions is null or len(au.actions) = 0 or len(list_filter(au.actions, lambda g: e.action glob g)) > 0)
-                 and coalesce(e.occurred_at < make_utc(au.to), true) and coalesce(e.occurred_at >= make_utc(au.from), true)
-        end as automation_covers,
-        -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses nothing
-        case
+            when t.actor_reason in ('several-initiators', 'several-sign-ins') then []
             when t.actor_kind = 'person' then [t.actor, case when x.actor_role is null then lower(x.actor_name) end]
             when t.actor_reason = 'claimed-name' then [lower(x.actor_name), lower(x.actor_role)]
             else [t.actor, lower(x.actor_name), lower(x.actor_role)]
         end as exempted_as,
         u.change_id is not null as names_unknown_run,
-        o.change_id is not null as of_another,
+        i.reason as identity_reason,
         r.reason as content_reason
     from to_judge e
     join attributed_to_judge t using (change_id)
     join actor x on x.appearance_id = t.appearance_id
     left join unknown_run u using (change_id)
-    left join identity_of_another o using (change_id)
+    left join refused_identity i using (change_id)
     left join refused_content r using (change_id)
     left join link_to_judge l using (change_id)
     left join deployment d on d.deployment_id = l.deployment_id
     left join (select appearance_id, list(distinct pipeline) as pipelines from appearance_pipeline where valid group by appearance_id) shared
       on shared.appearance_id = t.appearance_id
+    left join config_identity requester on requester.identity = lower(d.requested_by)
     left join deployment_standing st on st.deployment_id = l.deployment_id
-    left join config_automation au on au.position = x.automation
+    left join automated au using (change_id)
     where e.outcome = 'succeeded'
 ),
 unlinked as not materialized (
@@ -69,7 +81,7 @@ unlinked as not materialized (
             when actor_kind = 'platform' then 'automation-other-action'
             when names_unknown_run then 'run-unknown'
             when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
-            when len(proven_run_ids) > 0 and of_another then 'identity-of-another'
+            when identity_reason is not null and (len(proven_run_ids) > 0 or identity_reason <> 'identity-of-another') then identity_reason
             when len(proven_run_ids) > 0 then 'run-ended'
             when actor_kind = 'pipeline' then 'pipeline-identity-no-run'
             when named_by_release then 'workload-no-run'
@@ -88,11 +100,12 @@ covered as (
      and (x.service is null or x.service = u.service)
      and (x.environment is null or x.environment = u.environment)
      and (len(x.actors) = 0 or list_has_any(x.covered_actors, u.exempted_as))
-     and x.approver_actor <> u.actor
+     -- who asked for the release has a part in it
+     and x.approver_actor <> u.actor and x.approver_actor is distinct from u.requester_actor
      and (x.approver_services is null or list_contains(x.approver_services, u.service))
      and case
          when u.deployment_id is null
-             then len(x.deployments) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))
+             then len(x.deployments) = 0 and len(x.controls) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))
          else list_contains(x.deployments, u.deployment_id)
               and (len(x.controls) = 0 or list_has_all(x.controls, u.failed_controls))
               and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when u.unauthorised then 'unapproved' else 'nonconforming' end))
@@ -111,7 +124,7 @@ select
         else u.unlinked_verdict
     end as verdict,
     case
-        when u.actor_kind = 'platform' and u.automation_covers then case when u.automation is not null then 'declared-automation' else 'provider-itself' end
+        when u.actor_kind = 'platform' and u.automation_covers then case when len(u.automations) > 0 then 'declared-automation' else 'provider-itself' end
         when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released-' || u.link_tier
         when c.exemption_id is not null then 'exemption-in-force'
         when u.unauthorised then u.authorisation_reason

@@ -7,6 +7,13 @@ select * from (values ('high', 'medium'), ('medium', 'low'), ('low', 'low')) as 
 create or replace temporary table failed_change as
 select control, subject_id as change_id, reason from control_result where subject_kind = 'change' and result = 'fail';
 
+-- Of those the ones that a release explains: most often none, and the changes are many and wide.
+create or replace temporary table failed_linked as
+select r.control, r.reason, c.rowid as place
+from failed_change r
+join change c using (change_id)
+where c.verdict in ('released', 'nonconforming', 'unapproved');
+
 create or replace temporary table found as
 with
 unlinked as (select * exclude (case_id), case_id as subject_id from unlinked_case),
@@ -17,9 +24,8 @@ changes as (
         r.control || ': ' || count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct r.reason, ', ' order by r.reason) || '), first '
             || arg_min(c.action, (c.occurred_at, c.change_id)) || ' at ' || strftime(min(c.occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
         bool_and(c.state = 'provisional') as provisional, null::varchar as exemption_id, max(c.occurred_at) as happened_at
-    from failed_change r
-    join change c using (change_id)
-    where c.verdict in ('released', 'nonconforming', 'unapproved')
+    from failed_linked r
+    join change c on c.rowid = r.place
     group by r.control, c.case_id, c.service, c.environment
 ),
 failed as (
@@ -78,8 +84,12 @@ deployment_exempted as (
     group by f.subject_id
 ),
 deployments as (
-    select f.* exclude (controls, unauthorised, started_at), coalesce(c.provisional, false) as provisional, x.exemption_id
+    -- whatever it fails, today this and tomorrow that: it is the same finding
+    select f.* exclude (controls, unauthorised, started_at), 'release' as about,
+        -- where it changed nothing that is known, a decision on it may still be told until its log is settled
+        coalesce(c.provisional, f.started_at + l.settle > l.through, false) as provisional, x.exemption_id
     from failed_deployment f
+    cross join release_log_through l
     left join deployment_exempted x using (subject_id)
     -- an approval may still be told, and then its changes are not what they seem
     left join (
@@ -144,7 +154,7 @@ every as (
     from logs union all by name from unlinked union all by name from changes union all by name from deployments union all by name from definitions union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
 )
 select
-    left(sha256(concat_ws(chr(31), e.control, e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
+    left(sha256(concat_ws(chr(31), coalesce(e.about, e.control), e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
     e.control,
     -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
     case
@@ -173,12 +183,13 @@ update finding set status = 'resolved', last_seen = finding.last_seen
 where status <> 'resolved' and finding_id not in (select finding_id from found);
 
 update finding
-set severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
+set control = f.control, severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
     last_seen = greatest(run.now, finding.first_seen),
     -- open again, worse than before, or the case goes on: somebody has to look again
     opened_at = case
         when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open')
           or (finding.severity <> f.severity and f.severity = 'high')
+          or (finding.control <> f.control and f.control in (select control from control where authorisation))
           or (f.subject_kind = 'case' and f.happened_at > finding.happened_at) then opening.opened_at
         else finding.opened_at
     end,

@@ -20,23 +20,24 @@ judged as (
     left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
     where ($since is null or coalesce(c.occurred_at, d.started_at, $since) >= $since)
       and ($until is null or coalesce(c.occurred_at, d.started_at, timestamp '0001-01-01') < $until)
-      and ($environment is null or r.environment in ($environment, ''))
 ),
 counted as (
     select service, control,
-           count(*) filter (where result <> 'not-applicable') as subjects,
-           count(*) filter (where result = 'fail') as failures,
-           count(*) filter (where result = 'no-evidence') as no_evidence,
-           min(subject_id) filter (where result = 'fail') as failed,
-           min(subject_id) filter (where result = 'no-evidence') as unknown
-    from judged
+           count(*) filter (where asked and result <> 'not-applicable') as subjects,
+           count(*) filter (where asked and result = 'fail') as failures,
+           count(*) filter (where asked and result = 'no-evidence') as no_evidence,
+           min(subject_id) filter (where asked and result = 'fail') as failed,
+           min(subject_id) filter (where asked and result = 'no-evidence') as unknown,
+           -- what is asked of a pipeline's dev stage is not asked of live
+           bool_or(not asked and subject_kind = 'pipeline') as of_another_environment
+    from (select *, coalesce(environment in ($environment, ''), true) as asked from judged)
     group by all
 )
 select
     a.service, a.control,
     case
         when not a.applies then 'not-applicable'
-        when coalesce(c.subjects, 0) = 0 then 'no-evidence'
+        when coalesce(c.subjects, 0) = 0 then case when c.of_another_environment then 'not-applicable' else 'no-evidence' end
         when c.failures > 0 then 'fail'
         when c.no_evidence > 0 then 'no-evidence'
         else 'pass'

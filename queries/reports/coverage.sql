@@ -4,12 +4,12 @@
 -- param: until timestamp optional  Up to this day (exclusive)
 with
 read as (
-    select source, day, sum(kept) as kept, sum(duplicates) as duplicates, sum(reads) as reads, sum(quarantined) as quarantined
+    select source, day, sum(duplicates) as duplicates, sum(reads) as reads, sum(quarantined) as quarantined
     from unit_count group by all
 ),
 -- what the records that were kept turned out to be: each counts once, by its role in the reports
 told as (
-    select r.source, r.record_id, r.hash, coalesce(r.occurred_at::date, u.day) as day,
+    select r.source, r.record_id, r.hash, r.unit, r.position, coalesce(r.occurred_at::date, u.day) as day,
            case
                when e.record_id is null and s.record_id is not null then 'session'
                when e.record_id is null and v.record_id is not null then 'copy'    -- another text of the same record counts
@@ -29,11 +29,12 @@ told as (
     left join (select source, hash from quarantine where stage = 'map') q on q.source = r.source and q.hash = r.hash
     where q.hash is null
 ),
--- a record that tells of several changes counts once, as the weightiest of what it tells
+-- a record that tells of several changes counts once, as the weightiest of what it tells; one that stands at several places
+-- of a log counts at each, but means something once
 weighed as (
     select source, any_value(day) as day,
-           arg_min(told, list_position(['pending', 'change', 'attempt', 'session', 'release-control', 'business', 'evidence', 'non-change', 'read', 'copy'], told)) as told
-    from told group by source, record_id, hash
+           case when row_number() over (partition by source, record_id, hash order by unit, position) > 1 then 'copy' else arg_min(told, list_position(['pending', 'change', 'attempt', 'session', 'release-control', 'business', 'evidence', 'non-change', 'read', 'copy'], told)) end as told
+    from told group by source, record_id, hash, unit, position
 ),
 meant as (
     select source, day,
@@ -47,7 +48,7 @@ meant as (
     from weighed group by all
 ),
 unmapped as (
-    select source, day, count(*) as quarantined from quarantine where stage = 'map' group by all
+    select source, day, count(distinct (unit, position)) as quarantined from quarantine where stage = 'map' group by all
 ),
 -- what could not be read, on each day that it touches
 gap as (

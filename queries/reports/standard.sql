@@ -12,23 +12,24 @@ asked as (
 ),
 judged as (
     -- as in report controls: what the standard or a waiver leaves out is not-applicable already
-    select r.*
+    select r.*, coalesce(r.environment in ($environment, ''), true) as asked
     from control_result r
     left join change c on r.subject_kind = 'change' and c.change_id = r.subject_id
     left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
     where ($since is null or coalesce(c.occurred_at, d.started_at, $since) >= $since)
       and ($until is null or coalesce(c.occurred_at, d.started_at, timestamp '0001-01-01') < $until)
-      and ($environment is null or r.environment in ($environment, ''))
       and ($service is null or r.service = $service)
 ),
 counted as (
     select
         a.place, a.control,
-        count(*) filter (where j.result <> 'not-applicable') as subjects,
-        count(*) filter (where j.result = 'fail') as failures,
-        count(*) filter (where j.result = 'no-evidence') as no_evidence,
-        min(j.subject_id) filter (where j.result = 'fail') as failed,
-        min(j.subject_id) filter (where j.result = 'no-evidence') as unknown,
+        count(*) filter (where j.asked and j.result <> 'not-applicable') as subjects,
+        count(*) filter (where j.asked and j.result = 'fail') as failures,
+        count(*) filter (where j.asked and j.result = 'no-evidence') as no_evidence,
+        min(j.subject_id) filter (where j.asked and j.result = 'fail') as failed,
+        min(j.subject_id) filter (where j.asked and j.result = 'no-evidence') as unknown,
+        -- what is asked of a pipeline's dev stage is not asked of live
+        bool_or(not j.asked and j.subject_kind = 'pipeline') as of_another_environment,
         -- a service of which it is asked, and that shows nothing
         (
             select count(*) from config_service s
@@ -48,6 +49,7 @@ select
         when a.control is null then 'not-checked'
         when c.services = 0 then 'not-applicable'
         when c.failures > 0 then 'fail'
+        when c.subjects = 0 and c.of_another_environment then 'not-applicable'
         when c.subjects = 0 or c.no_evidence > 0 then 'no-evidence'
         else 'pass'
     end as result,

@@ -1,8 +1,10 @@
 -- Macros that mappings and rules share. Made for each connection: a newer program brings newer ones.
 
--- Text to UTC, with and without an offset, t and z in either case; null for what is no time. A plain cast would drop or shift the zone.
+-- Text to UTC, with and without an offset, t and z in either case; null for what is no time. A plain cast would drop or shift the zone,
+-- and take `infinity`, and years so far away that nothing can be added to them.
 create or replace temporary macro make_utc(x) as
     case
+        when not regexp_matches(x, '^\s*\d{4}\D') then null
         when regexp_matches(x, '(?i)(z|[+-]\d{2}(:?\d{2})?)\s*$')
             then make_timestamp(epoch_us(try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamptz)))
         else try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamp)
@@ -86,4 +88,12 @@ create or replace temporary macro diffs_text(diffs) as case when len(diffs) > 0 
 create or replace temporary macro uuid_of(x) as (
     select substr(h, 1, 8) || '-' || substr(h, 9, 4) || '-5' || substr(h, 14, 3) || '-' || substr('89ab', (('0x' || substr(h, 17, 1))::int & 3) + 1, 1) || substr(h, 18, 3) || '-' || substr(h, 21, 12)
     from (select sha1(unhex('6ba7b8119dad11d180b400c04fd430c8') || encode(x)) as h)
+);
+
+-- Tickets as people name them in messages: CHG0031337, ABC-42.
+create or replace temporary macro tickets_in(x) as regexp_extract_all(upper(x), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b');
+
+-- All that a decision says of whether a release was signed off.
+create or replace temporary macro approval_said(a) as concat_ws(
+    '|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar, coalesce(a.gated, false)::varchar, coalesce(a.phase, 'pre')
 );

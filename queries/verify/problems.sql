@@ -37,7 +37,11 @@ chained as (
 ),
 stray as (
     select batch_id, source, count(*) || ' records of batch ' || batch_id as subject, 'there is no such batch' as problem
-    from raw_record
+    from (
+        select batch_id, source from raw_record
+        union all
+        select batch_id, source from quarantine where stage = 'read'
+    )
     where batch_id not in (select batch_id from batch)
     group by batch_id, source
 )

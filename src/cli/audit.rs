@@ -8,7 +8,7 @@ use crate::error::{ExitStatus, told};
 use crate::output::{Format, sink};
 use crate::reconcile::Outcome;
 use crate::report::{Catalog, Filters, Severity};
-use crate::store::{Access, Db, Visits};
+use crate::store::{Access, Db, Visits, sql};
 use crate::{collect, reconcile, report};
 
 use super::context::Context;
@@ -19,7 +19,7 @@ Examples:
   changetrail audit --fail-on medium       … or medium
   changetrail audit --fail-on-open -q      exit 1 as long as anything at that level is open";
 
-const VERDICTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/verdicts.sql"));
+const VERDICTS: &str = sql!("audit/verdicts.sql");
 
 /// Collect, reconcile and sum up: the nightly job
 ///

@@ -12,9 +12,9 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use crate::config::Config;
-use crate::error::{ExitStatus, Hint, told};
+use crate::error::{ExitStatus, Hint, told, with_causes};
 use crate::output::inert;
-use crate::store::{self, Access, Db, Value};
+use crate::store::{self, Access, Db, Value, sql};
 
 use super::context::Context;
 
@@ -24,7 +24,7 @@ Examples:
   changetrail check --online                   ask the systems too: do they answer, with these credentials?
   changetrail --config /etc/changetrail/changetrail.toml check";
 
-const CLOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/clock.sql"));
+const CLOCK: &str = sql!("audit/clock.sql");
 
 /// Check configuration, store, sources, rules and clock
 ///
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         }
         Err(error) => {
             let hint = error.hint();
-            items.push(Item::new(Level::Fail, "configuration", chain(&error)).hint(hint));
+            items.push(Item::new(Level::Fail, "configuration", with_causes(&error)).hint(hint));
             if let Some(store) = &context.global.store {
                 check_store(store, context, &mut items);
             }
@@ -104,7 +104,7 @@ fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<
     let place = path.display().to_string();
     // Before it is opened: closing a second handle would let go of the first one's lock.
     if let Err(error) = store::writable(path) {
-        items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+        items.push(Item::new(Level::Fail, "store", with_causes(&error)).hint(error.hint()));
         if !path.is_file() {
             return None;
         }
@@ -120,7 +120,7 @@ fn check_store(path: &Path, context: &Context, items: &mut Vec<Item>) -> Option<
             None
         }
         Err(error) => {
-            items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+            items.push(Item::new(Level::Fail, "store", with_causes(&error)).hint(error.hint()));
             None
         }
     }
@@ -155,7 +155,7 @@ fn check_clock(db: &Db, now: Timestamp) -> Item {
             _ if made > now => fail(format!("it is {}, but this program was made at {made}", seconds(now))),
             _ => Item::new(Level::Ok, "clock", seconds(now).to_string()),
         },
-        Err(error) => Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()),
+        Err(error) => Item::new(Level::Fail, "store", with_causes(&error)).hint(error.hint()),
     }
 }
 
@@ -163,17 +163,6 @@ fn program_made() -> Option<Timestamp> {
     let program: PathBuf = std::env::current_exe().ok()?;
     let modified: SystemTime = program.metadata().ok()?.modified().ok()?;
     Timestamp::try_from(modified).ok()
-}
-
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }
 
 fn print(items: &[Item], context: &Context) -> std::io::Result<()> {

@@ -55,14 +55,19 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
 fn plan(config: &Config, options: &Options, context: &Context) -> anyhow::Result<ExitStatus> {
     use std::io::Write;
     let mut out = context.printer.stdout();
+    let mut status = ExitStatus::Clean;
     for plan in collect::plan(config, &context.store(config), options, false)? {
         writeln!(out, "{}", context.printer.heading(&plan.source))?;
-        for line in plan.lines.unwrap_or_else(|error| vec![format!("cannot be read: {error}")]) {
+        let lines = plan.lines.unwrap_or_else(|error| {
+            status = ExitStatus::Incomplete;
+            vec![format!("cannot be read: {error}")]
+        });
+        for line in lines {
             writeln!(out, "  {}", crate::output::inert(&line))?;
         }
     }
     out.flush()?;
-    Ok(ExitStatus::Clean)
+    Ok(status)
 }
 
 /// Says how each source went.

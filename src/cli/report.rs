@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use clap::ValueEnum as _;
 use clap::builder::PossibleValuesParser;
 
-use crate::error::{ExitStatus, nearest, told};
+use changetrail_connectors::nearest;
+
+use crate::error::{ExitStatus, told};
 use crate::output::{Format, Heading, TableOptions, index, sink};
 use crate::report::{self, Catalog, Filters, Report};
 use crate::store::{Column, Db, Kind, RowSink, Value, sql};

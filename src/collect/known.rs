@@ -1,21 +1,24 @@
 //! What the store knows of units that were read before.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use changetrail_connectors::{Error, Seen};
 
-use crate::store::{Access, Value, Visits, WRITER_PATIENCE, sql};
+use crate::store::{Access, Value, Visits, sql};
 
 /// Asks the store, never at the same time as the writer of this process: the file's lock is per process and would
 /// not keep the two apart.
 pub(super) struct Known {
     source: String,
     store: Arc<Mutex<Visits>>,
+    /// How long to wait for others that have the store.
+    wait: Duration,
 }
 
 impl Known {
-    pub(super) fn new(store: Arc<Mutex<Visits>>, source: String) -> Self {
-        Self { source, store }
+    pub(super) fn new(store: Arc<Mutex<Visits>>, source: String, wait: Duration) -> Self {
+        Self { source, store, wait }
     }
 
     /// The first column of what the store answers.
@@ -23,7 +26,7 @@ impl Known {
         let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
         let params = [("source", Value::Text(self.source.clone())), (name, Value::Text(value))];
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, rows) = store.visit(Access::Read, WRITER_PATIENCE, |db| db.rows(sql, &params)).map_err(failed)?;
+        let (_, rows) = store.visit(Access::Read, self.wait, |db| db.rows(sql, &params)).map_err(failed)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
     }
 }

@@ -134,7 +134,7 @@ fn read(
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
-        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(Arc::clone(&visits), source.name.clone()));
+        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(Arc::clone(&visits), source.name.clone(), options.wait));
         let (mut source, mut prefix) = ((*source).clone(), String::new());
         if let Some(import) = import {
             (source, prefix) = import.prepare(&catalog, &source)?;
@@ -148,7 +148,7 @@ fn read(
     drop(sender);
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let operator = import.map(|import| import.operator.as_str());
-    let writer = Writer::new(&visits, names, operator, options.now, progress);
+    let writer = Writer::new(&visits, names, operator, options, progress);
     let outcome = writer.drain(&runtime, receiver);
     // Collectors that still run have nobody to hand anything to.
     runtime.shutdown_background();

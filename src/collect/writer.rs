@@ -10,10 +10,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::timeout;
 
-use super::{Error, Message, Outcome, SourceOutcome};
+use super::{Error, Message, Options, Outcome, SourceOutcome};
 use crate::error::with_causes;
 use crate::progress::Progress;
-use crate::store::{Access, Committed, Db, Incoming, Poll, Visits, WRITER_PATIENCE};
+use crate::store::{Access, Committed, Db, Incoming, Poll, Visits};
 
 /// A commit is made at this many bytes…
 const FULL: usize = 32 << 20;
@@ -33,6 +33,8 @@ pub(super) struct Writer<'a> {
     /// Who pushes what is written; nobody where a source is polled.
     operator: Option<&'a str>,
     now: Timestamp,
+    /// How long to wait for others that have the store.
+    wait: Duration,
     progress: &'a dyn Progress,
     outcomes: Vec<SourceOutcome>,
     waiting: Vec<Vec<Incoming>>,
@@ -49,14 +51,15 @@ impl<'a> Writer<'a> {
         store: &'a Mutex<Visits>,
         sources: Vec<String>,
         operator: Option<&'a str>,
-        now: Timestamp,
+        options: &Options,
         progress: &'a dyn Progress,
     ) -> Self {
         let count = sources.len();
         Self {
             store,
             operator,
-            now,
+            now: options.now,
+            wait: options.wait,
             progress,
             outcomes: sources.into_iter().map(|source| SourceOutcome { source, ..SourceOutcome::default() }).collect(),
             waiting: vec![Vec::new(); count],
@@ -127,8 +130,8 @@ impl<'a> Writer<'a> {
 
     /// Commits what has come.
     fn commit(&mut self) -> Result<(), Error> {
-        // The other processors read meanwhile.
-        self.write("set threads = 1", |_, _| Ok(()))
+        // The other processors read meanwhile; and the file is put in order once, at the end.
+        self.write("set threads = 1; pragma disable_checkpoint_on_shutdown", |_, _| Ok(()))
     }
 
     /// Commits what is left, and notes how each source ended.
@@ -144,7 +147,7 @@ impl<'a> Writer<'a> {
             }
         }
         let (now, is_poll) = (self.now, self.operator.is_none());
-        self.write("reset threads", |db, outcome| {
+        self.write("reset threads; pragma enable_checkpoint_on_shutdown", |db, outcome| {
             // Files that somebody brings say nothing of how far the source itself was read.
             if is_poll {
                 db.note_poll(&Poll { source: &outcome.source, now, error: outcome.error.as_deref() })?;
@@ -157,12 +160,12 @@ impl<'a> Writer<'a> {
 
     /// Writes what has come, and what `more` has to say of each source, in one transaction: a store has to be put in order
     /// after each.
-    fn write(&mut self, threads: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
+    fn write(&mut self, settings: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
         std::thread::sleep(self.pause());
         let started = Instant::now();
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.visit(Access::Write, WRITER_PATIENCE, |db| {
-            db.batch("threads", threads)?;
+        store.visit(Access::Write, self.wait, |db| {
+            db.batch("settings", settings)?;
             db.transaction(|db| {
                 for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
                     if !units.is_empty() {

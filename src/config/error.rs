@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Hint, nearest};
+use changetrail_connectors::nearest;
+
+use crate::error::Hint;
 use crate::standard;
 
 /// Why a configuration cannot be used.

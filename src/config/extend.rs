@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::error::nearest;
+use changetrail_connectors::nearest;
 
 /// What a folder may have in it; anything else in it is its owner's own.
 const SHELVES: [&str; 3] = ["controls", "reports", "standards"];

@@ -21,8 +21,8 @@ use serde::Serialize;
 use serde_json::json;
 use toml::Spanned;
 
-use crate::error::nearest;
 use crate::standard::{self, Shelves};
+use changetrail_connectors::nearest;
 pub use error::{Error, Problem};
 pub use tables::{Automation, Exemption, Group, Person, PipelineIdentity, Scope, Service, Standard, Waiver};
 pub use values::{Approvals, Environment, ManualMeans, Moment, Period, Role, RoleName, ServiceType, Verdict};

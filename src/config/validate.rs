@@ -9,7 +9,7 @@ use super::Config;
 use super::error::Problem;
 use super::tables::Scope;
 use super::values::Moment;
-use crate::error::nearest;
+use changetrail_connectors::nearest;
 
 /// Lines on which each table starts, in the order of the entries.
 #[derive(Debug, Default)]
@@ -240,6 +240,29 @@ fn automations(config: &Config, lines: &Lines, found: &mut Findings) {
             found.problem(line, "[[automation]] without a reason: say why it may change things without a release");
         }
         arns("[[automation]]", &automation.aws_roles, &automation.aws_users, line, found);
+        for identity in &config.pipeline_identities {
+            let declared = || {
+                identity
+                    .aws_roles
+                    .iter()
+                    .chain(&identity.aws_users)
+                    .chain(&identity.azure_app_ids)
+                    .chain(&identity.actors)
+            };
+            let own = automation
+                .aws_roles
+                .iter()
+                .chain(&automation.aws_users)
+                .chain(&automation.azure_app_ids)
+                .chain(&automation.actors);
+            for name in own.filter(|name| declared().any(|other| other.eq_ignore_ascii_case(name))) {
+                let text = format!(
+                    "[[automation]] `{name}` is declared for the pipeline `{}` too: there it is the pipeline",
+                    identity.pipeline
+                );
+                found.warning(line, text);
+            }
+        }
         in_order(automation.from, automation.to, "[[automation]]", line, found);
     }
 }
@@ -261,7 +284,9 @@ fn people(config: &Config, lines: &Lines, found: &mut Findings) {
         for identity in &person.identities {
             let owner = owners.insert(identity.trim().to_lowercase(), name);
             if let Some(owner) = owner.filter(|owner| *owner != name) {
-                let text = format!("the identity `{identity}` belongs to `{owner}` and to `{name}`");
+                let text = format!(
+                    "the identity `{identity}` belongs to `{owner}` and to `{name}`: it stands for neither of them"
+                );
                 found.warning(line, text);
             }
         }
@@ -309,7 +334,7 @@ fn exemptions(config: &Config, lines: &Lines, found: &mut Findings) {
             found.problem(line, text);
         }
         if exemption.actors.iter().any(|actor| actor.trim().is_empty()) {
-            let text = format!("{what} names an actor without a name: it would excuse every change by nobody named");
+            let text = format!("{what} names an actor without a name, which is nobody");
             found.problem(line, text);
         }
         if exemption.reason.trim().is_empty() {

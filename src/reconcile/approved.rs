@@ -87,6 +87,7 @@ fn asked(config: &Config, now: Timestamp, baseline: Option<&Baseline>) -> Result
         db.run("baseline", sql!("reconcile/add_baseline.sql"), &baseline.params(now))?;
     }
     db.batch("configuration", sql!("reconcile/01_configuration.sql"))?;
+    db.batch("people", sql!("reconcile/01_people.sql"))?;
     db.batch("exemptions", sql!("reconcile/09_exemptions.sql"))?;
     Ok(db)
 }

@@ -21,6 +21,16 @@ use crate::store::{Db, Value, sql};
 /// What a mapping says of the records that belong together.
 const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
 
+/// What every mapping is made with.
+const SHARED: [&str; 6] = [
+    sql!("schema/macros.sql"),
+    sql!("map/raw.sql"),
+    sql!("map/previous.sql"),
+    sql!("map/no_previous.sql"),
+    sql!("map/several.sql"),
+    sql!("map/came_back.sql"),
+];
+
 /// How many records a mapping sees at once: enough that planning it costs nothing beside, and some 600 MB at work.
 const SLICE: i64 = 200_000;
 
@@ -297,13 +307,13 @@ fn take_in(
     let step = format!("mapping {name}/{}", relation.name);
     let started = std::time::Instant::now();
     let mut mapping = statement.select;
-    if relation.joined && relation.reject.is_some() {
+    if relation.joined {
         // Read twice, made once.
         db.run(&step, &format!("create or replace temporary table emitted as (\n{mapping}\n)"), params)?;
         mapping = "from emitted";
     }
     db.run(&step, &relation.insert.replace("{mapping}", mapping), params)?;
-    for reject in relation.reject.into_iter().flat_map(|reject| reject.split_inclusive(";\n")) {
+    for reject in relation.reject.split_inclusive(";\n") {
         db.run(&step, &reject.replace("{mapping}", mapping), params)?;
     }
     tracing::debug!(step, elapsed = ?started.elapsed(), "mapped");
@@ -318,9 +328,12 @@ pub(super) fn version(connector: &dyn Connector) -> String {
         hash.update(name);
         hash.update(csv);
     }
+    for shared in SHARED {
+        hash.update(shared);
+    }
     for relation in RELATIONS {
         hash.update(relation.insert);
-        hash.update(relation.reject.unwrap_or_default());
+        hash.update(relation.reject);
     }
     hex(&hash.finalize())
 }

@@ -16,34 +16,49 @@ pub(super) struct Relation {
     /// Takes the rows in, with defaults.
     pub(super) insert: &'static str,
     /// Sets aside what cannot be such a row, with the reason.
-    pub(super) reject: Option<&'static str>,
+    pub(super) reject: &'static str,
     /// A row may take several records: the source is mapped over all of them.
     pub(super) joined: bool,
 }
 
 pub(super) const RELATIONS: &[Relation] = &[
+    Relation { name: "change", insert: sql!("map/change.sql"), reject: sql!("map/change_rejected.sql"), joined: false },
     Relation {
-        name: "change",
-        insert: sql!("map/change.sql"),
-        reject: Some(sql!("map/change_rejected.sql")),
+        name: "session",
+        insert: sql!("map/session.sql"),
+        reject: sql!("map/session_rejected.sql"),
         joined: false,
     },
-    Relation { name: "session", insert: sql!("map/session.sql"), reject: None, joined: false },
     Relation {
         name: "deployment",
         insert: sql!("map/deployment.sql"),
-        reject: Some(sql!("map/deployment_rejected.sql")),
+        reject: sql!("map/deployment_rejected.sql"),
         joined: true,
     },
     Relation {
         name: "approval",
         insert: sql!("map/approval.sql"),
-        reject: Some(sql!("map/approval_rejected.sql")),
+        reject: sql!("map/approval_rejected.sql"),
         joined: true,
     },
-    Relation { name: "pipeline_stage", insert: sql!("map/pipeline_stage.sql"), reject: None, joined: true },
-    Relation { name: "managed_resource", insert: sql!("map/managed_resource.sql"), reject: None, joined: false },
-    Relation { name: "membership", insert: sql!("map/membership.sql"), reject: None, joined: false },
+    Relation {
+        name: "pipeline_stage",
+        insert: sql!("map/pipeline_stage.sql"),
+        reject: sql!("map/pipeline_stage_rejected.sql"),
+        joined: true,
+    },
+    Relation {
+        name: "managed_resource",
+        insert: sql!("map/managed_resource.sql"),
+        reject: sql!("map/managed_resource_rejected.sql"),
+        joined: false,
+    },
+    Relation {
+        name: "membership",
+        insert: sql!("map/membership.sql"),
+        reject: sql!("map/membership_rejected.sql"),
+        joined: false,
+    },
 ];
 
 pub(super) fn is_joined(relation: &str) -> bool {

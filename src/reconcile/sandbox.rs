@@ -36,6 +36,17 @@ const OUTSIDE: &[&str] = &[
     "get_current_time",
     "current_localtime",
     "current_localtimestamp",
+    "localtime",
+    "localtimestamp",
+    "ago",
+    "pg_conf_load_time",
+    "pg_postmaster_start_time",
+    "current_connection_id",
+    "current_query_id",
+    "current_transaction_id",
+    "version",
+    "stats",
+    "sleep_ms",
     "random",
     "setseed",
     "uuid",
@@ -159,12 +170,16 @@ impl Search {
             }
             "FUNCTION" | "WINDOW_AGGREGATE" => {
                 let name = text("function_name").to_lowercase();
-                OUTSIDE.contains(&name.as_str()).then(|| format!("{name}() is not allowed: a mapping sees the record and nothing else, and says the same each time"))
+                // With one argument it counts up to today.
+                let is_refused = OUTSIDE.contains(&name.as_str())
+                    || (name == "age" && node["children"].as_array().is_some_and(|children| children.len() == 1));
+                is_refused.then(|| format!("{name}() is not allowed: a mapping sees the record and nothing else, and says the same each time"))
             }
             // Some of these may be written without brackets.
             "COLUMN_REF" => match node["column_names"].as_array().map(Vec::as_slice) {
                 Some([Json::String(name)])
-                    if name.starts_with("current_") && OUTSIDE.contains(&name.to_lowercase().as_str()) =>
+                    if (name.starts_with("current_") || name.starts_with("local"))
+                        && OUTSIDE.contains(&name.to_lowercase().as_str()) =>
                 {
                     Some(format!("{name} is not allowed: a mapping says the same each time"))
                 }

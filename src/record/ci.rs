@@ -53,6 +53,8 @@ struct System {
     reason: &'static str,
     /// Words of `reason`; every other one means that it started by itself.
     triggers: &'static [(&'static str, &'static str)],
+    /// Set where a person started this very job, whatever started the pipeline.
+    by_hand: &'static str,
     status: &'static str,
     started: &'static str,
 }
@@ -78,6 +80,7 @@ const SYSTEMS: &[System] = &[
         subjects: &["repo:{GITHUB_REPOSITORY}:environment:{stage}"],
         reason: "GITHUB_EVENT_NAME",
         triggers: &[("workflow_dispatch", "manual"), ("repository_dispatch", "manual"), ("schedule", "scheduled")],
+        by_hand: "",
         status: "",
         started: "",
     },
@@ -105,6 +108,7 @@ const SYSTEMS: &[System] = &[
         subjects: &[],
         reason: "RELEASE_REASON",
         triggers: &[("Manual", "manual"), ("Schedule", "scheduled")],
+        by_hand: "",
         status: "AGENT_JOBSTATUS",
         started: "",
     },
@@ -131,6 +135,7 @@ const SYSTEMS: &[System] = &[
         subjects: &[],
         reason: "BUILD_REASON",
         triggers: &[("Manual", "manual"), ("Schedule", "scheduled")],
+        by_hand: "",
         status: "AGENT_JOBSTATUS",
         started: "",
     },
@@ -151,6 +156,7 @@ const SYSTEMS: &[System] = &[
         subjects: &[],
         reason: "CI_PIPELINE_SOURCE",
         triggers: &[("web", "manual"), ("schedule", "scheduled")],
+        by_hand: "CI_JOB_MANUAL",
         status: "CI_JOB_STATUS",
         started: "CI_JOB_STARTED_AT",
     },
@@ -171,6 +177,7 @@ const SYSTEMS: &[System] = &[
         subjects: &[],
         reason: "",
         triggers: &[],
+        by_hand: "",
         status: "",
         started: "",
     },
@@ -211,9 +218,11 @@ pub fn record(variable: &dyn Fn(&str) -> Option<String>, told: &Told, now: Times
             record.insert(field.to_owned(), json!(value));
         }
     }
-    if let Some(reason) = variable(system.reason) {
-        let trigger =
-            system.triggers.iter().find(|(word, _)| *word == reason).map_or("automatic", |(_, trigger)| trigger);
+    let word = |reason: String| {
+        system.triggers.iter().find(|(word, _)| *word == reason).map_or("automatic", |(_, trigger)| trigger)
+    };
+    let by_hand = variable(system.by_hand).map(|_| "manual");
+    if let Some(trigger) = by_hand.or_else(|| variable(system.reason).map(word)) {
         record.insert("trigger".to_owned(), json!(trigger));
     }
     let starts = outcome == "running";
@@ -323,8 +332,12 @@ mod tests {
             ("CI_JOB_ID", "9"),
             ("CI_JOB_STATUS", "success"),
             ("CI_JOB_STARTED_AT", "2026-11-03T09:50:00Z"),
+            ("CI_PIPELINE_SOURCE", "push"),
         ];
         let record = job(&gitlab, None).unwrap();
+        assert_eq!(record["trigger"], "automatic");
+        let by_hand = job(&[&gitlab[..], &[("CI_JOB_MANUAL", "true")]].concat(), None).unwrap();
+        assert_eq!(by_hand["trigger"], "manual");
         assert_eq!(
             (&record["id"], &record["started_at"]),
             (&json!("gitlab:org/register:5:prod:9"), &json!("2026-11-03T09:50:00Z"))

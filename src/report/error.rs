@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::header::HeaderError;
-use crate::error::{Hint, nearest};
+use changetrail_connectors::nearest;
+
+use crate::error::Hint;
 use crate::store;
 
 #[derive(Debug, thiserror::Error)]

@@ -12,7 +12,7 @@
 //! The header ends at the first line that is no comment, or at an empty line. `table` names the columns that a table
 //! shows; every other format has them all. Unknown keys are errors.
 
-use crate::error::nearest;
+use changetrail_connectors::nearest;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

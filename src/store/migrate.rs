@@ -18,6 +18,9 @@ const STEPS: &[&str] = &[
     sql!("schema/0012_ended.sql"),
     sql!("schema/0013_unmappable.sql"),
     sql!("schema/0014_told_otherwise.sql"),
+    sql!("schema/0015_findings_of_releases.sql"),
+    sql!("schema/0016_batch_of_approvals.sql"),
+    sql!("schema/0017_further_resources.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {

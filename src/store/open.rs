@@ -200,7 +200,7 @@ fn engine(store: &Path) -> duckdb::Result<Connection> {
         .with("preserve_insertion_order", "false")?
         // Made when it is needed, gone with the engine; each has its own, for two would write over each other's files.
         .with("temp_directory", beside(store))?
-        // What a commit brings goes into the file at once, not into a log before that.
+        // What a commit brings goes into the file, not into a log before that, as soon as it is worth it.
         .with("checkpoint_threshold", "1MB")?;
     let connection = Connection::open_in_memory_with_flags(config)?;
     connection.execute_batch(LIMIT)?;

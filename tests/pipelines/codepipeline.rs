@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use changetrail::contract::{Answer, Asked, Server};
 use serde_json::{Value as Json, json};
 
-use super::{change, released_by};
+use super::{change, released_by, with_a_role_of_its_own};
 use crate::support::place::with_credentials;
 use crate::support::shorthand::{events, with_accounts};
 use crate::support::{Output, Place, Table, checkout};
@@ -31,13 +31,13 @@ impl CodePipeline {
     fn place(&self, trail: &Json) -> Place {
         let world = std::fs::read_to_string(checkout("tests/cases/world.toml")).expect("the world");
         let place = Place::new(&format!(
-            "{}\n[[source]]\nname = 'codepipeline'\nconnector = 'aws-codepipeline'\nregion = 'eu-west-2'\nbase_url = '{}'\n{}\n\
-             [[person]]\nname = 'Alice'\nroles = ['senior']\nidentities = ['alice@example.org']\n",
+            "{}\n[[source]]\nname = 'codepipeline'\nconnector = 'aws-codepipeline'\nregion = 'eu-west-2'\nbase_url = '{}'\n{}",
             with_accounts(&world),
             self.server.url(),
-            with_accounts(&released_by("register")),
+            with_accounts(&with_a_role_of_its_own(&released_by("register"))),
         ));
-        place.write("trail/1.json", json!({ "Records": events::records(trail.clone()) }).to_string());
+        let trail: Json = with_a_role_of_its_own(&trail.to_string()).parse().expect("JSON");
+        place.write("trail/1.json", json!({ "Records": events::records(trail) }).to_string());
         std::fs::create_dir_all(place.path("releases")).expect("a folder");
         place
     }
@@ -57,7 +57,7 @@ fn answer(asked: &Asked, poll: u32) -> Answer {
         Some("ListPipelines") => "pipelines".to_owned(),
         Some("ListPipelineExecutions") => format!("executions/{}", text("/pipelineName")),
         Some("GetPipeline") => format!("definitions/{}", text("/name")),
-        Some("ListActionExecutions") if ["register", "site"].contains(&text("/pipelineName")) => {
+        Some("ListActionExecutions") if ["register", "site", "stack"].contains(&text("/pipelineName")) => {
             format!("actions/{}", text("/filter/pipelineExecutionId"))
         }
         _ => return Answer::status(400, r#"{"__type":"ValidationException","message":"no such call"}"#),

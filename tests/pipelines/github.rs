@@ -1,8 +1,9 @@
 //! GitHub: deployments, the runs behind them, and runs that are run again.
 
+use changetrail::contract::Asked;
 use serde_json::json;
 
-use super::{Audited, GITHUB, VERDICT, change, released_by};
+use super::{Audited, GITHUB, VERDICT, answer, change, released_by};
 
 #[test]
 fn github_explains_a_change_by_the_run_id_of_the_sign_in() {
@@ -188,4 +189,53 @@ fn a_run_that_is_over_ends_its_deployments() {
             ["cancelled", "", "2026-11-09 12:00:00", "false"]
         ]
     );
+}
+
+#[test]
+fn what_a_reviewer_says_after_the_release_takes_nothing_away() {
+    let audited =
+        Audited::new(&GITHUB, &released_by("example/register/release.yml"), change("GitHubActions", Some("7001")));
+    let reviews = |who: &str| {
+        audited.says(&format!(
+            "select decision, decided_at::varchar, in_time, valid from approval where deployment_id = 'github:example/register:7001:production:1'
+               and phase = 'review' and approver = '{who}' order by decided_at"
+        ))
+    };
+    let approved = ["approved", "2026-11-02 16:00:00", "true", "true"];
+    assert_eq!(reviews("bob"), [approved, ["rejected", "2026-11-05 09:00:00", "false", "false"]]);
+    let erin = [["approved", "2026-11-02 15:30:00", "true", "false"]];
+    assert_eq!(reviews("erin"), erin);
+    // He approves once more, and hers is dismissed.
+    audited.polls_again();
+    let again = ["approved", "2026-11-06 09:00:00", "false", "false"];
+    assert_eq!(reviews("bob"), [approved, ["rejected", "2026-11-05 09:00:00", "false", "false"], again]);
+    assert_eq!(reviews("erin"), erin);
+    assert_eq!(audited.says(VERDICT)[0][0], "released");
+}
+
+#[test]
+fn another_name_of_a_repository_changes_nothing_of_the_past() {
+    let audited =
+        Audited::new(&GITHUB, &released_by("example/register/release.yml"), change("GitHubActions", Some("7001")));
+    let releases = "select deployment_id, pipeline, release_id, started_at::varchar, outcome, len(approvals) from deployment order by deployment_id";
+    let approvals =
+        "select deployment_id, phase, approver, decision, decided_at::varchar, valid from approval order by all";
+    let (before, signed, verdict) = (audited.says(releases), audited.says(approvals), audited.says(VERDICT));
+    assert_eq!(verdict[0][..2], ["released", "released-exact"]);
+    // The old name leads to the new one, and all addresses have that.
+    let url = audited.server.url();
+    audited.server.answer_by(move |asked| {
+        let path = asked.path.replace("/repos/example/register-api/", "/repos/example/register/");
+        let led = Asked { path, ..asked.clone() };
+        answer(&GITHUB, 1, &url, &led, &|_, text| {
+            text.replace("/repos/example/register/", "/repos/example/register-api/")
+        })
+    });
+    audited.audit(Some("2026-11-01T00:00:00Z"));
+    let told = "select count(*) > 0 from store.raw_record where record_id like 'statuses/%register-api%'";
+    assert_eq!(audited.says(told), [["true"]]);
+    assert_eq!(audited.says(releases), before);
+    assert_eq!(audited.says(approvals), signed);
+    assert_eq!(audited.says(VERDICT), verdict);
+    assert_eq!(audited.says("select stage, error from store.quarantine"), Vec::<Vec<String>>::new());
 }

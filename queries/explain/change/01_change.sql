@@ -2,7 +2,8 @@
 -- description: What changed, who did it, and how it was judged.
 -- param: change_id text required  A change_id or record_id
 select
-    c.change_id, c.occurred_at, c.system, c.source, c.account, c.region, c.action, c.operation, c.resource, j.channel,
+    c.change_id, c.occurred_at, c.system, c.source, c.account, c.region, c.action, c.operation, c.resource,
+    coalesce(array_to_string(c.further_resources, ', '), '') as further_resources, j.channel,
     j.service, j.environment, j.actor, j.actor_kind, j.actor_basis, j.verdict, j.state, j.reason, r.sentence as because,
     j.case_id,
     (select count(*) from change other where other.case_id = j.case_id) as changes_in_case,

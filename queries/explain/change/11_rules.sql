@@ -14,9 +14,10 @@ decided(place, decides, file) as (
         (4, 'on whose behalf it was done', 'queries/reconcile/05_operations.sql'),
         (5, 'where it belongs', 'queries/reconcile/06_scopes.sql'),
         (6, 'which releases may explain it', 'queries/reconcile/07_candidates.sql'),
-        (7, 'which of them does', 'queries/reconcile/07_links.sql'),
-        (8, 'which exemption counts', 'queries/reconcile/09_exemptions.sql'),
-        (9, 'the verdict', 'queries/reconcile/10_verdicts.sql')
+        (7, 'which release explains what a person published', 'queries/reconcile/07_content.sql'),
+        (8, 'which of them does', 'queries/reconcile/07_links.sql'),
+        (9, 'which exemption counts', 'queries/reconcile/09_exemptions.sql'),
+        (10, 'the verdict', 'queries/reconcile/10_verdicts.sql')
 )
 select
     d.decides, coalesce(d.file, 'connectors/' || s.connector || '/map.sql') as file,

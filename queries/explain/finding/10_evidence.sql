@@ -23,6 +23,13 @@ with behind as (
     from finding f
     join told_change t on t.change_id = f.subject_id
     where f.finding_id = $finding_id and f.subject_kind = 'operation'
+    union
+    select r.source, r.record_id, r.hash
+    from finding f
+    join told_otherwise t on t.connector = 'aws-cloudtrail'
+    join raw_record r on r.source = t.source and r.record_id = t.record_id
+    where f.finding_id = $finding_id and f.control = 'log-integrity'
+      and f.subject_id = r.source || '/' || concat_ws('/', r.record->>'$.recipientAccountId', r.record->>'$.awsRegion')
 )
 select r.source, r.record_id, r.hash as sha256, r.unit, r.position, r.batch_id, b.committed_at, b.hash as batch_hash, r.record
 from behind e

@@ -3,8 +3,9 @@
 
 use jiff::Timestamp;
 
-use super::{Item, Level, chain};
+use super::{Item, Level};
 use crate::config::Config;
+use crate::error::with_causes;
 use crate::reconcile;
 use crate::store::Db;
 
@@ -15,13 +16,13 @@ pub(super) fn check(config: &Config, now: Timestamp) -> Item {
             let own = controls.iter().filter(|control| !control.built_in).count();
             Item::new(Level::Ok, "rules", format!("{} controls can be asked, {own} of your own", controls.len()))
         }
-        Err(error) => Item::new(Level::Fail, "rules", chain(&error)).hint(error.hint()),
+        Err(error) => Item::new(Level::Fail, "rules", with_causes(&error)).hint(error.hint()),
     }
 }
 
 /// Whether the controls of one's own can be asked about what was judged the last time too; says nothing if they can.
 pub(super) fn check_over(config: &Config, db: &Db) -> Option<Item> {
-    let failed = |error: &reconcile::Error| Item::new(Level::Fail, "rules", chain(error)).hint(error.hint());
+    let failed = |error: &reconcile::Error| Item::new(Level::Fail, "rules", with_causes(error)).hint(error.hint());
     // Foreign SQL reaches nothing.
     if let Err(error) = db.sandbox() {
         return Some(failed(&error.into()));

@@ -3,14 +3,15 @@
 use changetrail_connectors::{Catalog, Collector};
 use jiff::Timestamp;
 
-use super::{Item, Level, chain, seconds};
+use super::{Item, Level, seconds};
 use crate::cli::context::Context;
 use crate::collect;
 use crate::config::{Config, Source};
+use crate::error::with_causes;
 use crate::output::inert;
-use crate::store::{Db, Value};
+use crate::store::{Db, Value, sql};
 
-const POLLS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/queries/audit/polls.sql"));
+const POLLS: &str = sql!("audit/polls.sql");
 
 /// How many files are named of those that cannot be read.
 const NAMED: usize = 5;
@@ -21,14 +22,14 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
         catalog.find(&source.connector).and_then(|connector| connector.configure(&source.for_connector(config.base())));
     let collector = match configured {
         Ok(collector) => collector,
-        Err(error) => return Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+        Err(error) => return Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
     };
     let Some(path) = source.params.get("path").and_then(toml::Value::as_str) else {
         let asked = format!("{} is configured", source.connector);
         return match plan(source, config, online, context) {
             None => Item::new(Level::Ok, what, asked),
             Some(Ok(lines)) => Item::new(Level::Ok, what, [vec![asked], lines].concat().join("\n")),
-            Some(Err(error)) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+            Some(Err(error)) => Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
         };
     };
     let path = config.base().join(path);
@@ -41,7 +42,7 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
         Ok(None) => Item::new(Level::Ok, what, format!("reads {}", path.display())),
         Ok(Some(files)) => Item::new(Level::Fail, what, format!("of {}, {files}", path.display()))
             .hint(Some("whoever runs the audit must be allowed to read them; links must lead somewhere".to_owned())),
-        Err(error) => Item::new(Level::Fail, what, chain(&error)).hint(error.hint()),
+        Err(error) => Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
     }
 }
 
@@ -82,7 +83,7 @@ pub(super) fn check_polls(config: &Config, catalog: &Catalog, db: &Db, now: Time
     let polls = match db.rows(POLLS, &[]) {
         Ok((_, polls)) => polls,
         Err(error) => {
-            return items.push(Item::new(Level::Fail, "store", chain(&error)).hint(error.hint()));
+            return items.push(Item::new(Level::Fail, "store", with_causes(&error)).hint(error.hint()));
         }
     };
     for source in &config.sources {

@@ -1,0 +1,165 @@
+//! What a release log says otherwise, or only, after the release: the verdict goes by what it says last, and that it said
+//! otherwise is told all the same.
+
+use serde_json::{Value, json};
+
+use crate::support::Place;
+use crate::support::shorthand::releases;
+use crate::support::world::{deploy, log, place, release, verdict};
+
+/// The findings about releases.
+fn findings(place: &Place) -> Vec<Vec<String>> {
+    place
+        .query("select control, severity, status from finding where subject_kind = 'deployment' and status <> 'resolved' order by all")
+        .rows
+}
+
+/// A release whose record says nothing of when it was written.
+fn told(with: &Value) -> Value {
+    let mut record = json!({"recorded_at": null});
+    record.as_object_mut().expect("an object").extend(with.as_object().expect("an object").clone());
+    json!([{"release": "r1", "live": "10:00-10:20", "preprod": null, "live_record": record}, {"release": "r1", "preprod": "08:00-08:30"}])
+}
+
+fn dana(at: &str) -> Value {
+    json!([{"phase": "pre", "decision": "approved", "approver": "dana@example.org", "decided_at": at, "automated": false, "gated": true}])
+}
+
+const BEFORE: &str = "2026-11-03T09:50:00Z";
+
+#[test]
+fn an_approval_that_was_not_there_on_the_night_before_is_told() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", told(&json!({"approvals": []})));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "unapproved");
+
+    release(&place, "2", told(&json!({"approvals": dana(BEFORE)})));
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "released");
+    assert_eq!(findings(&place), [["two-stage-authorisation", "high", "open"]]);
+    let said = place.query("select summary from finding where status <> 'resolved'").rows.concat().concat();
+    assert!(said.contains("changed-after-the-start"), "{said}");
+}
+
+#[test]
+fn every_fact_of_the_authorisation_counts() {
+    let untimed = |gated: bool, phase: &str| json!([{"phase": phase, "decision": "approved", "approver": "dana@example.org", "automated": false, "gated": gated}]);
+    for (before, after) in [
+        (json!({"approvals": untimed(false, "pre")}), json!({"approvals": untimed(true, "pre")})),
+        (json!({"approvals": untimed(true, "review")}), json!({"approvals": untimed(true, "pre")})),
+        (
+            json!({"approvals": dana(BEFORE), "authors": ["dana@example.org"]}),
+            json!({"approvals": dana(BEFORE), "authors": []}),
+        ),
+        (
+            json!({"approvals": dana(BEFORE), "requested_by": null}),
+            json!({"approvals": dana(BEFORE), "requested_by": "bob@example.org"}),
+        ),
+    ] {
+        let place = place();
+        log(&place, "1", deploy());
+        release(&place, "1", told(&before));
+        place.run(&["audit"]);
+        release(&place, "2", told(&after));
+        place.run(&["audit"]);
+        assert_eq!(findings(&place), [["two-stage-authorisation", "high", "open"]], "{before} {after}");
+    }
+}
+
+#[test]
+fn an_approval_apart_that_comes_long_after_the_release_is_told() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", told(&json!({"approvals": []})));
+    place.ran(1, &["audit"]);
+    let apart = json!({"schema": "changetrail.approval/1", "deployment": "r1:live", "decision": "approved", "approver": "dana@example.org", "decided_at": BEFORE});
+    place.write("releases/2.jsonl", format!("{apart}\n"));
+    place.run(&["audit"]);
+    assert_eq!(verdict(&place), "released");
+    assert_eq!(findings(&place), [["two-stage-authorisation", "high", "open"]]);
+}
+
+#[test]
+fn what_is_told_at_once_was_not_told_later() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", told(&json!({"approvals": []})));
+    release(&place, "2", told(&json!({"approvals": dana(BEFORE)})));
+    place.ran(0, &["audit"]);
+    assert_eq!(verdict(&place), "released");
+    assert!(findings(&place).is_empty(), "{:?}", findings(&place));
+}
+
+#[test]
+fn a_release_stays_the_same_finding_whatever_it_fails() {
+    let place = place();
+    log(&place, "1", deploy());
+    let unproven = |approvals: Value| json!([{"release": "r1", "live": "10:00-10:20", "preprod": null, "live_record": {"approvals": approvals}}]);
+    release(&place, "1", unproven(json!([])));
+    place.ran(1, &["audit"]);
+    let id = || place.query("select finding_id, first_seen from finding where subject_kind = 'deployment'");
+    let first = id();
+    assert_eq!(findings(&place)[0][0], "two-stage-authorisation");
+
+    // Signed off, and still never in pre-production.
+    release(&place, "1", unproven(dana(BEFORE)));
+    place.run(&["audit"]);
+    assert_eq!(id(), first);
+    let controls: Vec<String> = findings(&place).into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(controls.len(), 1, "{controls:?}");
+}
+
+#[test]
+fn what_is_pushed_again_word_for_word_counts_again() {
+    let place = place();
+    log(&place, "1", deploy());
+    let push = |outcome: &str| {
+        let record = json!({"recorded_at": null, "outcome": outcome});
+        let lines = releases::lines(&releases::deployments(
+            json!([{"release": "r1", "live": "10:00-10:20", "preprod": null, "live_record": record}]),
+        ));
+        place.write("push.jsonl", lines);
+        place.ran(0, &["record", "push.jsonl"]);
+    };
+    for outcome in ["succeeded", "failed", "succeeded"] {
+        push(outcome);
+    }
+    place.run(&["audit"]);
+    assert_eq!(place.query("select outcome from deployment").rows, [["succeeded"]]);
+}
+
+#[test]
+fn a_pushed_definition_replaces_none_that_somebody_vouches_for() {
+    let place = place();
+    log(&place, "1", deploy());
+    let definition = |revision: &str, required: u64, people: &[&str]| {
+        let given =
+            json!([{"revision": revision, "stages": {"prod": {"approvals_required": required, "approvers": people}}}]);
+        releases::lines(&releases::pipelines(given))
+    };
+    place.write("releases/pipelines.jsonl", definition("14", 0, &[]));
+    place.write("push.jsonl", definition("15", 1, &["dana@example.org"]));
+    place.ran(0, &["record", "push.jsonl"]);
+    place.run(&["audit"]);
+    let result = "select result from control_result where control = 'prod-approval' and subject_kind = 'pipeline'";
+    assert_eq!(place.query(result).rows, [["fail"]]);
+}
+
+#[test]
+fn a_release_log_that_can_be_read_no_more_accuses_nobody_of_what_came_since() {
+    let place = place();
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    std::fs::rename(place.path("releases"), place.path("elsewhere")).expect("another folder");
+    let now = jiff::Timestamp::now().to_string();
+    log(
+        &place,
+        "1",
+        json!([{"id": "c", "time": now, "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}]),
+    );
+    place.ran(2, &["audit"]);
+    let changes = place.report("changes");
+    assert_eq!(changes.cell(changes.row("record_id", "c"), "state"), "provisional");
+}
