@@ -119,7 +119,7 @@ fn read_aside(output: ChildStdout) -> mpsc::Receiver<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         // Half a secret is none.
-        if output.take(LONGEST).read_to_end(&mut bytes).is_ok() {
+        if output.take(LONGEST + 1).read_to_end(&mut bytes).is_ok_and(|length| length as u64 <= LONGEST) {
             // Whoever waited may have given up.
             let _ = sender.send(bytes);
         }

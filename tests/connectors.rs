@@ -237,6 +237,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("select record_id,\n getenv('HOME') as actor_name from raw", "map.sql line 3: getenv() is not allowed"),
     ("select record_id, now()::timestamp as occurred_at from raw", "now() is not allowed"),
     ("select record_id, current_date::timestamp as occurred_at from raw", "current_date is not allowed"),
+    ("select record_id, localtimestamp as occurred_at from raw", "localtimestamp"),
+    ("select record_id, age(timestamp '2026-01-01')::varchar as actor_name from raw", "age() is not allowed"),
     ("select $source as record_id from raw", "a parameter ($name) is not allowed"),
     ("select record_id, 'x' as acton from raw", "has no column `acton`; did you mean `action`?"),
     ("select record_id, 'soon' as occurred_at from raw", "the column `occurred_at` of `change` is TIMESTAMP"),

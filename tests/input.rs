@@ -100,6 +100,16 @@ fn a_source_that_does_not_exist() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_made() {
+    let token = "token = { env = \"CHANGETRAIL_NO_SUCH_VARIABLE\" }";
+    let place = Place::new(&format!(
+        "[[source]]\nname = \"jira\"\nconnector = \"jira\"\nbase_url = \"https://example.invalid\"\nemail = \"a@example.org\"\nprojects = [\"REL\"]\n{token}\n"
+    ));
+    let plan = place.ran(2, &["collect", "--dry-run"]);
+    assert!(plan.stdout.contains("cannot be read"), "{plan}");
+}
+
+#[test]
 fn wrong_usage() {
     let place = trail("");
     place.ran(2, &["colect"]).says(&["colect", "collect"]);

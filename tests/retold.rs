@@ -163,3 +163,16 @@ fn a_release_log_that_can_be_read_no_more_accuses_nobody_of_what_came_since() {
     let changes = place.report("changes");
     assert_eq!(changes.cell(changes.row("record_id", "c"), "state"), "provisional");
 }
+
+#[test]
+fn a_stage_without_a_name_is_set_aside() {
+    let place = place();
+    let definition = json!({
+        "schema": "changetrail.pipeline/1", "pipeline": "register-release", "revision": "1", "changed_at": "2026-11-01T00:00:00Z",
+        "stages": [{"name": "dev", "environment": "dev"}, {"environment": "live", "approvals_required": 1}],
+    });
+    place.write("releases/pipelines.jsonl", format!("{definition}\n"));
+    place.run(&["audit"]);
+    assert_eq!(place.query("select stage from pipeline_stage").rows, [["dev"]]);
+    assert_eq!(place.query("select error from quarantine").rows, [["a stage of the definition has no name"]]);
+}

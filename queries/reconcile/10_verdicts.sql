@@ -105,7 +105,7 @@ covered as (
      and (x.approver_services is null or list_contains(x.approver_services, u.service))
      and case
          when u.deployment_id is null
-             then len(x.deployments) = 0 and len(x.controls) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))
+             then len(x.deployments) = 0 and (len(x.verdicts) = 0 or list_contains(x.verdicts, u.unlinked_verdict))
          else list_contains(x.deployments, u.deployment_id)
               and (len(x.controls) = 0 or list_has_all(x.controls, u.failed_controls))
               and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when u.unauthorised then 'unapproved' else 'nonconforming' end))

@@ -17,10 +17,11 @@ const STEPS: &[&str] = &[
     sql!("schema/0011_batch_of_releases.sql"),
     sql!("schema/0012_ended.sql"),
     sql!("schema/0013_unmappable.sql"),
-    sql!("schema/0014_told_otherwise.sql"),
-    sql!("schema/0015_findings_of_releases.sql"),
-    sql!("schema/0016_batch_of_approvals.sql"),
-    sql!("schema/0017_further_resources.sql"),
+    sql!("schema/0014_retelling.sql"),
+    sql!("schema/0015_told_otherwise.sql"),
+    sql!("schema/0016_findings_of_releases.sql"),
+    sql!("schema/0017_batch_of_approvals.sql"),
+    sql!("schema/0018_further_resources.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
