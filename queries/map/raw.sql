@@ -13,7 +13,4 @@ select
     ends_with(r.unit, '/first') and p.record is null as first
 from {records} r
 left join previous_record p on p.record_id = r.record_id
-anti join replaced x
-  on x.record_id = r.record_id and x.hash = r.hash and x.batch_id = r.batch_id and x.unit = r.unit and x.position = r.position
-anti join unmappable f on f.source = r.source and f.hash = r.hash
-where r.source = '{source}' and r.batch_id > {after_batch} and r.batch_id <= {through_batch}{only};
+{left_out}where r.source = '{source}' and r.batch_id > {after_batch} and r.batch_id <= {through_batch}{only};

@@ -22,9 +22,10 @@ use crate::store::{Db, Value, sql};
 const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
 
 /// What every mapping is made with.
-const SHARED: [&str; 6] = [
+const SHARED: [&str; 7] = [
     sql!("schema/macros.sql"),
     sql!("map/raw.sql"),
+    sql!("map/raw_left_out.sql"),
     sql!("map/previous.sql"),
     sql!("map/no_previous.sql"),
     sql!("map/several.sql"),
@@ -231,8 +232,11 @@ fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, toge
 /// The view `raw` itself: the records of the batches after the first and up to the last of `batches`, perhaps only those
 /// that the condition `only` leaves.
 fn raw_view(db: &Db, source: &str, batches: RangeInclusive<i64>, together: bool, only: &str) -> Result<(), Error> {
+    let (_, rows) = db.rows(sql!("map/leaves_out.sql"), &[("source", Value::Text(source.to_owned()))])?;
+    let leaves_out = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
     // A view takes no parameters.
     let view = sql!("map/raw.sql")
+        .replace("{left_out}", if leaves_out { sql!("map/raw_left_out.sql") } else { "" })
         .replace("{records}", if together { sql!("map/raw_together.sql") } else { "raw_record" })
         .replace("{source}", &source.replace('\'', "''"))
         .replace("{after_batch}", &batches.start().to_string())
