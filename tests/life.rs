@@ -124,6 +124,86 @@ fn a_finding_that_comes_back_is_new_again_and_keeps_its_id() {
 }
 
 #[test]
+fn what_comes_late_into_a_known_case_is_new_though_it_happened_earlier() {
+    let place = place();
+    let by_hand = |id: &str, time: &str| json!([{"id": id, "time": time, "action": "s3:PutBucketPolicy", "who": "sso:alice@example.org", "key": "ASIA1"}]);
+    log(&place, "1", by_hand("c", "12:05"));
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+    log(&place, "2", by_hand("d", "12:01"));
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+    assert_eq!(place.query("select count(*), count(distinct finding_id) from finding").rows, [["1", "1"]]);
+}
+
+#[test]
+fn another_failure_of_a_known_release_is_new() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "live_record": {"approvals": []}}]));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "unapproved");
+    place.ran(0, &["audit"]);
+    // Somebody writes an approval of before the start into the record: the verdict goes by the latest, the finding tells of it.
+    let later = json!({"recorded_at": "2026-11-06T09:00:00Z"});
+    release(&place, "2", json!([{"release": "r1", "live": "10:00-10:20", "live_record": later}]));
+    place.ran(1, &["audit"]);
+    assert_eq!(verdict(&place), "released");
+    place.ran(0, &["audit"]);
+}
+
+#[test]
+fn another_fault_of_a_known_log_is_new() {
+    let place = place();
+    let by_hand = |id: &str, who: &str| json!([{"id": id, "time": "12:05", "action": "s3:PutBucketPolicy", "who": who, "key": "ASIA1"}]);
+    log(&place, "1", by_hand("c", "sso:alice@example.org"));
+    log(&place, "2", by_hand("d", "sso:alice@example.org"));
+    place.ran(1, &["audit"]);
+    log(&place, "3", by_hand("d", "sso:carol@example.org"));
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+    log(&place, "4", by_hand("c", "sso:carol@example.org"));
+    place.ran(1, &["audit"]);
+    place.ran(0, &["audit"]);
+}
+
+#[test]
+fn a_finding_is_new_where_it_is_worse_than_it_ever_was() {
+    let place = place();
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    let settled_in = |hours: u64| {
+        let standard = format!("[standard]\nsettle = \"{hours}h\"");
+        assert!(world.contains("[standard]"), "the world has no settings");
+        place.write("changetrail.toml", world.replace("[standard]", &standard));
+    };
+    log(
+        &place,
+        "1",
+        json!([{"id": "c", "time": "10:05", "in": "preprod", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}]),
+    );
+    // What is pushed may be told later than what lies in a folder.
+    place.write(
+        "push.jsonl",
+        releases::lines(&releases::deployments(json!([{"release": "r9", "preprod": "4 10:00-10:20"}]))),
+    );
+    place.ran(0, &["record", "push.jsonl"]);
+    let severity = |expected: &str| assert_eq!(findings(&place).rows, [["recorded", expected, "open"]]);
+    settled_in(900_000);
+    place.ran(0, &["audit", "--fail-on", "medium"]);
+    severity("low");
+    settled_in(24);
+    place.ran(1, &["audit", "--fail-on", "medium"]);
+    severity("medium");
+    // Seen with less for a night, it is no other thing than before.
+    settled_in(900_000);
+    place.ran(0, &["audit", "--fail-on", "medium"]);
+    severity("low");
+    settled_in(24);
+    place.ran(0, &["audit", "--fail-on", "medium"]);
+    severity("medium");
+}
+
+#[test]
 fn an_exemption_is_added_and_runs_out() {
     let place = place();
     let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");

@@ -1,4 +1,6 @@
--- Findings: what failed, with a stable id and a life of its own. Seen again it stays the same finding; gone, it is resolved.
+-- Findings: what failed, with a stable id and a life of its own. Seen again it stays the same finding; gone, it is resolved;
+-- it is new again when there is something in it that was not: another change, another failure, another fault of a log. These
+-- are its parts, each a number made of what it is.
 
 create or replace temporary table lower_severity as
 select * from (values ('high', 'medium'), ('medium', 'low'), ('low', 'low')) as t(severity, lower);
@@ -23,24 +25,25 @@ changes as (
         r.control, 'high' as severity, 'case' as subject_kind, c.case_id as subject_id, c.service, c.environment, any_value(c.actor order by c.occurred_at, c.change_id) as actor,
         r.control || ': ' || count(*) || case when count(*) = 1 then ' change' else ' changes' end || ' (' || string_agg(distinct r.reason, ', ' order by r.reason) || '), first '
             || arg_min(c.action, (c.occurred_at, c.change_id)) || ' at ' || strftime(min(c.occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
-        bool_and(c.state = 'provisional') as provisional, null::varchar as exemption_id, max(c.occurred_at) as happened_at
+        bool_and(c.state = 'provisional') as provisional, null::varchar as exemption_id, max(c.occurred_at) as happened_at,
+        list(part(concat_ws(chr(31), c.change_id, r.reason))) as parts
     from failed_linked r
     join change c on c.rowid = r.place
     group by r.control, c.case_id, c.service, c.environment
 ),
 failed as (
-    select control, subject_id, service, environment, result, reason, occurred_at as failed_at
+    select control, subject_id, service, environment, result, reason, occurred_at as failed_at, null as told_at
     from control_result
     where subject_kind = 'deployment' and result in ('fail', 'no-evidence')
     union all
-    -- the verdict goes by the latest record; that it says otherwise than before is told all the same
-    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start', recorded_at
+    -- the verdict goes by the latest record; that it says otherwise than before is told all the same, each time
+    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start', recorded_at, recorded_at
     from authorisation_change
     join deployment d using (deployment_id)
     where d.environment = 'live' and d.ran
     union all
     -- equal steps are equal steps; that they are defined otherwise than when they were proven is told all the same
-    select r.control, r.subject_id, r.service, r.environment, 'fail', 'definition-changed', n.changed_at
+    select r.control, r.subject_id, r.service, r.environment, 'fail', 'definition-changed', n.changed_at, null
     from redefinition n
     join control_result r on r.control = 'repeatable' and r.subject_kind = 'deployment' and r.subject_id = n.deployment_id
     where r.result <> 'not-applicable' and r.reason <> 'definition-changed'
@@ -54,7 +57,8 @@ failed_deployment as (
         lower(coalesce(any_value(d.requested_by), '')) as actor,
         'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control, r.reason) as summary,
         list(r.control) as controls, bool_or(c.authorisation) as unauthorised, any_value(d.started_at) as started_at,
-        greatest(any_value(d.started_at), max(r.failed_at)) as happened_at
+        greatest(any_value(d.started_at), max(r.failed_at)) as happened_at,
+        list(part(concat_ws(chr(31), r.control, r.reason, r.told_at))) as parts
     from failed r
     join deployment d on d.deployment_id = r.subject_id
     join control c on c.control = r.control
@@ -101,7 +105,8 @@ definitions as (
     -- a pipeline may have several live stages
     select control, 'medium' as severity, subject_kind, subject_id, min(service) as service, min(environment) as environment, '' as actor,
            subject_kind || ' ' || subject_id || ': ' || string_agg(distinct reason, ', ' order by reason) as summary, false as provisional,
-           null::varchar as exemption_id, case when bool_and(occurred_at is not null) then max(occurred_at) end as happened_at
+           null::varchar as exemption_id, case when bool_and(occurred_at is not null) then max(occurred_at) end as happened_at,
+           list(part(reason)) as parts
     from control_result
     where subject_kind in ('pipeline', 'service') and result = 'fail'
     group by control, subject_kind, subject_id
@@ -143,37 +148,46 @@ exemptions as (
 ),
 logs as (
     select 'log-integrity' as control, min(severity) as severity, 'source' as subject_kind, source || '/' || stream as subject_id, '' as service, '' as environment,
-           '' as actor, string_agg(told, '; ' order by told) as summary, false as provisional, null::varchar as exemption_id, null::timestamp as happened_at
+           '' as actor, string_agg(told, '; ' order by told) as summary, false as provisional, null::varchar as exemption_id, null::timestamp as happened_at,
+           flatten(list(parts)) as parts
     from (
-        select source, stream, min(severity) as severity, count(*) || ' × ' || fault || ', first ' || min(subject) as told
+        select source, stream, min(severity) as severity, count(*) || ' × ' || fault || ', first ' || min(subject) as told,
+               list(part(concat_ws(chr(31), fault, subject))) as parts
         from integrity group by source, stream, fault
     )
     group by source, stream
 ),
 every as (
     from logs union all by name from unlinked union all by name from changes union all by name from deployments union all by name from definitions union all by name from open_windows union all by name from ends_not_seen union all by name from exemptions
+),
+judged as (
+    select
+        left(sha256(concat_ws(chr(31), coalesce(e.about, e.control), e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
+        e.control,
+        -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
+        case
+            when e.provisional and coalesce(v.severity, e.severity) = 'high' then case when e.environment in ('live', '') then 'medium' else 'low' end
+            when e.environment in ('live', '') or e.subject_kind not in ('case', 'deployment') then coalesce(v.severity, e.severity)
+            else l.lower
+        end as severity,
+        e.subject_kind, e.subject_id, coalesce(e.service, '') as service, coalesce(e.environment, '') as environment, coalesce(e.actor, '') as actor,
+        e.summary, e.happened_at, e.exemption_id, coalesce(e.parts, []) as parts,
+        case
+            when e.exemption_id is not null then 'exempted'
+            when e.happened_at < (select max(until) from baseline_standing where invalid is null) then 'baseline'
+            else 'open'
+        end as status
+    from every e
+    -- how bad it is says the standard; a deployment fails several controls, and counts as the worst
+    left join control_severity v on v.control = e.control and v.subject_kind = case e.subject_kind when 'case' then 'change' else e.subject_kind end
+        and e.subject_kind <> 'deployment'
+    left join lower_severity l on l.severity = coalesce(v.severity, e.severity)
 )
-select
-    left(sha256(concat_ws(chr(31), coalesce(e.about, e.control), e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
-    e.control,
-    -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
-    case
-        when e.provisional and coalesce(v.severity, e.severity) = 'high' then case when e.environment in ('live', '') then 'medium' else 'low' end
-        when e.environment in ('live', '') or e.subject_kind not in ('case', 'deployment') then coalesce(v.severity, e.severity)
-        else l.lower
-    end as severity,
-    e.subject_kind, e.subject_id, coalesce(e.service, '') as service, coalesce(e.environment, '') as environment, coalesce(e.actor, '') as actor,
-    e.summary, e.happened_at, e.exemption_id,
-    case
-        when e.exemption_id is not null then 'exempted'
-        when e.happened_at < (select max(until) from baseline_standing where invalid is null) then 'baseline'
-        else 'open'
-    end as status
-from every e
--- how bad it is says the standard; a deployment fails several controls, and counts as the worst
-left join control_severity v on v.control = e.control and v.subject_kind = case e.subject_kind when 'case' then 'change' else e.subject_kind end
-    and e.subject_kind <> 'deployment'
-left join lower_severity l on l.severity = coalesce(v.severity, e.severity);
+-- that it is worse than it ever was is new too: what is high is low and medium as well
+select * replace (
+    list_sort(list_distinct(list_concat(parts, list_transform(['low', 'medium', 'high'][:list_position(['low', 'medium', 'high'], severity)], lambda x: part(x))))) as parts
+)
+from judged;
 
 -- What is opened now is new to whoever was told of the last audit, though the clock may have been set back since.
 create or replace temporary table opening as
@@ -185,13 +199,16 @@ where status <> 'resolved' and finding_id not in (select finding_id from found);
 update finding
 set control = f.control, severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
     last_seen = greatest(run.now, finding.first_seen),
-    -- open again, worse than before, or the case goes on: somebody has to look again
+    -- somebody has to look again; what an earlier schema stored has no parts yet
     opened_at = case
-        when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open')
-          or (finding.severity <> f.severity and f.severity = 'high')
-          or (finding.control <> f.control and f.control in (select control from control where authorisation))
-          or (f.subject_kind = 'case' and f.happened_at > finding.happened_at) then opening.opened_at
+        when finding.status = 'resolved' or (finding.status <> 'open' and f.status = 'open') or not list_has_all(coalesce(finding.parts, f.parts), f.parts)
+        then opening.opened_at
         else finding.opened_at
+    end,
+    -- how bad it was counts as long as it stands, though a night without evidence made it seem less
+    parts = case
+        when finding.status = 'resolved' then f.parts
+        else list_sort(list_distinct(list_concat(f.parts, list_intersect(finding.parts, [part('low'), part('medium'), part('high')]))))
     end,
     happened_at = f.happened_at,
     status = f.status,
@@ -201,7 +218,7 @@ where finding.finding_id = f.finding_id;
 
 insert into finding
 select f.finding_id, f.control, f.severity, f.subject_kind, f.subject_id, f.service, f.environment, f.actor, f.summary,
-       run.now, run.now, f.status, f.exemption_id, opening.opened_at, f.happened_at
+       run.now, run.now, f.status, f.exemption_id, opening.opened_at, f.happened_at, f.parts
 from found f
 cross join run
 cross join opening

@@ -22,6 +22,7 @@ select
         || ', first ' || arg_min(action, (occurred_at, change_id)) || ' at ' || strftime(min(occurred_at), '%Y-%m-%dT%H:%M:%SZ') as summary,
     bool_and(state = 'provisional') as provisional,
     nullif(min(exemption_id), '') as exemption_id,
-    max(occurred_at) as happened_at
+    max(occurred_at) as happened_at,
+    list(part(change_id) order by change_id) as parts
 from unlinked
 group by case_id, service, environment;

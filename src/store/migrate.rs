@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0016_findings_of_releases.sql"),
     sql!("schema/0017_batch_of_approvals.sql"),
     sql!("schema/0018_further_resources.sql"),
+    sql!("schema/0019_parts_of_findings.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
