@@ -1,6 +1,7 @@
 -- What LaunchDarkly's audit log means. Sees raw(…) and the table action_class: what is a change, by kind of thing and
 -- action. A flag that is switched in an environment changes what its users get, without any release: the environment is in
--- the object (proj/default:env/production:flag/x), and scopes tell live from the rest.
+-- the object (proj/default:env/production:flag/x), and scopes tell live from the rest. One entry may tell of several
+-- actions, in several environments: each object that it touched is a change of its own, and the gravest action on it counts.
 
 -- emits: change
 with
@@ -18,13 +19,17 @@ r as (
         }') as t
     from raw
 ),
+-- an entry that names no action is one all the same
+touched as (
+    select record_id, t, unnest(case when len(t.accesses) > 0 then t.accesses else [null] end) as access
+    from r
+),
 read as (
     select
         record_id, t,
-        lower(coalesce(t.kind, 'unnamed')) || '.' || lower(coalesce(t.accesses[1].action, t.titleVerb, 'changed')) as action,
-        coalesce(t.accesses[1].resource, t.target.resources[1], t.kind || '/' || t.name, '') as object,
-        regexp_extract(coalesce(t.accesses[1].resource, t.target.resources[1]), 'env/([^:;]+)', 1) as environment
-    from r
+        lower(coalesce(t.kind, 'unnamed')) || '.' || lower(coalesce(access.action, t.titleVerb, 'changed')) as action,
+        coalesce(access.resource, t.target.resources[1], t.kind || '/' || t.name, '') as object
+    from touched
 ),
 -- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
 classed as (
@@ -32,13 +37,26 @@ classed as (
     from (select distinct action from read) a
     join action_class k on a.action glob k.action
     qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+),
+-- what was done to the object: a change before what is none; of changes one of who may do what, then of what users get
+gravest as (
+    select
+        read.*, coalesce(k.category, 'change') as category, k.operation, k.line,
+        regexp_extract(object, 'env/([^:;]+)', 1) as environment
+    from read
+    left join classed k using (action)
+    qualify row_number() over (
+        partition by record_id, object
+        order by list_position(['change', 'release-control', 'business', 'non-change'], coalesce(k.category, 'change')),
+            coalesce(list_position(['permission', 'deploy'], k.operation), 3), action
+    ) = 1
 )
 select
     record_id,
     epoch_ms(t."date") as occurred_at,
     'launchdarkly' as system,
-    coalesce(k.category, 'change') as category,
-    'action_class:' || k.line as classed_by,
+    category,
+    'action_class:' || line as classed_by,
     case
         when t.token.serviceToken then 'application'
         when t.member.email is not null then 'person'
@@ -51,7 +69,7 @@ select
     t.token._id as session_key,
     action,
     case
-        when k.operation is not null then k.operation
+        when operation is not null then operation
         when action glob '*.create*' or action glob '*.clone*' then 'create'
         when action glob '*.delete*' then 'delete'
         else 'update'
@@ -67,5 +85,4 @@ select
         )
         else object_diffs(t.previousVersion, t.currentVersion)
     end) as diffs
-from read
-left join classed k using (action);
+from gravest;
