@@ -118,15 +118,15 @@ select
         else 'contentful:' || rtrim(stream, 's') || '/' || coalesce(record->>'$.sys.id', record->>'$.object')
     end as resource
 from (
-    select *, coalesce(record->>'$.eventBy.sys.id', record->>'$.sys.canceledBy.sys.id', record->>'$.sys.createdBy.sys.id') as by_whom
+    select *, coalesce(record->>'$.eventBy.sys.id', record->>'$.sys.canceledBy.sys.id', case when stream = 'releases' then record->>'$.sys.updatedBy.sys.id' end, record->>'$.sys.createdBy.sys.id') as by_whom
     from raw
     where stream in ('users', 'steps', 'scheduled', 'releases', 'release_actions')
 ) o
 left join person p on p.id = o.by_whom and o.stream <> 'users';
 
 -- emits: deployment
--- A publication in which somebody but the publisher had a part: who wrote that very version, who moved its workflow to
--- a step that says approved, who put it into a release.
+-- A publication in which somebody but the publisher had a part: who wrote that very version; who, when it was written,
+-- moved its workflow to a step that says approved, or put it into the release that published it.
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
@@ -137,13 +137,15 @@ person as (
 published as (
     select
         record_id, case stream when 'entries' then 'entry' else 'asset' end as kind,
-        now[1] as id, now[2] as version, make_utc(now[3]) as published_at, make_utc(was[3]) as published_before, now[4] as publisher,
-        case when was[1] = now[2] then was[4] end as editor
+        now[1] as id, now[2] as version, make_utc(now[3]) as published_at, now[4] as publisher,
+        -- who saved it, and when: known where it was seen before it was published
+        case when was[1] = now[2] then was[4] end as editor,
+        case when was[1] = now[2] then make_utc(was[3]) end as saved_at
     from (
         select
             record_id, stream,
             json_extract_string(record, ['$.sys.id', '$.sys.publishedVersion', '$.sys.publishedAt', '$.sys.publishedBy.sys.id', '$.sys.publishedCounter']) as now,
-            json_extract_string(previous, ['$.sys.version', '$.sys.publishedCounter', '$.sys.publishedAt', '$.sys.updatedBy.sys.id']) as was
+            json_extract_string(previous, ['$.sys.version', '$.sys.publishedCounter', '$.sys.updatedAt', '$.sys.updatedBy.sys.id']) as was
         from raw
         where stream in ('entries', 'assets') and not deleted and not first
     )
@@ -155,27 +157,24 @@ step as (
     join approval_step k on lower(s.record->>'$.stepName') glob k.step
     where s.stream = 'steps' and (s.record->>'$.eventBy.sys.linkType') = 'User'
 ),
-approved as (
-    select
-        p.record_id,
-        list({'phase': 'pre', 'decision': 'approved', 'approver': coalesce(n.name, 'user ' || s.approver), 'decided_at': s.decided_at, 'automated': false, 'gated': false, 'comment': s.step} order by s.decided_at) as approvals,
-        bool_or(s.approver <> p.publisher) as by_another
-    from published p
-    join step s on p.kind = 'entry' and s.entity = p.id and s.decided_at <= p.published_at and s.decided_at > coalesce(p.published_before, timestamp '1970-01-01')
-    left join person n on n.id = s.approver
-    group by p.record_id
-),
 scheduled as (
     select distinct p.record_id
     from published p
     join raw s on s.stream = 'scheduled' and (s.record->>'$.entity.sys.id') = p.id and (s.record->>'$.action') = 'publish' and (s.record->>'$.sys.status') = 'succeeded'
      and make_utc(s.record->>'$.scheduledFor.datetime') between p.published_at - interval 5 minutes and p.published_at + interval 5 minutes
 ),
--- what a release published, and who put it together
+-- what a release published, and who put each thing into it: whoever saved the release when it was new there
 release_item as (
-    select record->>'$.sys.id' as release, record->>'$.sys.createdBy.sys.id' as author, unnest(json_extract_string(record, '$.entities.items[*].sys.id')) as id
-    from raw
-    where stream = 'releases' and not deleted
+    select release, put_at, put_by, unnest(list_filter(items, lambda i: not list_contains(items_before, i))) as id
+    from (
+        select
+            record->>'$.sys.id' as release, make_utc(record->>'$.sys.updatedAt') as put_at,
+            case when (record->>'$.sys.updatedBy.sys.linkType') = 'User' then record->>'$.sys.updatedBy.sys.id' end as put_by,
+            json_extract_string(record, '$.entities.items[*].sys.id') as items,
+            coalesce(json_extract_string(previous, '$.entities.items[*].sys.id'), []) as items_before
+        from raw
+        where stream = 'releases' and not deleted
+    )
 ),
 release_published as (
     select a[1] as release, make_utc(a[2]) - interval 1 minute as from_time, make_utc(a[3]) + interval 1 minute as to_time
@@ -183,11 +182,30 @@ release_published as (
     where a[4] = 'publish' and a[5] = 'succeeded'
 ),
 bundled as (
-    select p.record_id, any_value(i.release) as release, any_value(i.author) as author
+    select p.*, i.release, i.put_at, i.put_by
     from published p
     join release_item i on i.id = p.id
     join release_published a on a.release = i.release and p.published_at between a.from_time and a.to_time
-    group by p.record_id
+    qualify row_number() over (partition by p.record_id order by i.put_at <= p.published_at desc, i.put_at desc, i.release) = 1
+),
+-- what was said before these words were written is not said of them
+said as (
+    select p.record_id, p.publisher, s.approver, s.decided_at, s.step as comment
+    from published p
+    join step s on p.kind = 'entry' and s.entity = p.id and s.decided_at between p.saved_at and p.published_at
+    union all
+    select record_id, publisher, put_by, put_at, 'put into the release'
+    from bundled
+    where put_by is not null and put_at between saved_at and published_at
+),
+approved as (
+    select
+        s.record_id,
+        list({'phase': 'pre', 'decision': 'approved', 'approver': coalesce(n.name, 'user ' || s.approver), 'decided_at': s.decided_at, 'automated': false, 'gated': false, 'comment': s.comment} order by s.decided_at, s.approver) as approvals,
+        bool_or(s.approver <> s.publisher) as by_another
+    from said s
+    left join person n on n.id = s.approver
+    group by s.record_id
 )
 select
     p.record_id,
@@ -197,7 +215,7 @@ select
     p.version,
     'publish' as stage,
     case when s.record_id is not null then 'scheduled' else 'manual' end as trigger,
-    coalesce(editor.name, 'user ' || p.editor, author.name, 'user ' || b.author) as requested_by,
+    coalesce(editor.name, 'user ' || p.editor) as requested_by,
     case when p.editor is not null then [coalesce(editor.name, 'user ' || p.editor)] end as authors,
     p.published_at as started_at,
     p.published_at as finished_at,
@@ -213,5 +231,4 @@ left join scheduled s using (record_id)
 left join bundled b using (record_id)
 left join person editor on editor.id = p.editor
 left join person publisher on publisher.id = p.publisher
-left join person author on author.id = b.author
-where p.editor <> p.publisher or b.author <> p.publisher or a.by_another;
+where p.editor <> p.publisher or a.by_another;
