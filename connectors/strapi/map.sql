@@ -10,7 +10,8 @@ r as (
         coalesce(record->>'$.payload.uid', record->>'$.payload.model') as model,
         -- version 5 names a document, version 4 an entry; other objects lie under their own names
         coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id', record->>'$.payload.media.id', record->>'$.payload.user.id', record->>'$.payload.role.id', record->>'$.payload.contentType.uid', record->>'$.payload.resource.id', record->>'$.payload.id') as id,
-        record->>'$.payload.entry.updatedAt' as version,
+        -- a document of version 5 has its languages under one name, an entry of version 4 has one; the version says which
+        (record->>'$.payload.entry.updatedAt') || coalesce('/' || case when (record->>'$.payload.entry.documentId') is not null then record->>'$.payload.entry.locale' end, '') as version,
         json_type(record, '$.payload.entry.publishedAt') = 'NULL' as draft,
         -- what was set to happen at a time: who set it is in an entry of its own
         (record->>'$.payload.origin') = 'scheduler' as scheduled,
@@ -42,28 +43,29 @@ select
     'strapi:' || object as resource,
     object, version,
     case when action like 'entry.%' then to_json(list_filter(
-        list_transform(list_filter(json_keys(payload, '$.entry'), lambda k: k not in ('id', 'documentId', 'createdAt', 'updatedAt', 'createdBy', 'updatedBy', 'locale')),
+        list_transform(list_filter(json_keys(payload, '$.entry'), lambda k: k not in ('id', 'documentId', 'createdAt', 'updatedAt', 'createdBy', 'updatedBy')),
             lambda k: {'field': k, 'old': null::varchar, 'new': left(json_extract_string(payload, '/entry/' || replace(replace(k, '~', '~0'), '/', '~1')), 2000)}),
         lambda d: d.new is not null))::varchar end as diffs,
     classed_by
 from named;
 
 -- emits: deployment
--- What one person saved last and another published.
+-- What one person saved last and another published, in the same language.
 with
 log as (
     select
         record_id, coalesce(make_utc(record->>'$.date'), occurred_at) as occurred_at, record->>'$.action' as action,
         coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
         regexp_replace(coalesce(record->>'$.payload.uid', record->>'$.payload.model', 'entry'), '^api::[^.]*\.', '') || '/' || coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id') as object,
-        record->>'$.payload.entry.updatedAt' as version
+        coalesce(record->>'$.payload.entry.locale', '') as locale,
+        (record->>'$.payload.entry.updatedAt') || coalesce('/' || case when (record->>'$.payload.entry.documentId') is not null then record->>'$.payload.entry.locale' end, '') as version
     from raw
     where (record->>'$.action') in ('entry.create', 'entry.update', 'entry.publish')
 ),
 published as (
     select p.*, w.person as writer
     from (select l.* from log l join raw using (record_id)) p
-    asof join (from log where action <> 'entry.publish') w on w.object = p.object and w.occurred_at <= p.occurred_at
+    asof join (from log where action <> 'entry.publish') w on w.object = p.object and w.locale = p.locale and w.occurred_at <= p.occurred_at
     where p.action = 'entry.publish' and p.version is not null
 )
 select

@@ -96,7 +96,7 @@ left join diffed d using (record_id)
 where r.stream in ('users', 'groups');
 
 -- emits: deployment
--- What one person sent for publication and another published, with nothing saved in between.
+-- What one person sent for publication and another published, with nothing saved in between, language by language.
 with
 person as (
     select record->>'$.id' as id, coalesce(nullif(record->>'$.email', ''), nullif(record->>'$.userName', ''), record->>'$.name') as name
@@ -107,17 +107,55 @@ person as (
 trail as (
     select
         record_id, item as document, record->>'$.timestamp' as version, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at,
-        record->>'$.logType' as action, record->>'$.user.id' as by_whom
+        record->>'$.logType' as action, record->>'$.user.id' as by_whom,
+        -- between commas; a name may have one in its brackets
+        list_transform(regexp_extract_all(coalesce(record->>'$.parameters', ''), '[^,(]+(?:\([^)]*\))?'), lambda l: lower(trim(l))) as languages
     from raw
     where stream = 'trail'
+      and (record->>'$.logType') in ('Save', 'SaveVariant', 'SendToPublish', 'SendToPublishVariant', 'Publish', 'PublishVariant', 'RollBack')
 ),
+-- to send is to save first; some versions name the languages there, and have only codes for them here
+named as (
+    select * replace (
+        case
+            when action = 'SendToPublishVariant' and lag(action) over document_order = 'SaveVariant' and lag(by_whom) over document_order = by_whom
+                then lag(languages) over document_order
+            else languages
+        end as languages
+    )
+    from trail
+    window document_order as (partition by document order by occurred_at, record_id)
+),
+spoken as (
+    select document, list_distinct(flatten(list(languages))) as languages from named group by document
+),
+-- what names no language is about all of them; but nobody has sent what is not named
 stepped as (
     select
-        *,
-        lag(action) over document_order as before, lag(by_whom) over document_order as asked_by
-    from trail
-    where action in ('Save', 'SaveVariant', 'SendToPublish', 'SendToPublishVariant', 'Publish', 'PublishVariant', 'RollBack')
-    window document_order as (partition by document order by occurred_at, record_id)
+        *, lag(action) over language_order as before, lag(by_whom) over language_order as by_whom_before, lag(occurred_at) over language_order as occurred_before
+    from (
+        select
+            n.*,
+            unnest(case
+                when len(n.languages) > 0 then n.languages
+                when n.action = 'SendToPublishVariant' then []
+                when len(k.languages) > 0 then k.languages
+                else ['']
+            end) as language
+        from named n
+        join spoken k using (document)
+    )
+    window language_order as (partition by document, language order by occurred_at, record_id)
+),
+-- a language in which nothing was saved since it was last published says nothing new
+published as (
+    select
+        record_id, document, version, occurred_at, by_whom,
+        arg_max(by_whom_before, occurred_before) filter (where before like 'SendToPublish%') as asked_by
+    from stepped
+    where action like 'Publish%'
+    group by record_id, document, version, occurred_at, by_whom
+    having bool_and(coalesce(before like 'Publish%' or (before like 'SendToPublish%' and by_whom_before <> by_whom), false)) and bool_or(before like 'SendToPublish%')
 )
 select
     s.record_id,
@@ -128,8 +166,6 @@ select
     s.occurred_at as started_at, s.occurred_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': coalesce(p.name, 'user ' || s.by_whom), 'decided_at': s.occurred_at, 'automated': false, 'gated': true, 'comment': 'sent for publication'}] as approvals,
     ['umbraco:document/' || s.document || '@' || s.version] as items
-from stepped s
-join raw r using (record_id)
+from published s
 left join person a on a.id = s.asked_by
-left join person p on p.id = s.by_whom
-where s.action like 'Publish%' and s.before like 'SendToPublish%' and s.asked_by <> s.by_whom;
+left join person p on p.id = s.by_whom;
