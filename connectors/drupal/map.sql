@@ -141,11 +141,22 @@ person as (
     where stream = 'users' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by occurred_at desc nulls last, record_id desc) = 1
 ),
--- what a revision says, but for what a step of the workflow alters
+-- Where a revision says something, but for what a step of the workflow alters. What it refers to is said too: the text of
+-- many pages stands in paragraphs, each named with its revision. That is a new one with each save of the page, so who
+-- publishes a page with paragraphs may have altered them.
 revision as (
     select
         record_id, record, previous,
-        list_sort(list_filter(json_keys(record, '$.attributes'), lambda k: k not in ('changed', 'status', 'moderation_state', 'drupal_internal__vid') and k not like 'revision_%')) as fields
+        list_concat(
+            list_transform(
+                list_filter(json_keys(record, '$.attributes'), lambda k: k not in ('changed', 'status', 'moderation_state', 'drupal_internal__vid') and k not like 'revision_%'),
+                lambda k: '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')
+            ),
+            list_transform(
+                list_filter(json_keys(record, '$.relationships'), lambda k: k <> 'revision_uid'),
+                lambda k: '/relationships/' || replace(replace(k, '~', '~0'), '/', '~1') || '/data'
+            )
+        ) as places
     from raw
     where stream = 'latest' and not deleted and not first and previous is not null
       and (record->>'$.attributes.status') = 'true' and (previous->>'$.attributes.status') = 'false'
@@ -173,4 +184,4 @@ from revision r
 left join person writer on writer.id = (r.previous->>'$.relationships.revision_uid.data.id')
 left join person publisher on publisher.id = (r.record->>'$.relationships.revision_uid.data.id')
 where (r.previous->>'$.relationships.revision_uid.data.id') <> (r.record->>'$.relationships.revision_uid.data.id')
-  and len(list_filter(r.fields, lambda k: json_extract_string(r.record, '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')) is distinct from json_extract_string(r.previous, '/attributes/' || replace(replace(k, '~', '~0'), '/', '~1')))) = 0;
+  and len(list_filter(r.places, lambda p: json_extract_string(r.record, p) is distinct from json_extract_string(r.previous, p))) = 0;

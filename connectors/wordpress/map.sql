@@ -287,8 +287,17 @@ published as (
     where stream = 'events' and (record->>'$.logger') = 'SimplePostLogger' and (record->>'$.initiator') = 'wp_user'
       and coalesce(record->>'$.context.post_new_post_status', record->>'$.context.post_new_status') in ('publish', 'future')
       and coalesce(record->>'$.context.post_prev_post_status', record->>'$.context.post_prev_status') in ('draft', 'pending')
-      -- who edits while publishing lets out their own words
-      and coalesce(record->>'$.context.post_new_post_content', record->>'$.context.post_new_post_title', record->>'$.context.post_new_post_excerpt') is null
+      -- Who alters anything while publishing lets out what is theirs: text, picture, template, custom fields, terms. WordPress
+      -- itself sets status and dates, the address of what had none, and for a post one custom field, that it has yet to ping
+      -- others; the log tells of custom fields only how many.
+      and len(list_filter(
+          json_keys(record, '$.context'),
+          lambda k: regexp_matches(k, '^post_(new|prev|meta|terms|password)_')
+              and coalesce(json_extract_string(record, '/context/' || replace(replace(k, '~', '~0'), '/', '~1')), '') not in ('', '0', '[]')
+              and not regexp_matches(k, '^post_(new|prev)_(post_)?(status|(date|modified)(_gmt)?)$')
+              and not (k = 'post_new_post_name' and coalesce(record->>'$.context.post_prev_post_name', '') = '')
+              and not (k = 'post_meta_added' and (record->>'$.context.post_meta_added') = '1' and coalesce(nullif(record->>'$.context.post_type', ''), 'post') = 'post')
+      )) = 0
 ),
 created as (
     select
