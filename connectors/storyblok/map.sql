@@ -1,5 +1,6 @@
 -- What Storyblok's activities and stories mean. A story is live as it was published: a later published_at is a
--- publication, whatever the log calls it; an activity near that time says by whom.
+-- publication, whatever the log calls it; an activity near that time says by whom. A story shows its latest publication
+-- only: the others since it was last read are told by their activities alone.
 
 -- emits: change
 with
@@ -40,15 +41,20 @@ happened as (
         end as action
     from story
 ),
--- the activity that did it: of a publication at its very time, of what has no time of its own within the two days before
+-- the activity that did it: of a publication at its very time, of what has no time of its own within the two days before;
+-- what stands in the inventory is no change, so there the activity is
 told as (
-    select h.record_id, arg_max(a.name, a.occurred_at) as name, arg_max(a.record_id, a.occurred_at) as activity
+    select
+        h.record_id,
+        arg_max(a.name, (a.operation = 'publish', a.occurred_at, a.record_id)) as name,
+        arg_max(a.record_id, (a.operation = 'publish', a.occurred_at, a.record_id)) as activity
     from happened h
     join activity a on a.story = h.id and case h.action
         when 'story.publish' then (a.operation = 'publish' or a.action = 'story.update') and a.occurred_at between h.published_at - interval 5 seconds and h.published_at + interval 5 seconds
         when 'story.unpublish' then a.operation = 'unpublish' and a.occurred_at between h.seen_at - interval 2 days and h.seen_at
         when 'story.delete' then a.operation = 'delete' and a.occurred_at between h.seen_at - interval 2 days and h.seen_at
     end
+    where not h.first
     group by h.record_id
 )
 select
@@ -77,7 +83,9 @@ select
     case when a.owner is null then 'unknown' else 'person' end as actor_type,
     case when a.owner is not null then a.name end as actor_name,
     case when a.story is not null or a.object like 'asset%' or a.object like 'datasource%' then 'content-editor' when a.owner is not null then 'console' else 'unknown' end as channel,
-    a.action, a.operation, 'storyblok:' || a.object as resource, a.object, null::varchar as version, null::varchar as diffs, a.classed_by
+    a.action, a.operation, 'storyblok:' || a.object as resource, a.object,
+    case when a.story is not null and a.operation = 'publish' then a.record->>'$.activity.created_at' end as version,
+    null::varchar as diffs, a.classed_by
 from activity a
 union all by name
 select
@@ -95,7 +103,7 @@ from raw
 where stream = 'collaborators';
 
 -- emits: deployment
--- What one person saved last and another published.
+-- What one person saved last and another published: one for each publication that the log tells of.
 with
 person as (
     select record->>'$.user_id' as id, coalesce(nullif(record->>'$.user.real_email', ''), nullif(record->>'$.user.userid', ''), nullif(record->>'$.user.alt_email', ''), nullif(record->>'$.user.friendly_name', ''), concat_ws(' ', record->>'$.user.firstname', record->>'$.user.lastname')) as name
@@ -105,31 +113,58 @@ person as (
 ),
 activity as (
     select
-        coalesce(make_utc(h.record->>'$.activity.created_at'), h.occurred_at) as occurred_at, h.record->>'$.activity.key' as action, h.record->>'$.activity.trackable_id' as story,
+        h.record_id, coalesce(make_utc(h.record->>'$.activity.created_at'), h.occurred_at) as occurred_at, h.record->>'$.activity.created_at' as created_at,
+        h.record->>'$.activity.key' as action, h.record->>'$.activity.trackable_id' as story,
         coalesce(nullif(h.record->>'$.user.email', ''), p.name, nullif(h.record->>'$.user.friendly_name', ''), 'user ' || (h.record->>'$.activity.owner_id')) as name
     from raw h
     left join person p on p.id = (h.record->>'$.activity.owner_id')
     where h.stream = 'activities' and (h.record->>'$.activity.trackable_type') = 'Story'
 ),
-published as (
-    select record_id, record->>'$.id' as id, record->>'$.published_at' as version, make_utc(record->>'$.published_at') as published_at
+shown as (
+    select record_id, first, record->>'$.id' as story, record->>'$.published_at' as version, make_utc(record->>'$.published_at') as published_at
     from raw
-    where stream = 'stories' and not first and not deleted and (record->>'$.published') = 'true' and (record->>'$.published_at') is distinct from (previous->>'$.published_at')
+    where stream = 'stories' and not deleted and (record->>'$.published') = 'true'
+      and ((previous->>'$.published') is distinct from 'true' or (record->>'$.published_at') is distinct from (previous->>'$.published_at'))
 ),
-parts as (
+-- time and version of the change: what the story shows of this publication, else the time of the activity
+told as (
+    select arg_max(a.record_id, (a.occurred_at, a.record_id)) as record_id, any_value(s.version) as version, any_value(s.published_at) as published_at
+    from shown s
+    join activity a on a.story = s.story and a.action like 'story.publish%' and a.occurred_at between s.published_at - interval 5 seconds and s.published_at + interval 5 seconds
+    where not s.first
+    group by s.record_id
+),
+published as (
+    select
+        a.record_id, a.story, a.occurred_at, a.name as publisher, coalesce(t.version, a.created_at) as version, coalesce(t.published_at, a.occurred_at) as published_at,
+        greatest(
+            lag(a.occurred_at) over (partition by a.story order by a.occurred_at, a.record_id),
+            (select max(s.published_at) from shown s where s.story = a.story and s.published_at < a.occurred_at - interval 5 seconds)
+        ) as published_before
+    from activity a
+    left join told t using (record_id)
+    where a.action like 'story.publish%'
+),
+-- What was live before is nobody's part in this publication. The publisher's own save, be it in the same act, is the last:
+-- whoever edits while publishing lets out their own words.
+written as (
     select
         p.*,
-        (select arg_max(a.name, a.occurred_at) from activity a where a.story = p.id and a.action like 'story.publish%' and a.occurred_at between p.published_at - interval 5 seconds and p.published_at + interval 5 seconds) as publisher,
-        (select arg_max(a.name, a.occurred_at) from activity a where a.story = p.id and a.action in ('story.create', 'story.update') and a.occurred_at < p.published_at - interval 5 seconds) as writer
+        (
+            select arg_max(a.name, (a.occurred_at, a.name = p.publisher, a.record_id))
+            from activity a
+            where a.story = p.story and a.action in ('story.create', 'story.update') and a.occurred_at > coalesce(p.published_before, '-infinity')
+              and a.occurred_at <= p.occurred_at + case when a.name = p.publisher then interval 5 seconds else interval 0 seconds end
+        ) as writer
     from published p
 )
 select
     record_id,
-    'storyblok:story/' || id || '@' || version as deployment_id,
-    'storyblok:story/' || id || '@' || version as release_id,
+    'storyblok:story/' || story || '@' || version as deployment_id,
+    'storyblok:story/' || story || '@' || version as release_id,
     'storyblok' as pipeline, version, 'publish' as stage, 'manual' as trigger,
     writer as requested_by, [writer] as authors, published_at as started_at, published_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': publisher, 'decided_at': published_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
-    ['storyblok:story/' || id || '@' || version] as items
-from parts
+    ['storyblok:story/' || story || '@' || version] as items
+from written
 where lower(writer) <> lower(publisher);
