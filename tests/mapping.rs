@@ -113,3 +113,34 @@ fn a_mapping_that_fails_on_everything_is_itself_at_fault() {
     place.ran(2, &["reconcile"]).says(&["what is new of source `ledger` could not be judged"]);
     assert_eq!(place.query("select count(*) from quarantine").rows, [["0"]]);
 }
+
+/// What is taken back was none, however late that is told.
+const JOINED: &str = "-- together
+select record_id, record->>'$.of' as key from raw;
+
+-- emits: change
+select record_id, make_utc(record->>'$.at') as occurred_at, record->>'$.who' as actor_name, record->>'$.do' as action, record->>'$.of' as resource,
+       case when bool_or((record->>'$.do') = 'take back') over (partition by record->>'$.of') then 'non-change' else 'change' end as category
+from raw
+";
+
+#[test]
+fn changes_alone_may_be_joined_with_what_came_before() {
+    let told = |id: u32, act: &str, of: &str| json!({"id": id, "at": "2026-10-01T10:00:00Z", "who": "ann@example.org", "do": act, "of": of});
+    let place = place(JOINED, &[told(1, "post", "a"), told(2, "post", "b")]);
+    let changes = || place.query("select record_id from change order by all").rows;
+    let judge = || {
+        place.ran(0, &["collect"]);
+        place.ran(0, &["reconcile"]);
+    };
+    judge();
+    assert_eq!(changes(), [["1"], ["2"]]);
+    place.write("log/2.jsonl", told(3, "take back", "a").to_string());
+    judge();
+    assert_eq!(changes(), [["2"]]);
+    place.write("log/3.jsonl", told(4, "post", "a").to_string());
+    judge();
+    assert_eq!(changes(), [["2"]]);
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(changes(), [["2"]]);
+}

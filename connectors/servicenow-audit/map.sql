@@ -1,5 +1,11 @@
 -- What ServiceNow's sys_audit means. Sees raw(…) and the table table_class: which tables are configuration, which rights,
--- which daily work. Each record is one field; the fields that one save touched are one change.
+-- which daily work. Each record is one field; the fields that one save touched are one change. What a save of a knowledge
+-- article means depends on whether anybody could read it then: the steps of its workflow tell, which came before or come yet.
+
+-- together
+select record_id, record->>'$.documentkey' as key
+from raw
+where lower(record->>'$.tablename') = 'kb_knowledge';
 
 -- emits: change
 with
@@ -22,13 +28,48 @@ classed as (
     from (select distinct name from read) a
     join table_class k on a.name glob k.table_name
     qualify row_number() over (partition by a.name order by position('*' in k.table_name) > 0, length(k.table_name) desc) = 1
+),
+-- The state of an article before and after each save: what the latest step made of it, before the first that is known what
+-- that step found. Where no step is known, and in states that are not in the table, it may be read.
+article as (
+    select
+        record_id,
+        coalesce(last_value(step_to ignore nulls) over earlier, first_value(step_from ignore nulls) over later) not in (select state from hidden_state) as was_live,
+        coalesce(last_value(step_to ignore nulls) over until_now, first_value(step_from ignore nulls) over later) not in (select state from hidden_state) and not deleted as is_live,
+        coalesce(last_value(step_to ignore nulls) over until_now = 'outdated', false) as is_outdated
+    from (
+        select
+            record_id, t.documentkey as article, make_utc(t.sys_created_on) as occurred_at, coalesce(try_cast(t.record_checkpoint as bigint), 0) as save,
+            case when t.fieldname = 'workflow_state' then coalesce(nullif(lower(t.oldvalue), ''), 'none') end as step_from,
+            case when t.fieldname = 'workflow_state' then coalesce(nullif(lower(t.newvalue), ''), 'none') end as step_to,
+            t.fieldname = 'DELETED' as deleted
+        from read
+        where name = 'kb_knowledge'
+    )
+    window
+        until_now as (partition by article order by occurred_at, save range between unbounded preceding and current row),
+        earlier as (partition by article order by occurred_at, save groups between unbounded preceding and 1 preceding),
+        later as (partition by article order by occurred_at, save range between current row and unbounded following)
+),
+saved as (
+    select
+        record_id, t, name, a.record_id is not null as of_an_article,
+        coalesce(a.was_live, true) as was_live, coalesce(a.is_live, t.fieldname is distinct from 'DELETED') as is_live, a.is_outdated
+    from read
+    left join article a using (record_id)
 )
 select
     record_id,
     make_utc(t.sys_created_on) as occurred_at,
     'servicenow' as system,
     concat_ws('|', name, t.documentkey, coalesce(nullif(t.record_checkpoint, ''), record_id)) as change_key,
-    coalesce(k.category, 'change') as category,
+    case
+        -- nobody could read it, or a step alters nothing for those who read
+        when of_an_article and was_live = is_live and (not is_live or t.fieldname = 'workflow_state') then 'non-change'
+        -- a newer version has taken its place: that one's publication is the change
+        when is_outdated then 'non-change'
+        else coalesce(k.category, 'change')
+    end as category,
     'table_class:' || k.line as classed_by,
     case
         -- ServiceNow's own staff
@@ -40,16 +81,19 @@ select
         else 'unknown'
     end as actor_type,
     nullif(t."user", '') as actor_name,
-    'unknown' as channel,
+    case when of_an_article then 'content-editor' else 'unknown' end as channel,
     name || '.' || lower(coalesce(t.fieldname, '')) as action,
     case
         when k.operation is not null then k.operation
         when t.fieldname = 'DELETED' then 'delete'
+        when of_an_article and is_live and not was_live then 'publish'
+        when of_an_article and was_live and not is_live then 'unpublish'
         when t.fieldname = 'INSERTED' then 'create'
         else 'update'
     end as operation,
     'servicenow:' || name || '/' || coalesce(t.documentkey, '') as resource,
     name || '/' || coalesce(t.documentkey, '') as object,
+    case when of_an_article then nullif(t.record_checkpoint, '') end as version,
     diffs_text([{'field': t.fieldname, 'old': t.oldvalue, 'new': t.newvalue}]) as diffs
-from read
+from saved
 left join classed k using (name);

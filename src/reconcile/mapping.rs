@@ -6,7 +6,7 @@
 //! The surprising fact: a run of a pipeline is told by several records, which come at different times (the deployment,
 //! its statuses, its approvals, its definition), and a mapping may join them. So a source that emits these is mapped
 //! over all of its records whenever one came, or over those that belong together with what came, where its mapping says
-//! which do (`-- together`).
+//! which do (`-- together`): then whatever it emits.
 
 use std::ops::RangeInclusive;
 
@@ -88,7 +88,7 @@ pub(super) fn prepare<'c>(
         ("mapping_hash", text(&version)),
     ];
     let (statements, together) = parts(connector)?;
-    let joined = statements.iter().any(|statement| is_joined(statement.relation));
+    let joined = joins(&statements, together.as_ref());
     let (_, rows) = db.rows(sql!("map/progress.sql"), &params)?;
     let (through, regroup) = match rows.first().map(Vec::as_slice) {
         Some([Value::Int(through), Value::Int(latest)]) if !options.rebuild => {
@@ -125,7 +125,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let Prepared { params, statements, together, through, after_batch, regroup } =
         prepare(db, source, settings, connector, options)?;
-    let joined = statements.iter().any(|statement| is_joined(statement.relation));
+    let joined = joins(&statements, together.as_ref());
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     let records = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(records)) => records.unsigned_abs(),
@@ -192,6 +192,11 @@ pub(super) fn try_out(
     });
     db.batch("rollback", "rollback")?;
     tried
+}
+
+/// Whether a mapping joins records that come at different times.
+fn joins(statements: &[Statement<'_>], together: Option<&Statement<'_>>) -> bool {
+    together.is_some() || statements.iter().any(|statement| is_joined(statement.relation))
 }
 
 /// Whether the others can be judged without what is new of a source: it tells of changes alone, and nobody else's change
