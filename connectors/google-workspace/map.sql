@@ -8,23 +8,27 @@ r as (
         record_id,
         from_json(record, '{
             "id": {"time": "VARCHAR", "uniqueQualifier": "VARCHAR", "applicationName": "VARCHAR", "customerId": "VARCHAR"},
-            "actor": {"callerType": "VARCHAR", "email": "VARCHAR", "profileId": "VARCHAR", "key": "VARCHAR"},
+            "actor": {"callerType": "VARCHAR", "email": "VARCHAR", "profileId": "VARCHAR", "key": "VARCHAR",
+                "applicationInfo": {"oauthClientId": "VARCHAR", "applicationName": "VARCHAR", "impersonation": "BOOLEAN"}},
             "events": [{"type": "VARCHAR", "name": "VARCHAR", "parameters": [{"name": "VARCHAR", "value": "VARCHAR", "intValue": "VARCHAR", "boolValue": "VARCHAR", "multiValue": ["VARCHAR"]}]}]
         }') as t
     from raw
 ),
 -- an activity without an event is one all the same
 held as (
-    select record_id, t, case when len(t.events) > 0 then t.events else [null] end as events
+    select
+        record_id, t, case when len(t.events) > 0 then t.events else [null] end as events,
+        -- by domain-wide delegation: who is named was not there
+        coalesce(t.actor.applicationInfo.impersonation, false) as impersonated
     from r
 ),
 told as (
-    select record_id, t, unnest(events) as e, generate_subscripts(events, 1) as n
+    select record_id, t, impersonated, unnest(events) as e, generate_subscripts(events, 1) as n
     from held
 ),
 read as (
     select
-        record_id, t, e, n,
+        record_id, t, impersonated, e, n,
         lower(concat_ws('.', t.id.applicationName, e.name)) as action,
         -- the bag of named values as two lists: the first of a name counts
         [p.name for p in e.parameters] as names,
@@ -58,14 +62,17 @@ select
     coalesce(k.category, 'change') as category,
     'action_class:' || k.line as classed_by,
     case
+        when impersonated and t.actor.applicationInfo.oauthClientId is not null then 'application'
+        when impersonated then 'unknown'
         when t.actor.email like '%.gserviceaccount.com' then 'application'
         when t.actor.email is not null then 'person'
         when t.actor.key = 'SYSTEM' then 'service'
         when t.actor.callerType = 'KEY' then 'application'
         else 'unknown'
     end as actor_type,
-    coalesce(t.actor.email, t.actor.key, t.actor.profileId) as actor_name,
-    case when t.actor.key = 'SYSTEM' and t.actor.email is null then 'service' when t.actor.email like '%.gserviceaccount.com' then 'api' else 'unknown' end as channel,
+    -- what an application calls itself says nothing
+    case when impersonated then t.actor.applicationInfo.oauthClientId else coalesce(t.actor.email, t.actor.key, t.actor.profileId) end as actor_name,
+    case when impersonated then 'api' when t.actor.key = 'SYSTEM' and t.actor.email is null then 'service' when t.actor.email like '%.gserviceaccount.com' then 'api' else 'unknown' end as channel,
     action,
     case
         when k.operation is not null then k.operation
