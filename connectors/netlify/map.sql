@@ -1,5 +1,5 @@
 -- What Netlify's audit log and deploys mean. Sees raw(…) and the table action_class: what is a change. A deploy is a change
--- to live once it is ready in the context `production`; it is one change however many of its states were seen.
+-- to live once it is published in the context `production`; it is one change however many of its states were seen.
 
 -- emits: change
 with
@@ -32,7 +32,12 @@ select
     case when stream = 'deploy' then make_utc(coalesce(t.published_at, t.updated_at, t.created_at)) else make_utc(t.payload."timestamp") end as occurred_at,
     'netlify' as system,
     case when stream = 'deploy' then 'deploy/' || t.id end as change_key,
-    case when stream = 'deploy' and coalesce(t.state, '') not in ('ready', 'error') then 'evidence' else coalesce(k.category, 'change') end as category,
+    case
+        when stream = 'deploy' and coalesce(t.state, '') not in ('ready', 'error') then 'evidence'
+        -- built, and no visitor has seen it: where publishing is stopped, somebody does it later or never
+        when stream = 'deploy' and t.state = 'ready' and t.published_at is null then 'evidence'
+        else coalesce(k.category, 'change')
+    end as category,
     'action_class:' || k.line as classed_by,
     case when stream = 'deploy' and t.state = 'error' then 'failed' else 'succeeded' end as outcome,
     case when stream = 'deploy' and t.state = 'error' then coalesce(t.error_message, t.state) end as error,
