@@ -68,6 +68,7 @@ candidate as (
            coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of,
            -- it may have been by the role that its stack was once given, and that nobody saw
            coalesce(o.acts_with <> ch.role, true) and o.starts_operation is distinct from ch.part_of and ch.on_behalf_of = 'initiator' as by_unseen_role,
+           o.occurred_at <= ch.session_started + c.skew as before_session,
            o.change_id as operation_id, o.* exclude (hour, place, change_id)
     from child ch
     join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
@@ -106,13 +107,19 @@ chosen as (
         order by by_stack desc, in_region desc, case when encloses then -epoch_us(occurred_at) else epoch_us(occurred_at) end desc, record_id
     ) = 1
 ),
+session_taken_for as (
+    -- the role's session was taken for the latest operation of then; whether the service keeps it for later ones is not known
+    select change_id, operation_id from candidate
+    where before_session
+    qualify row_number() over (partition by change_id order by in_region desc, by_unseen_role, occurred_at desc, record_id) = 1
+),
 others as (
-    -- another initiator shortly before, and nothing tells which of the two it was
+    -- another initiator shortly before, or at work when the session was taken, and nothing tells which of the two it was
     select ch.change_id, list(distinct o.actor order by o.actor) as actors
     from chosen ch
     join candidate o on o.change_id = ch.change_id
     where not ch.by_stack and ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
-      and o.occurred_at >= ch.occurred_at - interval 10 minutes
+      and (o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for))
       and (o.actor_kind, o.actor) is distinct from (ch.actor_kind, ch.actor)
     group by ch.change_id
 )
@@ -135,7 +142,8 @@ heirs as (
     select
         ch.change_id, n.operation_source, n.operation_record, n.operation, n.operation_started_at,
         -- also where it seemed to act as its caller: then that is the session in which the stack was made
-        n.initiator_id, n.other_initiators, n.change_id as made_by, n.occurred_at as made_at, coalesce(n.starts_operation = ch.part_of, false) as by_stack
+        n.initiator_id, n.other_initiators, n.change_id as made_by, n.occurred_at as made_at, coalesce(n.starts_operation = ch.part_of, false) as by_stack,
+        n.occurred_at = max(n.occurred_at) filter (n.occurred_at <= ch.session_started + c.skew) over (partition by ch.change_id) as session_taken_for
     from done_for_another ch
     join nested n on n.system = ch.system and n.account is not distinct from ch.account and n.change_id <> ch.change_id
     cross join config_standard c
@@ -156,13 +164,15 @@ heir as (
 inherited as (
     select
         h.change_id, h.operation_source, h.operation_record, h.operation, h.operation_started_at, h.initiator_id,
-        -- another initiator's stack shortly before, and nothing tells in which of the two it was done
+        -- another initiator's stack shortly before, or at work when the session was taken, and nothing tells in which of the two
+        -- it was done
         coalesce(h.other_initiators, (
             select list(distinct a.actor order by a.actor)
             from heirs o
             join actor a on a.appearance_id = o.initiator_id
             join actor own on own.appearance_id = h.initiator_id
-            where o.change_id = h.change_id and not h.by_stack and o.made_at >= h.made_at - interval 10 minutes
+            where o.change_id = h.change_id and not h.by_stack
+              and (o.made_at >= h.made_at - interval 10 minutes or o.session_taken_for)
               and (a.actor_kind, a.actor) is distinct from (own.actor_kind, own.actor)
         )) as other_initiators
     from heir h
