@@ -248,7 +248,7 @@ shown as (
             nullif(split_part(stack_id, ':', 4), ''),
             case when service not in ('iam', 'cloudfront', 'route53', 'waf', 'shield', 'globalaccelerator', 'organizations', 'budgets', 'ce', 'cur', 'networkmanager', 'ecr-public') then t.awsRegion end
         ) as stack_region,
-        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '(?:^|:stack/)([^:/]+)', 1) end, '') end as stack,
+        case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '^(?:arn:[^/]*/)?([^:/]+)', 1) end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from placed
     cross join (select map(list(prefix), list(kind)) as kinds from ec2_id)
@@ -346,7 +346,7 @@ select
     case
         -- a stack set is known by its name alone: its stacks lie in other accounts and do not say whose it is
         when service = 'cloudformation' and category = 'change' and name in ('CreateStackSet', 'UpdateStackSet', 'DeleteStackSet', 'CreateStackInstances', 'UpdateStackInstances', 'DeleteStackInstances', 'ImportStacksToStackSet')
-        then 'stackset/' || nullif(regexp_extract(coalesce(t.requestParameters->>'$.stackSetName', ''), '(?:^|:stackset/)([^:/]+)', 1), '')
+        then 'stackset/' || nullif(regexp_extract(t.requestParameters->>'$.stackSetName', '^(?:arn:[^/]*/)?([^:/]+)', 1), '')
         when service = 'cloudformation' and category in ('change', 'evidence') and name in ('CreateStack', 'UpdateStack', 'DeleteStack', 'ExecuteChangeSet', 'CreateChangeSet', 'ContinueUpdateRollback', 'RollbackStack')
         then concat_ws('/', account, t.awsRegion, coalesce(
             nullif(regexp_extract(coalesce(response, ''), ':stack/([^/"]+)', 1), ''),
