@@ -360,7 +360,11 @@ select
         when service = 'cloudformation' and name = 'CreateChangeSet' then concat_ws('/', account, t.awsRegion, t.responseElements->>'$.id')
         when service = 'cloudformation' and name = 'ExecuteChangeSet' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.changeSetName')
     end as operation_plan,
-    case when service = 'cloudformation' then coalesce(t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn') end as operation_role,
+    case when service = 'cloudformation' then coalesce(
+        t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn',
+        -- a delegated administrator asks, the organisation's management account does it with the role that AWS has there
+        case when (t.requestParameters->>'$.callAs') = 'DELEGATED_ADMIN' then 'AWSServiceRoleForCloudFormationStackSetsOrgAdmin' end
+    ) end as operation_role,
     -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set
     case
         when stack_set is not null then 'stackset/' || stack_set

@@ -32,7 +32,8 @@ with_role as (
         -- a stack keeps the role that it was made with
         bool_or(operation = 'create') over so_far as made
     from planned
-    window so_far as (partition by system, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row)
+    -- sets of one name may be in several accounts
+    window so_far as (partition by system, account, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row)
 )
 select w.*, a.actor_kind, a.actor, a.actor_name, a.session_key, a.session_started
 from with_role w
@@ -45,6 +46,8 @@ create or replace temporary table done_for_another as
 select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
        e.starts_operation, date_trunc('hour', e.occurred_at) as hour,
        a.roles,
+       -- the organisation's stack sets: AWS's own role in the management account does what a delegated administrator asks for
+       a.actor_kind = 'platform' and len(list_filter(a.roles, lambda r: ends_with(r, '/awsserviceroleforcloudformationstacksetsorgadmin'))) > 0 as for_organisation,
        -- a stack set is operated from another account than its stacks lie in
        case when e.part_of like 'stackset/%' then e.part_of else e.account end as place
 from change_event e
@@ -72,8 +75,9 @@ candidate as (
            o.change_id as operation_id, o.* exclude (hour, place, change_id)
     from child ch
     join spread o on o.system = ch.system and o.place is not distinct from ch.place and o.hour = ch.hour
-      -- sets of one name may be in several accounts: where the sign-in tells which role took the session, it is that account's
-      and (o.place = o.account or len(ch.roles) < 2 or len(list_filter(ch.roles, lambda r: starts_with(r, o.account || '/'))) > 0)
+      -- where the sign-in tells which role took the session, the set is that account's, or was operated for it
+      and (o.place = o.account or len(ch.roles) < 2 or len(list_filter(ch.roles, lambda r: starts_with(r, o.account || '/'))) > 0
+          or (ch.for_organisation and o.acts_with = 'awsserviceroleforcloudformationstacksetsorgadmin'))
     cross join config_standard c
     where o.occurred_at between ch.occurred_at - c.operation_window and ch.occurred_at
       -- where an operation's end was seen its work lies before
@@ -118,8 +122,12 @@ others as (
     select ch.change_id, list(distinct o.actor order by o.actor) as actors
     from chosen ch
     join candidate o on o.change_id = ch.change_id
-    where not ch.by_stack and ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
-      and (o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for))
+    where ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
+      and case
+          when not ch.by_stack then o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for)
+          -- two sets of one name, each of which goes from account to account for hours
+          else o.by_stack and o.account <> ch.account
+      end
       and (o.actor_kind, o.actor) is distinct from (ch.actor_kind, ch.actor)
     group by ch.change_id
 )
