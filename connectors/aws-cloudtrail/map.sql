@@ -1,7 +1,7 @@
 -- What CloudTrail records mean. Sees raw(source, record_id, occurred_at, unit, position, record) and the tables beside
 -- this file: action_class (what is no change, and what is more than an update), access_level (calls whose name says
 -- something else than what they do), target (where the request or the answer names what was touched), failed_answer
--- (calls that succeed although nothing was done, and say so in the answer).
+-- (calls that succeed although nothing was done, and say so in the answer), tag_path (where a request has tags).
 -- The rule for what is a change, in order: a service's own log categories; action_class; what the record says of itself
 -- (readOnly); access_level; the name's first word. classed_by says which of them decided.
 
@@ -211,6 +211,33 @@ placed as (
         end as second_value
     from found
 ),
+-- Tags that only the service can set name the stack. Whatever else a request says of stacks, the template's author chose: labels,
+-- variables, filters. So only the call's own tags are looked at: objects of names and values, or lists of keys and values in either
+-- order, in which EC2 may have them for each kind of resource.
+tagged as (
+    select
+        *,
+        case when by_stacks and contains(request, '"aws:cloudformation:stack-') then
+            list_filter(list_transform(tag_paths, lambda x: json_extract(t.requestParameters, x)), lambda x: x is not null)
+        end as tag_sets,
+        case when tag_sets is not null then list_concat(
+            flatten(list_transform(tag_sets, lambda x: list_concat(json_extract(x, '$[*]'), json_extract(x, '$[*].tags[*]')))),
+            -- newer calls of EC2, in which a list of one is no list
+            case when service = 'ec2' then flatten([
+                json_extract(t.requestParameters, '$.*.TagSpecification.Tag'), json_extract(t.requestParameters, '$.*.TagSpecification.Tag[*]'),
+                json_extract(t.requestParameters, '$.*.TagSpecification[*].Tag'), json_extract(t.requestParameters, '$.*.TagSpecification[*].Tag[*]')
+            ]) end
+        ) end as tag_list,
+        case when tag_sets is not null then list_transform(['aws:cloudformation:stack-id', 'aws:cloudformation:stack-name'], lambda tag: coalesce(
+            list_filter(list_transform(tag_sets, lambda x: json_extract_string(x, '$."' || tag || '"')), lambda x: x is not null)[1],
+            list_transform(
+                list_filter(tag_list, lambda x: coalesce(x->>'$.key', x->>'$.Key', x->>'$.tagKey', x->>'$.TagKey') = tag),
+                lambda x: coalesce(x->>'$.value', x->>'$.Value', x->>'$.tagValue', x->>'$.TagValue')
+            )[1]
+        )) end as stack_tags
+    from placed
+    cross join (select list('$.' || path) as tag_paths from tag_path)
+),
 shown as (
     select
         *,
@@ -232,17 +259,8 @@ shown as (
             json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
             json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
         ) end as generic,
-        -- Tags that only the service can set name the stack: lists of keys and values, in either order, or one object.
-        -- Whatever else a request says of stacks, the template's author chose.
-        case when by_stacks then coalesce(
-            nullif(regexp_extract(request, '"aws:cloudformation:stack-id"\s*(?:,\s*"[A-Za-z]*[Vv]alue"\s*)?:\s*"(arn:[^"]+)"', 1), ''),
-            regexp_extract(request, '"[A-Za-z]*[Vv]alue"\s*:\s*"(arn:[^"]+)"\s*,\s*"[A-Za-z]*[Kk]ey"\s*:\s*"aws:cloudformation:stack-id"', 1)
-        ) end as stack_id,
-        case when by_stacks then coalesce(
-            nullif(regexp_extract(request, '"aws:cloudformation:stack-name"\s*(?:,\s*"[A-Za-z]*[Vv]alue"\s*)?:\s*"([^"]+)"', 1), ''),
-            nullif(regexp_extract(request, '"[A-Za-z]*[Vv]alue"\s*:\s*"([^"]+)"\s*,\s*"[A-Za-z]*[Kk]ey"\s*:\s*"aws:cloudformation:stack-name"', 1), ''),
-            regexp_extract(stack_id, ':stack/([^/]+)', 1)
-        ) end as tagged_stack,
+        stack_tags[1] as stack_id,
+        coalesce(nullif(stack_tags[2], ''), regexp_extract(stack_id, ':stack/([^/]+)', 1)) as tagged_stack,
         -- what is made for all regions is recorded in one of them: the stack lies where its ARN says
         coalesce(
             nullif(split_part(stack_id, ':', 4), ''),
@@ -250,7 +268,7 @@ shown as (
         ) as stack_region,
         case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '^(?:arn:[^/]*/)?([^:/]+)', 1) end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
-    from placed
+    from tagged
     cross join (select map(list(prefix), list(kind)) as kinds from ec2_id)
 )
 select
@@ -311,7 +329,12 @@ select
     end as channel,
     left(agent, 512) as user_agent,
     service || ':' || name as action,
-    case when category = 'change' then kind else 'other' end as operation,
+    case
+        when category = 'change' then kind
+        -- a plan is no change, but it may make the stack
+        when service = 'cloudformation' and name = 'CreateChangeSet' and (t.requestParameters->>'$.changeSetType') = 'CREATE' then 'create'
+        else 'other'
+    end as operation,
     case when category = 'change' then coalesce(
         nullif(case
             when starts_with(first_value, 'arn:') then first_value
@@ -365,9 +388,10 @@ select
         -- a delegated administrator asks, the organisation's management account does it with the role that AWS has there
         case when (t.requestParameters->>'$.callAs') = 'DELEGATED_ADMIN' then 'AWSServiceRoleForCloudFormationStackSetsOrgAdmin' end
     ) end as operation_role,
-    -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set
+    -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set, which
+    -- comes first then: but anybody may name a stack so
     case
-        when stack_set is not null then 'stackset/' || stack_set
+        when stack_set is not null then concat_ws('/', 'stackset', stack_set, case when tagged_stack <> '' then concat_ws('/', account, stack_region, tagged_stack) end)
         when by_stacks and stack_region is not null then concat_ws('/', account, stack_region, nullif(tagged_stack, ''))
     end as part_of,
     -- with a role of the stack's own the record does not say who started it; without one it keeps the caller's identity.

@@ -45,6 +45,7 @@ impl Connector for AwsCloudTrail {
             ("target", include_str!("target.csv")),
             ("failed_answer", include_str!("failed_answer.csv")),
             ("ec2_id", include_str!("ec2_id.csv")),
+            ("tag_path", include_str!("tag_path.csv")),
         ]
     }
 

@@ -11,8 +11,9 @@ with started as (
     from told_change
     where starts_operation is not null and (on_behalf_of is null or starts_operation = part_of) and (outcome <> 'failed' or ended_at > occurred_at)
     union all
-    -- a plan is no change, but it names the role
-    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false, null
+    -- a plan is no change, but it names the role, and may make the stack
+    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false,
+           case when on_behalf_of is null then operation end
     from event
     where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
@@ -43,22 +44,32 @@ where w.category = 'change';
 -- Each change done on behalf of an operation, with the operation that it belongs to: the latest one on its stack,
 -- else by its role, else (the service acting as the caller) by its own session.
 create or replace temporary table done_for_another as
-select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of, role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
+with
+named as (
+    -- a stack of a stack set is named after the set, which is operated from another account than its stacks lie in
+    select
+        * replace (case when starts_with(part_of, 'stackset/') then nullif(regexp_replace(part_of, '^stackset/[^/]+/?', ''), '') else part_of end as part_of),
+        nullif(regexp_extract(part_of, '^stackset/[^/]+'), '') as part_of_set
+    from change_event
+)
+select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of,
+       -- anybody may name a stack so: one that somebody made is none of a set
+       case when e.part_of is null or e.part_of not in (select starts_operation from operation where made) then e.part_of_set end as part_of_set,
+       role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,
        e.starts_operation, date_trunc('hour', e.occurred_at) as hour,
        a.roles,
        -- the organisation's stack sets: AWS's own role in the management account does what a delegated administrator asks for
-       a.actor_kind = 'platform' and len(list_filter(a.roles, lambda r: ends_with(r, '/awsserviceroleforcloudformationstacksetsorgadmin'))) > 0 as for_organisation,
-       -- a stack set is operated from another account than its stacks lie in
-       case when e.part_of like 'stackset/%' then e.part_of else e.account end as place
-from change_event e
+       a.actor_kind = 'platform' and len(list_filter(a.roles, lambda r: ends_with(r, '/awsserviceroleforcloudformationstacksetsorgadmin'))) > 0 as for_organisation
+from named e
 join actor a using (appearance_id)
 -- a person who took the stack's role is not the service, whatever the session is called
 where e.on_behalf_of = 'caller' or (e.on_behalf_of = 'initiator' and a.actor_kind <> 'person');
 
 create or replace temporary table initiated_at_once as
 with
+-- what is done for another, in the places from which that may have been started
 child as (
-    from done_for_another
+    select *, unnest(case when part_of_set is null then [account] else [account, part_of_set] end) as place from done_for_another
 ),
 -- operations, spread over the hours in which their work may still be going on
 spread as (
@@ -67,10 +78,11 @@ spread as (
     from operation o cross join config_standard c
 ),
 candidate as (
-    select ch.change_id, coalesce(o.starts_operation = ch.part_of, false) as by_stack, ch.part_of like '%/%/%' as names_stack,
+    select ch.change_id, coalesce(o.starts_operation = ch.part_of or o.starts_operation = ch.part_of_set, false) as by_stack,
+           ch.part_of like '%/%/%' or ch.part_of_set is not null as names_stack,
            coalesce(starts_with(o.starts_operation, ch.part_of || '/'), false) as in_region, ch.on_behalf_of,
            -- it may have been by the role that its stack was once given, and that nobody saw
-           coalesce(o.acts_with <> ch.role, true) and o.starts_operation is distinct from ch.part_of and ch.on_behalf_of = 'initiator' as by_unseen_role,
+           coalesce(o.acts_with <> ch.role, true) and not by_stack and ch.on_behalf_of = 'initiator' as by_unseen_role,
            o.occurred_at <= ch.session_started + c.skew as before_session,
            o.change_id as operation_id, o.* exclude (hour, place, change_id)
     from child ch
@@ -87,7 +99,8 @@ candidate as (
           else (o.occurred_at, o.change_id) < (ch.occurred_at, ch.change_id) end)
       and (
           -- what keeps the caller's identity is the caller's: a correlation id can be chosen
-          (o.starts_operation = ch.part_of and (ch.on_behalf_of = 'initiator' or o.actor_name is not distinct from ch.actor_name))
+          o.starts_operation = ch.part_of_set
+          or (o.starts_operation = ch.part_of and (ch.on_behalf_of = 'initiator' or o.actor_name is not distinct from ch.actor_name))
           or (ch.on_behalf_of = 'initiator' and o.acts_with = ch.role)
           or (ch.on_behalf_of = 'initiator' and o.acts_with is null and not o.made and not o.encloses and ch.role is not null
               and coalesce(o.starts_operation not like 'stackset/%', true)
@@ -125,8 +138,9 @@ others as (
     where ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
       and case
           when not ch.by_stack then o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for)
-          -- two sets of one name, each of which goes from account to account for hours
-          else o.by_stack and o.account <> ch.account
+          -- two sets of one name, or a set and somebody who laid hands on a stack of it: a set goes from account to account for hours
+          else o.by_stack and (o.account, o.starts_operation) is distinct from (ch.account, ch.starts_operation)
+            and (o.occurred_at >= ch.occurred_at - interval 10 minutes or starts_with(o.starts_operation, 'stackset/'))
       end
       and (o.actor_kind, o.actor) is distinct from (ch.actor_kind, ch.actor)
     group by ch.change_id
@@ -144,7 +158,7 @@ nested as (
     select n.*, i.* exclude (change_id)
     from done_for_another n
     join initiated_at_once i using (change_id)
-    where n.starts_operation <> n.part_of
+    where n.starts_operation <> coalesce(n.part_of, n.part_of_set)
 ),
 heirs as (
     select
