@@ -160,7 +160,8 @@ judged as (
             when who.type in ('IAMUser', 'FederatedUser') then 'user'
             when who.type in ('AssumedRole', 'Role') then 'role'
             when who.type in ('IdentityCenterUser', 'SAMLUser') then 'person'
-            when who.type = 'WebIdentityUser' then 'workload'
+            -- who provisions users and groups shows a token, whose type older records do not know
+            when who.type = 'WebIdentityUser' or t.eventSource = 'identitystore-scim.amazonaws.com' then 'workload'
             when who.type = 'AWSAccount' then 'account'
             when who.type = 'AWSService' or t.eventType = 'AwsServiceEvent' then 'service'
             when who.type is null and who.invokedBy is not null then 'service'
@@ -304,7 +305,9 @@ select
         case when actor_type = 'user' then coalesce(case when session.sessionIssuer.type = 'IAMUser' then session.sessionIssuer.arn end, who.arn, who.userName, who.principalId) end,
         case when actor_type = 'person' and who.type in ('AssumedRole', 'Role') then who.onBehalfOf.userId end,
         case when actor_type = 'person' then coalesce(who.arn, who.userName, who.onBehalfOf.userId, who.principalId) end,
-        who.arn, who.userName, who.invokedBy, who.principalId
+        who.arn, who.userName, who.invokedBy, who.principalId,
+        -- which has no name but that of the place that it is good for
+        case when t.eventSource = 'identitystore-scim.amazonaws.com' then concat_ws('/', t.eventSource, t.requestParameters->>'$.tenantId') end
     ) as actor_name,
     case when actor_type = 'role' then role end as actor_role,
     case when who.type in ('AssumedRole', 'Role') then coalesce(regexp_extract(who.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), split_part(who.principalId, ':', 2)) end as session_name,
