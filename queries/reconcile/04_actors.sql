@@ -30,7 +30,7 @@ from (
     union all
     select appearance_id, 'application', unnest(applications) from appearance_facts
     union all
-    select appearance_id, 'subject', unnest(subject_spellings(subject)) from appearance_facts where root_type = 'federated' and subject is not null
+    select appearance_id, 'subject', unnest(subject_spellings(subject)) from appearance_facts where root_type = 'federated' and subject is not null and subject_vouched
 ) f
 join named using (kind, value);
 
@@ -139,7 +139,7 @@ select
         when kind = 'person' and (sso_role or root_type in ('person', 'federated')) then 'sso-session'
         when kind = 'person' then 'person'
     end as actor_reason,
-    root_type, provider, subject, roles, applications, session_id, session_records,
+    root_type, provider, subject, subject_vouched, roles, applications, session_id, session_records,
     -- a key that is no session's (a user's own) says nothing of what belongs together
     coalesce(
         case when not several and root_key is distinct from lower(actor_role) then root_key end,

@@ -32,11 +32,16 @@ named as (
         f.*,
         coalesce(contains(first_role, ':role/aws-reserved/sso.amazonaws.com/') or regexp_matches(first_role, ':assumed-role/AWSReservedSSO_'), false) as sso_role,
         coalesce(contains(first_role, ':role/aws-service-role/'), false) as provider_role,
-        (select list(h.session_name) from session_hop h where h.session_id = f.root_id) as root_session_names
+        nullif(regexp_extract(lower(provider), '^(?:arn:[^:]*:iam::\d*:oidc-provider/|https://)(.+?)/?$', 1), '') as issuer,
+        (select list(h.session_name) from session_hop h where h.session_id = f.root_id) as root_session_names,
+        (select any_value(h.role_key) from session_hop h where h.session_id = f.root_id) as root_role
     from facts f
 )
 select
     n.*,
+    -- Anybody may run an identity provider, which says of its subjects what it likes. Only of the public ones of subject_issuers
+    -- is a subject what it says; where the record does not name the provider there is nothing to hold against it.
+    issuer is null or exists (from subject_issuers i where n.issuer glob i.issuer and lower(n.subject) glob i.subject) as subject_vouched,
     -- by the id that it shows, and by that to which a sign-in leads
     list_filter([case when actor_type = 'application' then lower(actor_role) end, case when actor_type = 'application' and root_type = 'application' then lower(root_name) end], lambda x: x is not null) as applications,
     -- a person whom a provider vouches for
@@ -79,21 +84,28 @@ keys as (
     union all
     select appearance_id, 'actor', lower(actor_name) from appearance_facts where actor_type not in ('role', 'user', 'service')
 ),
+by_key as (
+    -- the role that was taken with a token names the providers that it trusts; what was taken with that role does not
+    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind, k.value, k.kind <> 'role' or coalesce(k.value = f.root_role, false) as trusts
+    from keys k
+    join config_pipeline_key p on p.kind = k.kind and p.value = k.value
+    join appearance_facts f using (appearance_id)
+),
 matched as (
-    select k.appearance_id, p.position, p.pipeline, p.environment, k.kind, k.value
-    from keys k join config_pipeline_key p on p.kind = k.kind and p.value = k.value
+    from by_key
     union all
-    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject', f.own
-    from (select appearance_id, lower(subject) as own, unnest(subject_spellings(subject)) as subject from appearance_facts where root_type = 'federated' and subject is not null) f
+    select f.appearance_id, p.position, p.pipeline, p.environment, 'subject', f.own, false
+    from (select appearance_id, lower(subject) as own, unnest(subject_spellings(subject)) as subject, subject_vouched from appearance_facts where root_type = 'federated' and subject is not null) f
     join config_pipeline_key p on p.kind = 'subject' and f.subject glob p.value
+    where f.subject_vouched or (f.appearance_id, p.pipeline) in (select appearance_id, pipeline from by_key where trusts)
 ),
 entries as (
     select appearance_id, position, pipeline, environment, bool_or(kind = 'subject') as by_subject, bool_or(kind = 'actor') as by_name, bool_or(kind = 'user') as by_user,
-           list_sort(list(distinct kind || ' ' || value)) as keys
+           bool_or(trusts) as trusts, list_sort(list(distinct kind || ' ' || value)) as keys
     from matched group by all
 )
 select
-    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user, e.keys,
+    e.appearance_id, e.position, e.pipeline, e.environment, e.by_name, e.by_user, e.trusts, e.keys,
     not (
         f.root_type = 'federated' and not e.by_subject
         and exists (from config_pipeline_key p where p.position = e.position and p.kind = 'subject')

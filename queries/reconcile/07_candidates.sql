@@ -74,7 +74,9 @@ select
     case
         when list_has_any(a.roles, d.roles) then 'role named by the record'
         when list_has_any(d.app_ids, a.applications) then 'application named by the record'
-        when a.root_type = 'federated' and list_has_any(d.subjects, subject_spellings(a.subject)) then 'subject named by the record'
+        when a.root_type = 'federated' and list_has_any(d.subjects, subject_spellings(a.subject))
+            and (a.subject_vouched or exists (from appearance_pipeline p where p.appearance_id = i.appearance_id and p.pipeline = d.pipeline and p.trusts))
+        then 'subject named by the record'
     end as named_key,
     exists (
         from appearance_pipeline p

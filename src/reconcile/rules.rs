@@ -116,6 +116,7 @@ pub(super) const FINDINGS: &[Step] = steps! {
 /// Data that the rules look up.
 pub(super) const TABLES: &[Step] = steps! {
     "stage_names": "reconcile/stage_names.csv",
+    "subject_issuers": "reconcile/subject_issuers.csv",
     "reason_text": "reconcile/reasons.csv",
 };
 
