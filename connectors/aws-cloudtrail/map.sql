@@ -31,6 +31,15 @@ r as (
         "addendum": {"originalEventID": "VARCHAR"}
     }') as t
     from raw
+    -- A token issue that succeeded is a session and nothing else: the relation below tells of it. Of the few that may be one three
+    -- members are looked at before all is read.
+    where case when contains(record, '"sts.amazonaws.com"') then
+        array_to_string(json_extract_string(record, ['$.eventSource', '$.eventName', '$.errorCode']), ' ') not in (
+            'sts.amazonaws.com AssumeRole', 'sts.amazonaws.com AssumeRoleWithWebIdentity', 'sts.amazonaws.com AssumeRoleWithSAML',
+            'sts.amazonaws.com AssumeRoot', 'sts.amazonaws.com GetFederationToken', 'sts.amazonaws.com GetSessionToken'
+        )
+        else true
+    end
 ),
 -- What depends on the call alone is found once for each call, not for each record.
 calls as (
@@ -405,13 +414,7 @@ select
         when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
         when by_stacks then 'caller'
     end as on_behalf_of
-from shown
--- a token issue that succeeded is a session and nothing else: the relation below tells of it
-where not coalesce(
-    t.errorCode is null and t.eventSource = 'sts.amazonaws.com'
-    and t.eventName in ('AssumeRole', 'AssumeRoleWithWebIdentity', 'AssumeRoleWithSAML', 'AssumeRoot', 'GetFederationToken', 'GetSessionToken'),
-    false
-);
+from shown;
 
 -- emits: session
 with

@@ -41,7 +41,11 @@ select
     n.*,
     -- Anybody may run an identity provider, which says of its subjects what it likes. Only of the public ones of subject_issuers
     -- is a subject what it says; where the record does not name the provider there is nothing to hold against it.
-    issuer is null or exists (from subject_issuers i where n.issuer glob i.issuer and lower(n.subject) glob i.subject) as subject_vouched,
+    issuer is null or exists (
+        from subject_issuers i
+        -- what stands for any text in a host stands for none of the path
+        where n.issuer glob i.issuer and split_part(n.issuer, '/', 1) glob split_part(i.issuer, '/', 1) and lower(n.subject) glob i.subject
+    ) as subject_vouched,
     -- by the id that it shows, and by that to which a sign-in leads
     list_filter([case when actor_type = 'application' then lower(actor_role) end, case when actor_type = 'application' and root_type = 'application' then lower(root_name) end], lambda x: x is not null) as applications,
     -- a person whom a provider vouches for
