@@ -74,9 +74,7 @@ select
     case
         when list_has_any(a.roles, d.roles) then 'role named by the record'
         when list_has_any(d.app_ids, a.applications) then 'application named by the record'
-        when a.root_type = 'federated' and list_has_any(d.subjects, subject_spellings(a.subject))
-            and (a.subject_vouched or exists (from appearance_pipeline p where p.appearance_id = i.appearance_id and p.pipeline = d.pipeline and p.trusts))
-        then 'subject named by the record'
+        when a.root_type = 'federated' and (a.subject_vouched or t.trusts) and list_has_any(d.subjects, subject_spellings(a.subject)) then 'subject named by the record'
     end as named_key,
     exists (
         from appearance_pipeline p
@@ -90,7 +88,8 @@ select
 from (select distinct appearance_id, deployment_id from inside_window) i
 join deployment d using (deployment_id)
 join actor a using (appearance_id)
-left join identity_owner o on o.appearance_id = i.appearance_id and o.environment = d.environment;
+left join identity_owner o on o.appearance_id = i.appearance_id and o.environment = d.environment
+left join (select appearance_id, pipeline, bool_or(trusts) as trusts from appearance_pipeline group by all) t on t.appearance_id = i.appearance_id and t.pipeline = d.pipeline;
 
 create or replace temporary view candidate_now as
 with keyed as (
