@@ -1,6 +1,10 @@
 -- Authorisation facts that a later version of a record tells otherwise, after the start: who asked, who approved, whether
 -- the gate was bypassed. An approval that was given since the version before, and in time, is no such change; in time for
--- the start that was told before too, or a start told later would let in what came late.
+-- the start that was told before too, or a start told later would let in what came late. Nor is a requester whom the
+-- version before did not know.
+--
+-- The same in other words is no change: a person by another spelling of the roster, a time without its parts of a second,
+-- a default that is written out.
 --
 -- When a version was told its record says. Where it does not, the log does: what it says now, and did not when it was last
 -- read, was told after that. What a pipeline says about itself changes nothing that somebody vouches for.
@@ -8,8 +12,23 @@ create or replace temporary view authorisation_change_now as
 with
 version as (
     select
-        v.deployment_id, v.recorded_at, v.started_at, v.requested_by, coalesce(v.bypassed, false) as bypassed, v.approvals,
-        [approval_said(a) for a in v.approvals] as said, coalesce(v.authors, []) as authors,
+        v.deployment_id, v.recorded_at, v.started_at, coalesce(v.bypassed, false) as bypassed,
+        coalesce('person ' || requester.person_id, lower(v.requested_by)) as requester,
+        -- all that a decision says of whether a release was signed off
+        case when v.approvals is not null then coalesce((
+            select list({
+                'approver': coalesce('person ' || i.person_id, lower(a.approver)), 'decision': lower(a.decision),
+                'decided_at': date_trunc('second', a.decided_at), 'automated': coalesce(a.automated, false),
+                'gated': coalesce(a.gated, false), 'phase': coalesce(a.phase, 'pre')
+            })
+            from (select unnest(v.approvals) as a)
+            left join config_identity i on i.identity = lower(a.approver)
+        ), []) end as said,
+        coalesce((
+            select list(coalesce('person ' || i.person_id, lower(author)))
+            from (select unnest(v.authors) as author)
+            left join config_identity i on i.identity = lower(author)
+        ), []) as authors,
         v.unit, v.position, v.batch_id,
         -- other systems tell of a release bit by bit
         case when s.connector = 'release-log' then b.committed_at end as read_at
@@ -17,13 +36,14 @@ version as (
     semi join deployment_again using (deployment_id)
     left join config_source s on s.name = v.source
     left join batch b using (batch_id)
+    left join config_identity requester on requester.identity = lower(v.requested_by)
     where s.approvals = 'evidence'
     qualify row_number() over (partition by v.deployment_id, v.raw_hash order by v.recorded_at, v.batch_id, v.unit, v.position) = 1
 ),
 followed as (
     select
         *,
-        lag(recorded_at) over w as before_at, lag(requested_by) over w as before_requested_by, lag(bypassed) over w as before_bypassed,
+        lag(recorded_at) over w as before_at, lag(requester) over w as before_requester, lag(bypassed) over w as before_bypassed,
         lag(said) over w as before_said, lag(authors) over w as before_authors, lag(started_at) over w as before_started_at,
         -- an earlier reading did not have it yet
         case when lag(batch_id) over w < batch_id then lag(read_at) over w end as before_read_at
@@ -56,12 +76,12 @@ from (
       and before_bypassed is not null
       and (
           bypassed <> before_bypassed
-          or lower(requested_by) is distinct from lower(before_requested_by)
+          or (before_requester is not null and requester is distinct from before_requester)
           or not list_has_all(authors, before_authors)
           or not list_has_all(said, before_said)
-          or len(list_filter(approvals, lambda a:
-              not list_contains(before_said, approval_said(a))
-              and not coalesce(a.decided_at > before_at and in_time(a.decided_at, least(started_at, before_started_at)), false)
+          or len(list_filter(said, lambda a:
+              not list_contains(before_said, a)
+              and not coalesce(a.decided_at >= date_trunc('second', before_at) and in_time(a.decided_at, least(started_at, before_started_at)), false)
           )) > 0
       )
     union all

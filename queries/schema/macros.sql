@@ -93,10 +93,5 @@ create or replace temporary macro uuid_of(x) as (
 -- Tickets as people name them in messages: CHG0031337, ABC-42.
 create or replace temporary macro tickets_in(x) as regexp_extract_all(upper(x), '\b(?:CHG\d{5,}|[A-Z][A-Z0-9]{1,9}-\d+)\b');
 
--- All that a decision says of whether a release was signed off.
-create or replace temporary macro approval_said(a) as concat_ws(
-    '|', lower(a.approver), lower(a.decision), a.decided_at::varchar, a.automated::varchar, coalesce(a.gated, false)::varchar, coalesce(a.phase, 'pre')
-);
-
 -- Something that a finding is made of, as a number: its text would be long, and is only asked for whether it was there before.
 create or replace temporary macro part(x) as md5_number_lower(x);
