@@ -85,6 +85,19 @@ join (
   on d.service = t.service and d.environment = t.environment and d.hour = date_trunc('hour', t.held_at)
  and t.held_at between d.window_start and d.window_end
 union
+-- another deployment of the run of one that could explain it names other subjects, or did
+select change_id
+from candidate
+semi join (
+    select deployment_id
+    from (select deployment_id, pipeline, unnest(run_ids) as run_id from deployment where len(subjects) > 0)
+    semi join (
+        select pipeline, unnest(run_ids) as run_id
+        from (from deployment union all from deployment_before)
+        where len(subjects) > 0 and deployment_id in (from other_deployment)
+    ) using (pipeline, run_id)
+) using (deployment_id)
+union
 -- the log has come to know its run
 select change_id from (select change_id, unnest(proven_run_ids) as run_id from attributed) semi join other_run using (run_id)
 union

@@ -64,6 +64,17 @@ select appearance_id, environment, list(distinct pipeline) as pipelines
 from (from own union all by name select appearance_id, environment, '' as pipeline from automated)
 group by appearance_id, environment;
 
+-- Subjects that the other deployments of a run name: `told` all of them, and whether any is of a deployment to the same place.
+create or replace temporary table subjects_of_others as
+with named as (
+    select deployment_id, pipeline, service, environment, subjects, unnest(run_ids) as run_id from deployment where len(subjects) > 0
+)
+select d.deployment_id, flatten(list(o.subjects)) as told, bool_or(o.service = d.service and o.environment = d.environment) as in_this_place
+from named d
+join named o using (pipeline, run_id)
+where not list_has_any(o.subjects, d.subjects)
+group by d.deployment_id;
+
 -- How an actor fits a deployment in whose window it made changes: asked once for all of these.
 create or replace temporary table actor_in_window as
 select
@@ -84,12 +95,21 @@ select
     coalesce(o.pipelines = [d.pipeline], false) as owned,
     -- another environment, or another job, of the same repository: what stands last differs, and all before it is the same
     a.root_type = 'federated' and named_key is null and len(list_filter(d.subjects, lambda x: contains(x, '*'))) = 0
-        and list_has_any([regexp_replace(x, '[^:]*$', '') for x in d.subjects], [regexp_replace(x, '[^:]*$', '') for x in subject_spellings(a.subject)]) as another_subject
+        and list_has_any([regexp_replace(x, '[^:]*$', '') for x in d.subjects], [regexp_replace(x, '[^:]*$', '') for x in subject_spellings(a.subject)]) as another_subject,
+    -- but one record may tell of a run that deploys to several, each with a declared subject of its own: unless the subject is
+    -- another deployment's, or the run's deployments there are told apart
+    run_id is not null and not coalesce(so.in_this_place or list_has_any(so.told, subject_spellings(a.subject)), false)
+        and exists (
+            from appearance_pipeline p
+            where p.appearance_id = i.appearance_id and p.pipeline = d.pipeline and (p.environment is null or p.environment = d.environment)
+              and len(list_filter(p.keys, lambda k: starts_with(k, 'subject '))) > 0
+        ) as subject_of_the_run
 from (select distinct appearance_id, deployment_id from inside_window) i
 join deployment d using (deployment_id)
 join actor a using (appearance_id)
 left join identity_owner o on o.appearance_id = i.appearance_id and o.environment = d.environment
-left join (select appearance_id, pipeline, bool_or(trusts) as trusts from appearance_pipeline group by all) t on t.appearance_id = i.appearance_id and t.pipeline = d.pipeline;
+left join (select appearance_id, pipeline, bool_or(trusts) as trusts from appearance_pipeline group by all) t on t.appearance_id = i.appearance_id and t.pipeline = d.pipeline
+left join subjects_of_others so on so.deployment_id = i.deployment_id;
 
 create or replace temporary view candidate_now as
 with keyed as (
@@ -115,7 +135,7 @@ select
         when names_unknown_run or (has_run and (exact_key is null or exact_key like 'session name%')) then 'run-contradicts'
         when not declared and named_key is null and not pipeline_valid and pipeline is not null then 'subject-undeclared'
         when not declared and named_key is null then 'other-identity'
-        when another_subject then 'subject-contradicts'
+        when another_subject and not subject_of_the_run then 'subject-contradicts'
         when exact_key is null and named_key is null and not owned then 'identity-shared'
     end as denied
 from keyed
