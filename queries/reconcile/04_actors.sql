@@ -42,7 +42,7 @@ known as (
         f.*,
         proven.person_id as proven_id, proven.actor as proven_actor,
         claimed.person_id as claimed_id, claimed.actor as claimed_actor, coalesce(claimed.several, false) as claimed_several,
-        p.pipeline, p.valid as pipeline_valid,
+        p.pipeline, p.valid as pipeline_valid, p.shared as pipeline_shared,
         -- a user who took the pipeline's role is not the pipeline's: evidence comes before the declaration
         f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type = 'role' as stranger,
         -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
@@ -68,7 +68,9 @@ known as (
         group by appearance_id
     ) claimed using (appearance_id)
     left join (
-        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user
+        select appearance_id, arg_max(pipeline, (valid, -position)) as pipeline, bool_or(valid) as valid, bool_or(by_name) as by_name, bool_or(by_user) as by_user,
+               -- of those that it may be by what it shows
+               coalesce(nullif(count(distinct pipeline) filter (valid), 0), count(distinct pipeline)) > 1 as shared
         from appearance_pipeline_to_judge group by appearance_id
     ) p using (appearance_id)
     left join (
@@ -115,8 +117,9 @@ select
         when kind = 'person' and coalesce(proven_person_type is not null or root_type in ('user', 'federated'), false) then coalesce(proven_actor, proven_name, root_name)
         when kind = 'person' and claimed_several then actor_name
         when kind = 'person' then coalesce(claimed_actor, first_session_name, session_name, actor_name)
-        when kind = 'pipeline' then pipeline
-        when kind = 'workload' then coalesce(actor_role, actor_name, subject, root_name)
+        when kind = 'pipeline' and not pipeline_shared then pipeline
+        -- which of several pipelines it was only a release tells
+        when kind in ('pipeline', 'workload') then coalesce(actor_role, actor_name, subject, root_name)
         when kind = 'platform' then coalesce(invoked_by, actor_role, actor_name)
         else coalesce(claimed_actor, actor_name, '')
     end, '')) as actor,

@@ -38,14 +38,6 @@ base as not materialized (
         st.failed_controls, coalesce(st.unauthorised, false) as unauthorised, st.authorisation_reason, st.other_reason,
         d.release_id, coalesce(requester.actor, lower(d.requested_by)) as requester_actor,
         len(x.automations) = 0 or au.change_id is not null as automation_covers,
-        -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses
-        -- nothing; where it may have been one of several, nobody is excused by name
-        case
-            when t.actor_reason in ('several-initiators', 'several-sign-ins') then []
-            when t.actor_kind = 'person' then [t.actor, case when x.actor_role is null then lower(x.actor_name) end]
-            when t.actor_reason = 'claimed-name' then [lower(x.actor_name), lower(x.actor_role)]
-            else [t.actor, lower(x.actor_name), lower(x.actor_role)]
-        end as exempted_as,
         u.change_id is not null as names_unknown_run,
         i.reason as identity_reason,
         r.reason as content_reason
@@ -67,6 +59,14 @@ base as not materialized (
 unlinked as not materialized (
     select
         * replace (coalesce(failed_controls, []) as failed_controls),
+        -- what an exemption may call the actor: a person is never the role that they took, and a name that was only claimed excuses
+        -- nothing; where it may have been one of several, nobody is excused by name
+        case
+            when actor_reason in ('several-initiators', 'several-sign-ins') then []
+            when actor_kind = 'person' then [actor, case when actor_role is null then lower(actor_name) end]
+            when actor_reason = 'claimed-name' then [lower(actor_name), lower(actor_role)]
+            else [actor, lower(actor_name), lower(actor_role)]
+        end as exempted_as,
         case
             when deployment_id is not null then null
             when actor_kind = 'person' then 'manual'
