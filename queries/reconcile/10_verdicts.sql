@@ -63,8 +63,9 @@ unlinked as not materialized (
         -- nothing; where it may have been one of several, nobody is excused by name
         case
             when actor_reason in ('several-initiators', 'several-sign-ins') then []
+            when actor_kind = 'person' and actor_basis = 'claimed' then []
             when actor_kind = 'person' then [actor, case when actor_role is null then lower(actor_name) end]
-            when actor_reason = 'claimed-name' then [lower(actor_name), lower(actor_role)]
+            when actor_kind = 'unknown' then [lower(actor_name), lower(actor_role)]
             else [actor, lower(actor_name), lower(actor_role)]
         end as exempted_as,
         case
