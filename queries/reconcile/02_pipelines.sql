@@ -56,15 +56,30 @@ update pipeline_stage set approvers = (
 )
 where list_has_any([lower(x) for x in approvers], (select coalesce(list(name), []) from group_roll));
 
--- The pre-production run that live is held against: the last that had succeeded by then, else the last at all.
+-- The pre-production run that live is held against, and how they compare: of those that had succeeded by then one that ran
+-- the same, for a release may go through pre-production in several stages; else the last of them, else the last at all.
 create or replace table proving_run as
-select l.deployment_id as live_id, p.deployment_id
-from deployment l
-join deployment p on p.service = l.service and p.release_id = l.release_id and p.environment = 'preprod' and p.ran
-where l.environment = 'live' and l.ran
+with compared as (
+    select
+        l.deployment_id as live_id, p.deployment_id, p.started_at,
+        p.outcome = 'succeeded' as succeeded, p.outcome = 'succeeded' and coalesce(in_time(p.finished_at, l.started_at), false) as proven,
+        -- the strongest key that either has decides
+        case
+            when l.artifact_digest is not null or p.artifact_digest is not null then lower(l.artifact_digest) = lower(p.artifact_digest)
+            when l.commit_sha is not null or p.commit_sha is not null then same_commit(l.commit_sha, p.commit_sha)
+            else l.version = p.version
+        end as same,
+        l.steps_digest is not null or p.steps_digest is not null as steps_known,
+        lower(l.steps_digest) = lower(p.steps_digest) as same_steps
+    from deployment l
+    join deployment p on p.service = l.service and p.release_id = l.release_id and p.environment = 'preprod' and p.ran
+    where l.environment = 'live' and l.ran
+)
+select live_id, deployment_id, same, steps_known, same_steps
+from compared
 qualify row_number() over (
-    partition by l.deployment_id
-    order by p.outcome = 'succeeded' and coalesce(in_time(p.finished_at, l.started_at), false) desc, p.outcome = 'succeeded' desc, p.started_at desc, p.deployment_id
+    partition by live_id
+    order by proven desc, proven and coalesce(same and (same_steps or not steps_known), false) desc, succeeded desc, started_at desc, deployment_id
 ) = 1;
 
 -- Live deployments before which their pipeline was defined anew since that run: another revision was in force.
