@@ -157,6 +157,33 @@ fn a_baseline_never_covers_what_comes_later() {
 }
 
 #[test]
+fn a_release_that_is_told_to_be_old_is_not_covered() {
+    let place = place();
+    place.ran(0, &["audit"]);
+    place.ran(0, &baseline("2026-11-03"));
+    let push = |id: &str, end: &str| {
+        let line = json!({"schema": "changetrail.deployment/1", "id": id, "pipeline": "register-release", "stage": "prod", "outcome": "succeeded",
+            "started_at": "2026-11-02T10:00:00Z", "finished_at": end, "approvals": []});
+        place.write("pushed.jsonl", line.to_string());
+        place.ran(0, &["record", "pushed.jsonl"]);
+    };
+    // It began before the baseline's end, it says, and was told after the baseline was taken.
+    push("r1:prod", "2026-11-02T10:20:00Z");
+    place.ran(1, &["audit"]);
+    assert_eq!(findings(&place), [["two-stage-authorisation", "open"]]);
+    // Who takes a baseline now accepts it too.
+    place.ran(0, &baseline("2026-11-03"));
+    place.ran(0, &["audit"]);
+    assert_eq!(findings(&place), [["two-stage-authorisation", "baseline"]]);
+    place.checks_hold();
+    // A change that it made later is none of the past.
+    log(&place, "1", deploy());
+    push("r1:prod", "2026-11-03T10:20:00Z");
+    place.ran(1, &["audit"]);
+    assert_eq!(findings(&place), [["two-stage-authorisation", "open"]]);
+}
+
+#[test]
 fn a_baseline_needs_two_people_and_the_past() {
     let place = place();
     place.ran(2, &baseline("2026-11-04")).says(&["does not exist"]);

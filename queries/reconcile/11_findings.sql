@@ -58,6 +58,8 @@ failed_deployment as (
         'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control, r.reason) as summary,
         list(r.control) as controls, bool_or(c.authorisation) as unauthorised, any_value(d.started_at) as started_at,
         greatest(any_value(d.started_at), max(r.failed_at)) as happened_at,
+        -- what is pushed was told when the store took it
+        any_value(case when d.source = 'record' then d.first_recorded_at end) as told_at,
         list(part(concat_ws(chr(31), r.control, r.reason, r.told_at))) as parts
     from failed r
     join deployment d on d.deployment_id = r.subject_id
@@ -89,15 +91,21 @@ deployment_exempted as (
 ),
 deployments as (
     -- whatever it fails, today this and tomorrow that: it is the same finding
-    select f.* exclude (controls, unauthorised, started_at), 'release' as about,
+    select
+        f.* exclude (controls, unauthorised, started_at, told_at)
+            -- a release goes on until its last change; and of what was told only since a baseline was taken nobody accepted
+            -- anything, however long ago it says that it was
+            replace (greatest(f.happened_at, c.changed_at, case when f.happened_at < b.until and f.told_at > b.set_at then f.told_at end) as happened_at),
+        'release' as about,
         -- where it changed nothing that is known, a decision on it may still be told until its log is settled
         coalesce(c.provisional, f.started_at + l.settle > l.through, false) as provisional, x.exemption_id
     from failed_deployment f
     cross join release_log_through l
+    cross join (select max(until) as until, max(set_at) as set_at from baseline_standing where invalid is null) b
     left join deployment_exempted x using (subject_id)
     -- an approval may still be told, and then its changes are not what they seem
     left join (
-        select deployment_id, bool_and(state = 'provisional') as provisional
+        select deployment_id, bool_and(state = 'provisional') as provisional, max(occurred_at) as changed_at
         from change where verdict in ('unapproved', 'nonconforming') group by deployment_id
     ) c on c.deployment_id = f.subject_id
 ),
