@@ -179,14 +179,6 @@ pub enum Error {
         /// How many are missing.
         objects: usize,
     },
-    /// A log that is read on from a checkpoint was to be read from a time.
-    #[error(
-        "{target} is read on from where it was left, and cannot be read again from a time: `--since` has no effect on it"
-    )]
-    OnlyForward {
-        /// The log.
-        target: String,
-    },
     /// Log files were to be held against digests, and there is none.
     #[error("there is no digest in {place}: nothing vouches for its log files")]
     NoDigest {
@@ -283,11 +275,6 @@ impl Error {
                 "look at what was set aside (`changetrail query 'select * from quarantine'`): `object_id` of the \
                  connector must name every record; if those are none of the missing, say so by collecting once with \
                  `--since 1h`"
-                    .into(),
-            ),
-            Self::OnlyForward { .. } => Some(
-                "what came since the last time has been read; name the other sources with `--source`, or read that \
-                 time from an archive"
                     .into(),
             ),
             Self::NoDigest { .. } => Some(

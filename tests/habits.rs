@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use changetrail::collect;
+use changetrail::config::Config;
 use changetrail::contract::{Answer, Asked, Server};
+use changetrail::progress::Silent;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::Place;
+use crate::support::{Place, checkout};
 
 /// What every folder here begins with.
 const HEAD: &str = r#"
@@ -111,6 +114,66 @@ fn a_checkpoint_goes_where_the_next_token_would() {
     place.ran(0, &["collect"]).says(&["5 records seen, 5 stored"]);
     place.ran(0, &["collect"]).says(&["0 records seen"]);
     assert_eq!(server.asked().last().and_then(|asked| asked.param("after").map(str::to_owned)).as_deref(), Some("5"));
+}
+
+/// The place from which a log is read on is kept no longer than what lies behind it.
+#[test]
+fn a_log_that_has_forgotten_the_place_is_read_from_its_beginning() {
+    let kept = Arc::new(AtomicUsize::new(1));
+    let server = serve({
+        let kept = Arc::clone(&kept);
+        // One entry a day, of which the system keeps three.
+        move |asked| match (
+            kept.load(Ordering::SeqCst),
+            asked.param("after").map(|after| after.parse().expect("an id")),
+        ) {
+            (0, _) => Answer::status(400, "no such log"),
+            (kept, Some(after)) if after < kept => Answer::status(400, "no such entry"),
+            (kept, after) => {
+                let ids = after.map_or(kept, |after: usize| after + 1)..kept + 3;
+                let entry = |id| json!({"id": id, "at": format!("2026-11-{id:02}T00:00:00Z")});
+                Answer::ok(json!({"entries": ids.take(2).map(entry).collect::<Vec<_>>()}).to_string())
+            }
+        }
+    });
+    let description = LOG.replace("mode = \"since\"", "mode = \"checkpoint\"")
+        + "[paginate]\ntype = \"last_record\"\npointer = \"/id\"\nparam = \"after\"\npersist = true\n";
+    let place = place(&server, &description);
+    let config = Config::load(Some(&place.path("changetrail.toml"))).expect("a configuration");
+    let collect = |now: &str, since: Option<&str>| {
+        let time = |text: &str| text.parse().expect("a time");
+        let (now, since, wait) = (time(now), since.map(time), std::time::Duration::from_secs(10));
+        let options = collect::Options { sources: Vec::new(), since, validate: false, now, wait };
+        collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected")
+    };
+    let gaps = "select window_start::varchar, window_end::varchar from unit where incomplete is not null";
+    assert!(collect("2026-11-03T12:00:00Z", None).complete());
+    assert_eq!(ids(&place), ["1", "2", "3"]);
+
+    // Read again on purpose, with what has come since; the place stays where it was.
+    assert!(collect("2026-11-03T13:00:00Z", Some("2026-11-01T00:00:00Z")).complete());
+    assert_eq!(ids(&place), ["1", "2", "3"]);
+    assert!(server.asked().iter().rev().take(3).any(|asked| asked.param("after").is_none()), "read from the beginning");
+    assert_eq!(place.query("select value from cursor where stream not like '%#read'").rows, [["3"]]);
+    assert!(place.query(gaps).rows.is_empty());
+
+    // What was there before the oldest that is kept nobody knows.
+    kept.store(6, Ordering::SeqCst);
+    for is_told in [true, false] {
+        let outcome = collect("2026-11-08T12:00:00Z", None);
+        assert_eq!((outcome.sources[0].error.as_deref(), outcome.complete()), (None, !is_told));
+        assert_eq!(ids(&place), ["1", "2", "3", "6", "7", "8"]);
+        assert_eq!(place.query(gaps).rows, [["2026-11-03 13:00:00", "2026-11-06 00:00:00"]]);
+    }
+
+    // What is refused without a place too is another matter.
+    kept.store(0, Ordering::SeqCst);
+    assert!(!collect("2026-11-09T12:00:00Z", None).complete());
+    assert_eq!(place.query("select value from cursor where stream not like '%#read'").rows, [["8"]]);
+    assert_eq!(place.query(gaps).rows.len(), 1);
+    let foots = std::fs::read_to_string(checkout("queries/checks/coverage-foots.sql")).expect("a check");
+    let (_, foots) = foots.split_once("\nselect").expect("a query below its header");
+    assert!(place.query(&format!("select{foots}")).rows.is_empty());
 }
 
 #[test]

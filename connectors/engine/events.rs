@@ -106,30 +106,107 @@ fn parents_of(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&s
     items.into_iter().map(|item| Parent { item, of: of.map(str::to_owned), record_id: record_id.clone() }).collect()
 }
 
-/// Reads on from where the system said that the last page ended; every page is a unit with a cursor of its own.
+/// Reads on from where the system said that the last page ended. A log whose system does not know that place any more is
+/// read from its beginning, as at first; so is one that is to be read again from a time, after what is new.
 async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, values: Values) -> Result<(), Error> {
-    // A place says nothing of when it was reached.
     let read = streams::read_of(key);
-    if let Some(read_at) = streams::cursor(session.run, &read)?
-        && let Some(gap) = session.reading.reach(stream, false).span(Some(read_at), None, None, session.run.now).gap
-    {
+    let read_at = streams::cursor(session.run, &read)?;
+    let place = session.run.cursors.get(key).cloned();
+    let begun = place.is_some();
+    let again = format!("again-{}", session.run.now);
+    let mut from = Start { tag: place.as_deref().map_or_else(|| "start".to_owned(), short), place, moves: true };
+    let mut walk = walk_from(session, stream, &values, &from)?;
+    let mut first = walk.next().await;
+    let is_forgotten = begun && first.as_ref().is_err_and(is_about_the_place);
+    if is_forgotten {
+        tracing::warn!(stream = key, "the place where it was left is not known any more, read from the beginning");
+        from = Start { place: None, tag: again.clone(), moves: true };
+        walk = walk_from(session, stream, &values, &from)?;
+        first = walk.next().await;
+    }
+    let first = first?;
+    // A place says nothing of when it was reached.
+    let gap = match read_at {
+        Some(read_at) if is_forgotten => {
+            let kept = first.as_ref().and_then(|page| oldest(session, stream, page)).unwrap_or(session.run.now);
+            (read_at < kept).then_some((read_at, kept))
+        }
+        _ => session.reading.reach(stream, false).span(read_at, None, None, session.run.now).gap,
+    };
+    if let Some(gap) = gap {
         session.send(streams::gap_unit(key, format!("{} of {}", stream.name, session.reading.source), gap)).await?;
     }
-    let mut place = session.run.cursors.get(key).cloned();
-    let begun = place.is_some();
-    let values = Values { checkpoint: place.clone(), ..values };
-    let prefix = session.reading.prefix(stream);
-    let item = values.item.clone();
-    let reader = Reader { item: item.as_deref(), ..session.reader(stream, &prefix) };
-    let wanted = session.parents_in(stream);
+    pages(session, stream, key, &values, from, walk, first).await?;
+    if begun && !is_forgotten && session.run.since.is_some() {
+        let from = Start { place: None, tag: again, moves: false };
+        let mut walk = walk_from(session, stream, &values, &from)?;
+        let first = walk.next().await?;
+        pages(session, stream, key, &values, from, walk, first).await?;
+    }
+    let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
+    let end = Parts::new(Unit { key: format!("{key}/end"), day, ..Unit::default() });
+    session.send(end.finish(Some((read, session.run.now.to_string())))).await
+}
+
+/// Where a log is read on.
+struct Start {
+    /// What the system called it; none is the beginning.
+    place: Option<String>,
+    /// What the unit of the first page is called.
+    tag: String,
+    /// Reading again what lies before the place that is kept does not move it back.
+    moves: bool,
+}
+
+fn walk_from<'a>(
+    session: &'a Session<'_>,
+    stream: &'a Stream,
+    values: &Values,
+    from: &Start,
+) -> Result<Walk<'a>, Error> {
+    let values = Values { checkpoint: from.place.clone(), ..values.clone() };
     let mut walk = Walk::new(&session.connection, stream, &values, session.reading.max_pages())?;
     if matches!(stream.pages.kind, PageType::LinkHeader | PageType::NextUrl)
-        && let Some(address) = &place
+        && let Some(address) = &from.place
     {
         walk.begin_at(address)?;
     }
-    while let Some(page) = walk.next().await? {
-        let tag = place.as_deref().map_or_else(|| "start".to_owned(), short);
+    Ok(walk)
+}
+
+/// Whether a system that answers so may mean the place from which it was asked to go on: each says in its own words that
+/// it has expired. If something else is wrong, the same answer comes without one.
+fn is_about_the_place(error: &Error) -> bool {
+    matches!(error, Error::Status { status: 400 | 404 | 410 | 422, .. })
+}
+
+/// When the first of the records of a page happened.
+fn oldest(session: &Session<'_>, stream: &Stream, page: &Page) -> Option<Timestamp> {
+    let prefix = session.reading.prefix(stream);
+    let reader = session.reader(stream, &prefix);
+    let times = page.records.iter().filter_map(|text| match reader.read(text.get()).0 {
+        Outcome::Keep(record) => record.occurred_at,
+        _ => None,
+    });
+    times.min()
+}
+
+/// Hands over the pages of a walk that has begun; every page is a unit with a cursor of its own.
+async fn pages(
+    session: &Session<'_>,
+    stream: &Stream,
+    key: &str,
+    values: &Values,
+    from: Start,
+    mut walk: Walk<'_>,
+    first: Option<Page>,
+) -> Result<(), Error> {
+    let prefix = session.reading.prefix(stream);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+    let wanted = session.parents_in(stream);
+    let Start { mut place, mut tag, moves } = from;
+    let mut next = first;
+    while let Some(page) = next {
         let day = session.run.now.to_zoned(TimeZone::UTC).date();
         let mut parts = Parts::new(Unit { key: format!("{key}/{tag}"), day: Some(day), ..Unit::default() });
         let mut parents = Vec::new();
@@ -147,17 +224,15 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         }
         session.children(stream, parents, None, Reach::All).await?;
         let moved = page.checkpoint.filter(|next| Some(next) != place.as_ref());
-        place = moved.clone().or(place);
         if moved.is_some() || !page.records.is_empty() || !page.damaged.is_empty() {
-            session.send(parts.finish(moved.map(|next| (key.to_owned(), next)))).await?;
+            let cursor = moved.clone().filter(|_| moves);
+            session.send(parts.finish(cursor.map(|next| (key.to_owned(), next)))).await?;
         }
-    }
-    let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
-    let end = Parts::new(Unit { key: format!("{key}/end"), day, ..Unit::default() });
-    session.send(end.finish(Some((read, session.run.now.to_string())))).await?;
-    // Whoever asked for a time would take it for read.
-    if begun && session.run.since.is_some() {
-        return Err(Error::OnlyForward { target: format!("{} of {}", stream.name, session.reading.source) });
+        if let Some(moved) = moved {
+            tag = short(&moved);
+            place = Some(moved);
+        }
+        next = walk.next().await?;
     }
     Ok(())
 }
