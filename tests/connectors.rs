@@ -440,6 +440,40 @@ fn a_damaged_line_before_a_checkpoint_is_kept() {
     assert!(days.len() > 9, "{days:?}");
 }
 
+/// A test instance is made as a copy of production: its records have the same ids, and count their versions alike.
+#[test]
+fn what_an_instance_and_its_copy_tell_alike_is_two_changes() {
+    let server = Server::start(|asked| {
+        let (id, hour, who) = if asked.path.starts_with("/test/") { ("t1", 9, "alice") } else { ("p1", 15, "bob") };
+        let record = json!({
+            "sys_id": id, "sys_created_on": format!("2026-11-30 {hour:02}:00:00"), "tablename": "sys_security_acl",
+            "fieldname": "active", "documentkey": "c0ffee", "user": who, "oldvalue": "1", "newvalue": "0", "record_checkpoint": "7",
+        });
+        let there = asked.param("sysparm_offset").is_none_or(|offset| offset == "0")
+            && asked.param("sysparm_query").is_some_and(|query| query.contains("2026-11-30"));
+        Answer::ok(json!({"result": if there { vec![record] } else { vec![] }}).to_string())
+    })
+    .expect("a port");
+    let source = |name: &str, path: &str| {
+        let url = server.url();
+        format!(
+            "[[source]]\nname = '{name}'\nconnector = 'servicenow-audit'\nbase_url = '{url}{path}'\nusername = 'auditor'\npassword = {{ file = 'password' }}\n"
+        )
+    };
+    let place = Place::new(&format!("{}{}", source("production", ""), source("copy", "/test")));
+    place.write("password", "s3cret-copy\n");
+    let config = Config::load(Some(&place.path("changetrail.toml"))).expect("a configuration");
+    let now = "2026-12-01T00:00:00Z".parse().expect("a time");
+    let wait = std::time::Duration::from_secs(10);
+    let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
+    assert!(collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected").complete());
+    place.run(&["reconcile"]);
+    assert_eq!(
+        place.query("select source, actor from change order by all").rows,
+        [["copy", "alice"], ["production", "bob"]]
+    );
+}
+
 #[test]
 fn what_is_wrong_with_a_folder_or_a_source_is_told_where_it_is() {
     let server = Server::start(|_| Answer::status(500, "")).expect("a port");

@@ -11,7 +11,7 @@ where lower(record->>'$.tablename') = 'kb_knowledge';
 with
 r as (
     select
-        record_id,
+        source, record_id,
         from_json(record, '{
             "sys_id": "VARCHAR", "sys_created_on": "VARCHAR", "tablename": "VARCHAR", "fieldname": "VARCHAR", "documentkey": "VARCHAR",
             "user": "VARCHAR", "oldvalue": "VARCHAR", "newvalue": "VARCHAR", "reason": "VARCHAR", "record_checkpoint": "VARCHAR"
@@ -19,7 +19,7 @@ r as (
     from raw
 ),
 read as (
-    select record_id, t, lower(coalesce(t.tablename, 'unnamed')) as name
+    select source, record_id, t, lower(coalesce(t.tablename, 'unnamed')) as name
     from r
 ),
 -- the most telling line for each table: an exact name before a pattern, a long pattern before a short one
@@ -53,7 +53,7 @@ article as (
 ),
 saved as (
     select
-        record_id, t, name, a.record_id is not null as of_an_article,
+        source, record_id, t, name, a.record_id is not null as of_an_article,
         coalesce(a.was_live, true) as was_live, coalesce(a.is_live, t.fieldname is distinct from 'DELETED') as is_live, a.is_outdated
     from read
     left join article a using (record_id)
@@ -62,7 +62,8 @@ select
     record_id,
     make_utc(t.sys_created_on) as occurred_at,
     'servicenow' as system,
-    concat_ws('|', name, t.documentkey, coalesce(nullif(t.record_checkpoint, ''), record_id)) as change_key,
+    -- an instance that was copied has the same records, and counts their versions alike; what is deleted has no version (-1)
+    concat_ws('|', source, name, t.documentkey, case when t.record_checkpoint not in ('', '-1') then t.record_checkpoint else record_id end) as change_key,
     case
         -- nobody could read it, or a step alters nothing for those who read
         when of_an_article and was_live = is_live and (not is_live or t.fieldname = 'workflow_state') then 'non-change'
