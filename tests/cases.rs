@@ -204,6 +204,7 @@ pub(crate) fn lay_out(case: &Path, place: &Place) -> String {
         "gcp",
         "kubernetes",
         "releases",
+        "content",
         "content.json",
     ];
     for entry in std::fs::read_dir(&given).unwrap_or_else(|error| panic!("{}: {error}", given.display())) {

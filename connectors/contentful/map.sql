@@ -136,14 +136,14 @@ person as (
 ),
 published as (
     select
-        record_id, case stream when 'entries' then 'entry' else 'asset' end as kind,
+        source, record_id, case stream when 'entries' then 'entry' else 'asset' end as kind,
         now[1] as id, now[2] as version, make_utc(now[3]) as published_at, now[4] as publisher,
         -- who saved it, and when: known where it was seen before it was published
         case when was[1] = now[2] then was[4] end as editor,
         case when was[1] = now[2] then make_utc(was[3]) end as saved_at
     from (
         select
-            record_id, stream,
+            source, record_id, stream,
             json_extract_string(record, ['$.sys.id', '$.sys.publishedVersion', '$.sys.publishedAt', '$.sys.publishedBy.sys.id', '$.sys.publishedCounter']) as now,
             json_extract_string(previous, ['$.sys.version', '$.sys.publishedCounter', '$.sys.updatedAt', '$.sys.updatedBy.sys.id']) as was
         from raw
@@ -209,8 +209,8 @@ approved as (
 )
 select
     p.record_id,
-    'contentful:' || p.kind || '/' || p.id || '@' || p.version as deployment_id,
-    'contentful:' || coalesce('release/' || b.release, p.kind || '/' || p.id || '@' || p.version) as release_id,
+    p.source || ':' || p.kind || '/' || p.id || '@' || p.version as deployment_id,
+    p.source || ':' || coalesce('release/' || b.release, p.kind || '/' || p.id || '@' || p.version) as release_id,
     'contentful' as pipeline,
     p.version,
     'publish' as stage,

@@ -146,7 +146,7 @@ person as (
 -- publishes a page with paragraphs may have altered them.
 revision as (
     select
-        record_id, record, previous,
+        source, record_id, record, previous,
         list_concat(
             list_transform(
                 list_filter(json_keys(record, '$.attributes'), lambda k: k not in ('changed', 'status', 'moderation_state', 'drupal_internal__vid') and k not like 'revision_%'),
@@ -163,8 +163,8 @@ revision as (
 )
 select
     r.record_id,
-    'drupal:node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as deployment_id,
-    'drupal:node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as release_id,
+    r.source || ':node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as deployment_id,
+    r.source || ':node/' || (r.record->>'$.attributes.drupal_internal__nid') || '@' || (r.record->>'$.attributes.drupal_internal__vid') as release_id,
     'drupal' as pipeline,
     r.record->>'$.attributes.drupal_internal__vid' as version,
     'publish' as stage,

@@ -71,7 +71,7 @@ from happened;
 with
 log as (
     select
-        record_id, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at, nullif(record->>'$.author', '') as author,
+        source, record_id, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at, nullif(record->>'$.author', '') as author,
         unnest(from_json(record->'$.documentIDs', '["VARCHAR"]')) as document,
         coalesce(json_extract_string(record, '$.mutations[*].delete.id'), []) as deleted,
         from_json(record->'$.mutations', '["JSON"]') as mutations
@@ -144,8 +144,8 @@ altered as (
 )
 select
     record_id,
-    'sanity:document/' || document || '@' || record_id as deployment_id,
-    'sanity:' || record_id as release_id,
+    source || ':document/' || document || '@' || record_id as deployment_id,
+    source || ':' || record_id as release_id,
     'sanity' as pipeline, record_id as version, 'publish' as stage, 'manual' as trigger,
     writer as requested_by, [writer] as authors, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': author, 'decided_at': occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,

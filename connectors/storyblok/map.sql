@@ -113,7 +113,7 @@ person as (
 ),
 activity as (
     select
-        h.record_id, coalesce(make_utc(h.record->>'$.activity.created_at'), h.occurred_at) as occurred_at, h.record->>'$.activity.created_at' as created_at,
+        h.source, h.record_id, coalesce(make_utc(h.record->>'$.activity.created_at'), h.occurred_at) as occurred_at, h.record->>'$.activity.created_at' as created_at,
         h.record->>'$.activity.key' as action, h.record->>'$.activity.trackable_id' as story,
         coalesce(nullif(h.record->>'$.user.email', ''), p.name, nullif(h.record->>'$.user.friendly_name', ''), 'user ' || (h.record->>'$.activity.owner_id')) as name
     from raw h
@@ -136,7 +136,7 @@ told as (
 ),
 published as (
     select
-        a.record_id, a.story, a.occurred_at, a.name as publisher, coalesce(t.version, a.created_at) as version, coalesce(t.published_at, a.occurred_at) as published_at,
+        a.source, a.record_id, a.story, a.occurred_at, a.name as publisher, coalesce(t.version, a.created_at) as version, coalesce(t.published_at, a.occurred_at) as published_at,
         greatest(
             lag(a.occurred_at) over (partition by a.story order by a.occurred_at, a.record_id),
             (select max(s.published_at) from shown s where s.story = a.story and s.published_at < a.occurred_at - interval 5 seconds)
@@ -160,8 +160,8 @@ written as (
 )
 select
     record_id,
-    'storyblok:story/' || story || '@' || version as deployment_id,
-    'storyblok:story/' || story || '@' || version as release_id,
+    source || ':story/' || story || '@' || version as deployment_id,
+    source || ':story/' || story || '@' || version as release_id,
     'storyblok' as pipeline, version, 'publish' as stage, 'manual' as trigger,
     writer as requested_by, [writer] as authors, published_at as started_at, published_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': publisher, 'decided_at': published_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,

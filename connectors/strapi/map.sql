@@ -54,7 +54,7 @@ from named;
 with
 log as (
     select
-        record_id, coalesce(make_utc(record->>'$.date'), occurred_at) as occurred_at, record->>'$.action' as action,
+        source, record_id, coalesce(make_utc(record->>'$.date'), occurred_at) as occurred_at, record->>'$.action' as action,
         coalesce(nullif(record->>'$.user.email', ''), nullif(record->>'$.user.displayName', ''), 'user ' || (record->>'$.user.id')) as person,
         regexp_replace(coalesce(record->>'$.payload.uid', record->>'$.payload.model', 'entry'), '^api::[^.]*\.', '') || '/' || coalesce(record->>'$.payload.entry.documentId', record->>'$.payload.entry.id') as object,
         coalesce(record->>'$.payload.entry.locale', '') as locale,
@@ -70,8 +70,8 @@ published as (
 )
 select
     record_id,
-    'strapi:' || object || '@' || version as deployment_id,
-    'strapi:' || object || '@' || version as release_id,
+    source || ':' || object || '@' || version as deployment_id,
+    source || ':' || object || '@' || version as release_id,
     'strapi' as pipeline, version, 'publish' as stage, 'manual' as trigger,
     writer as requested_by, [writer] as authors, occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome,
     [{'phase': 'pre', 'decision': 'approved', 'approver': person, 'decided_at': occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,

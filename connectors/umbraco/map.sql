@@ -159,8 +159,8 @@ published as (
 )
 select
     s.record_id,
-    'umbraco:document/' || s.document || '@' || s.version as deployment_id,
-    'umbraco:document/' || s.document || '@' || s.version as release_id,
+    r.source || ':document/' || s.document || '@' || s.version as deployment_id,
+    r.source || ':document/' || s.document || '@' || s.version as release_id,
     'umbraco' as pipeline, s.version, 'publish' as stage, 'manual' as trigger,
     coalesce(a.name, 'user ' || s.asked_by) as requested_by,
     s.occurred_at as started_at, s.occurred_at as finished_at, 'succeeded' as outcome,

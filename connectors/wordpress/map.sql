@@ -281,7 +281,7 @@ revision as (
 ),
 published as (
     select
-        record_id, occurred_at, record->>'$.context.post_id' as post, coalesce(nullif(record->>'$.context.post_type', ''), 'post') as type,
+        source, record_id, occurred_at, record->>'$.context.post_id' as post, coalesce(nullif(record->>'$.context.post_type', ''), 'post') as type,
         coalesce(nullif(record->>'$.initiator_data.user_email', ''), record->>'$.initiator_data.user_login') as publisher
     from raw
     where stream = 'events' and (record->>'$.logger') = 'SimplePostLogger' and (record->>'$.initiator') = 'wp_user'
@@ -320,8 +320,8 @@ written as (
 )
 select
     w.record_id,
-    'wordpress:' || w.type || '/' || w.post || '@' || w.version || '#' || split_part(w.record_id, '/', 2) as deployment_id,
-    'wordpress:' || w.type || '/' || w.post || '@' || w.version as release_id,
+    w.source || ':' || w.type || '/' || w.post || '@' || w.version || '#' || split_part(w.record_id, '/', 2) as deployment_id,
+    w.source || ':' || w.type || '/' || w.post || '@' || w.version as release_id,
     'wordpress' as pipeline,
     w.version,
     'publish' as stage,

@@ -1,22 +1,27 @@
 -- Deployments as the release log has them: of each the latest version.
 
--- Where the content belongs that a release names: a ticket knows its items, not our services. The scope that says most,
--- then the first, as for changes; items in several places leave the release without one.
+-- Where the content belongs that a release names: the scope that says most, then the first, as for changes; items in
+-- several places leave the release without one. A ticket knows its items, not our services, and speaks of an item wherever it
+-- is. What a content system tells of its own items is about that source: another site of the same vendor may use the same ids.
 create or replace temporary table item_scope as
 with
 item as (
-    select distinct deployment_id, item, lower(split_part(item, ':', 1)) as system, regexp_replace(item, '^[^:]*:', '') as object
-    from (select deployment_id, unnest(items) as item from deployment_version)
+    select distinct
+        v.deployment_id, v.item, lower(split_part(v.item, ':', 1)) as system, regexp_replace(v.item, '^[^:]*:', '') as object,
+        case when c.connector = lower(split_part(v.item, ':', 1)) then v.source end as own_source
+    from (select deployment_id, source, unnest(items) as item from deployment_version) v
+    left join config_source c on c.name = v.source
 ),
 fitting as (
     select
         i.deployment_id, i.item,
-        arg_max((s.service, s.environment), ((s.sources is not null)::int + (s.objects is not null)::int, -s.position)) as place
+        arg_max((s.service, s.environment), ((s.sources is not null)::int + (s.resources is not null)::int + (s.objects is not null)::int, -s.position)) as place
     from item i
     join config_scope s
-      on coalesce(s.sources, s.objects) is not null
-     and coalesce(s.aws_accounts, s.aws_regions, s.resources, s.azure_subscriptions, s.azure_resource_groups) is null
-     and (s.sources is null or exists (from config_source c where c.connector = i.system and list_contains(s.sources, c.name)))
+      on coalesce(s.sources, s.resources, s.objects) is not null
+     and coalesce(s.aws_accounts, s.aws_regions, s.azure_subscriptions, s.azure_resource_groups) is null
+     and (s.sources is null or exists (from config_source c where coalesce(c.name = i.own_source, c.connector = i.system) and list_contains(s.sources, c.name)))
+     and (s.resources is null or len(list_filter(s.resources, lambda g: i.item glob g or regexp_replace(i.item, '@[^@]*$', '') glob g)) > 0)
      and (s.objects is null or len(list_filter(s.objects, lambda g: i.object glob g or regexp_replace(i.object, '@[^@]*$', '') glob g)) > 0)
     group by all
 )
@@ -30,12 +35,14 @@ create or replace temporary table service_spelling as
 select lower(service) as spelling, min(service) as service from config_service group by lower(service);
 
 -- The service of a record: the catalogue's, by pipeline, else as recorded, else that of the content it names. The
--- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names.
+-- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names. What a
+-- content system tells of its own items is first of all where these are: its pipeline and stage have the same name in every site.
 create or replace temporary view deployment_now as
 with
 latest_of_source as (
     -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there
-    select v.*, c.name is not null as configured, coalesce(c.approvals = 'evidence', false) as evidence
+    select v.*, c.name is not null as configured, coalesce(c.approvals = 'evidence', false) as evidence,
+           coalesce(c.connector = lower(split_part(v.items[1], ':', 1)), false) as own_content
     from deployment_version v
     semi join deployment_again using (deployment_id)
     left join config_source c on c.name = v.source
@@ -54,7 +61,10 @@ latest as (
     ) = 1
 ),
 owned as (
-    select l.*, coalesce(named.service, by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service, items.environment as items_environment
+    select
+        l.*,
+        coalesce(case when l.own_content then items.service end, named.service, by_pipeline.service, catalogue.service, nullif(l.service, ''), items.service, '') as owner_service,
+        items.environment as items_environment
     from latest l
     left join service_spelling catalogue on catalogue.spelling = lower(l.service)
     left join config_pipeline named on named.pipeline = l.pipeline and named.service = catalogue.service
@@ -70,7 +80,7 @@ first as (
 placed as (
     -- in a log that pipelines write an end that had not come yet when it was read is none
     select o.* replace (case when o.finished_at <= b.committed_at + s.skew or b.batch_id is null then o.finished_at end as finished_at),
-           f.first_recorded_at, coalesce(mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
+           f.first_recorded_at, coalesce(case when o.own_content then o.items_environment end, mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
     from owned o
     join first f using (deployment_id)
     left join config_source c on c.name = o.source
@@ -106,6 +116,8 @@ select
     list_transform(p.subjects, lambda x: lower(x)) as subjects,
     list_transform(p.items, lambda x: lower(x)) as items,
     p.url,
+    -- told by the content system whose items it names
+    p.own_content,
     -- it ran if it started and was not rejected; only then it explains anything
     p.started_at is not null and p.outcome <> 'rejected' as ran,
     p.started_at - c.skew as window_start,

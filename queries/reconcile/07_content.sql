@@ -6,7 +6,7 @@
 create or replace temporary table content_candidate as
 with
 published as (
-    select e.change_id, e.occurred_at, t.held_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
+    select e.change_id, e.source, e.occurred_at, t.held_at, t.service, t.environment, a.actor, lower(e.resource) as resource, lower(e.resource || '@' || e.version) as item
     from to_judge e
     join attributed_to_judge t using (change_id)
     join actor a on a.appearance_id = e.appearance_id
@@ -53,5 +53,7 @@ join published p using (change_id)
 join deployment d using (deployment_id)
 join part t using (change_id, deployment_id)
 where d.service = p.service and d.environment = p.environment and p.held_at between d.window_start and d.window_end
+  -- a content system speaks of its own items, and another site may use the same ids; a release log or a ticket speaks for any
+  and (d.source = p.source or not d.own_content)
 -- one release may name an item several times
 qualify row_number() over (partition by n.change_id, n.deployment_id order by n.strength, n.link_key) = 1;

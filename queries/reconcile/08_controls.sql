@@ -6,7 +6,8 @@ select s.service, unnest(x.controls) as control, x.subject as subject_kind, x.id
 from config_exception x
 join config_service s on (x.service_type is null or x.service_type = s.type) and (x.service is null or lower(x.service) = lower(s.service))
 where case x.unless
-          when 'preprod' then not exists (from deployment d where d.service = s.service and d.environment = 'preprod')
+          -- what is published in a test site is no stage of what the live one publishes
+          when 'preprod' then not exists (from deployment d where d.service = s.service and d.environment = 'preprod' and not d.own_content)
               and not exists (from pipeline_stage p where p.service = s.service and p.environment = 'preprod' and p.current)
           when 'stages' then not exists (from pipeline_stage p where p.service = s.service)
           else true

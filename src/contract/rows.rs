@@ -65,6 +65,12 @@ impl Stage<'_> {
             .map_err(|error| with_causes(&error))?;
         let first = set_aside.first().and_then(|row| row.first()).map(cell);
         report.check("every record can be mapped", first);
+        // Two sites of one vendor may use the same ids.
+        let alike = "select deployment_id from deployment_version where items[1] like $own and not starts_with(deployment_id, 'test:')";
+        let own = Value::Text(format!("{}:%", self.copy.name()));
+        let (_, alike) = db.rows(alike, &[("own", own)]).map_err(|error| with_causes(&error))?;
+        let first = alike.first().and_then(|row| row.first()).map(cell);
+        report.check("the id of a content release begins with the name of its source", first);
         let catalog = config.connectors();
         let connector = catalog.find(self.copy.name()).map_err(|error| error.to_string())?;
         for (relation, file) in &self.fixtures.expected {
