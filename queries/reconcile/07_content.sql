@@ -43,6 +43,8 @@ part as (
 select
     n.change_id, n.deployment_id, d.started_at, 'exact' as link_tier, n.link_key,
     case
+        -- a content system speaks of its own items, and another site may use the same ids; a release log or a ticket speaks for any
+        when d.own_content and d.source <> p.source then 'another-site'
         when n.denied is not null then n.denied
         -- a ticket speaks for no version, so only an approval by another makes it more than a note
         when n.strength = 2 and not coalesce(t.approved_by_another, false) then 'not-approved-by-another'
@@ -53,7 +55,5 @@ join published p using (change_id)
 join deployment d using (deployment_id)
 join part t using (change_id, deployment_id)
 where d.service = p.service and d.environment = p.environment and p.held_at between d.window_start and d.window_end
-  -- a content system speaks of its own items, and another site may use the same ids; a release log or a ticket speaks for any
-  and (d.source = p.source or not d.own_content)
 -- one release may name an item several times
 qualify row_number() over (partition by n.change_id, n.deployment_id order by n.strength, n.link_key) = 1;

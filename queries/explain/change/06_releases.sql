@@ -26,6 +26,7 @@ select
         when c.denied = 'other-identity' then 'refused: this pipeline does not use that identity'
         when c.denied = 'subject-contradicts' then 'refused: the sign-in was made for another environment or job'
         when c.denied = 'identity-shared' then 'refused: not only this pipeline uses that identity'
+        when c.denied = 'another-site' then 'refused: another site of the same system published it'
         when c.denied = 'other-version' then 'refused: it releases another version of this content'
         when c.denied = 'own-release' then 'refused: nobody but the editor had a part in it'
         when c.denied = 'not-approved-by-another' then 'refused: no other person had approved it by then'
