@@ -280,6 +280,13 @@ stage as (select record_id, t, unnest(t.environments) as s from definition),
 human as (
     select *, list_filter(s.preDeployApprovals.approvals, lambda a: not coalesce(a.isAutomated, false)) as people from stage
 ),
+check_now as (
+    select *, coalesce(not deleted and not coalesce((record->>'$.isDisabled')::boolean, false), false) as asks
+    from raw
+    where stream = 'checks'
+    qualify row_number() over (partition by item, coalesce(record->>'$.object', record->>'$.id') order by occurred_at desc nulls last, deleted desc) = 1
+        and (case when deleted then previous else record end->>'$.type.name') = 'Approval'
+),
 checked as (
     select item as environment_id, max(record_id) as record_id,
            list(distinct p.name) as approvers, max(required) as approvals_required, bool_or(can) as requester_can_approve,
@@ -290,17 +297,48 @@ checked as (
                -- none named means all of them
                coalesce(nullif((record->>'$.settings.minRequiredApprovers')::bigint, 0), json_array_length(record, '$.settings.approvers')::bigint) as required,
                unnest(from_json(json_extract(record, '$.settings.approvers'), '[{"uniqueName": "VARCHAR", "displayName": "VARCHAR"}]')) as a
-        from (
-            select * from raw where stream = 'checks'
-            qualify row_number() over (partition by item, coalesce(record->>'$.object', record->>'$.id') order by occurred_at desc nulls last, deleted desc) = 1
-        )
-        where not deleted and (record->>'$.type.name') = 'Approval' and not coalesce((record->>'$.isDisabled')::boolean, false)
+        from check_now
+        where asks
     ), lateral (select coalesce(a.uniqueName, a.displayName) as name) p
     group by item
 ),
+-- an environment that asked once and asks no more
+gone as (
+    select item as environment_id, max(case when deleted then seen_at else occurred_at end) as gone_at from check_now where not asks group by item
+),
+-- A check may hang on whatever else the stage uses, a service connection or a group of variables: that somebody was asked, the
+-- timeline of a run tells.
+node as (
+    select item as build_id, unnest(from_json(json_extract(record, '$.records'), '[{"id": "VARCHAR", "parentId": "VARCHAR", "type": "VARCHAR", "name": "VARCHAR", "identifier": "VARCHAR"}]'), recursive := true)
+    from raw where stream in ('timelines', 'active_timelines')
+),
+asked as (
+    select s.build_id, s.name, s.identifier, bool_or(a.id is not null) as is_asked
+    from node s
+    left join node c on c.build_id = s.build_id and c.parentId = s.id and c.type = 'Checkpoint'
+    left join node a on a.build_id = c.build_id and a.parentId = c.id and a.type = 'Checkpoint.Approval'
+    where s.type = 'Stage'
+    group by all
+),
 ran as (
-    select record->>'$.definition.name' as pipeline, record->>'$.stageName' as stage, item as environment_id, max(record_id) as record_id
-    from raw where stream = 'environment_runs' group by all
+    select r.*, s.is_asked
+    from (
+        select record_id, record->>'$.definition.name' as pipeline, record->>'$.stageName' as stage, item as environment_id, record->>'$.owner.id' as build_id,
+               make_utc(record->>'$.startTime') as started_at
+        from raw where stream = 'environment_runs'
+    ) r
+    left join asked s on s.build_id = r.build_id and r.stage in (s.name, s.identifier)
+),
+-- how many are asked at least, by the last run of which that is known, since the environment asks no more; null where nothing tells
+used as (
+    select pipeline, stage, environment_id, max(record_id) as record_id,
+           coalesce(
+               arg_max(is_asked::bigint, started_at) filter (where is_asked is not null and coalesce(started_at > gone_at, true)),
+               case when bool_or(gone_at is not null) then 0 end
+           ) as at_least
+    from ran
+    left join gone using (environment_id)
+    group by all
 )
 select
     record_id, t.name as pipeline, t.revision, t.modifiedBy.uniqueName as changed_by, make_utc(t.modifiedOn) as changed_at,
@@ -316,8 +354,9 @@ from human
 union all by name
 select
     coalesce(c.record_id, r.record_id) as record_id, r.pipeline, r.stage, 'automatic' as trigger, c.changed_by, max(c.changed_at) over (partition by r.pipeline) as changed_at,
-    coalesce(c.approvals_required, 0) as approvals_required, coalesce(c.approvers, []) as approvers, coalesce(c.requester_can_approve, false) as requester_can_approve
-from ran r
+    coalesce(c.approvals_required, r.at_least) as approvals_required, coalesce(c.approvers, []) as approvers,
+    coalesce(c.requester_can_approve, case when r.at_least = 0 then false end) as requester_can_approve
+from used r
 left join checked c using (environment_id);
 
 -- emits: change
