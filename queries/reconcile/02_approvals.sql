@@ -1,12 +1,27 @@
 -- Decisions on deployments, wherever they were told.
 
--- Decisions told apart, with the deployments that they are about: found by one key, and every other key fits.
+-- Whose a key is by which decisions are found: of which services that we know, and by which pipelines, as records say that
+-- somebody vouches for. A ticket is nobody's, and signs off whatever names it, unless it has such a record of its own.
+create or replace temporary table key_owner as
+select k.kind, k.value, list(distinct lower(d.pipeline)) as pipelines, list(distinct d.service) as services
+from deployment_key k
+semi join decision using (kind, value)
+join deployment d using (deployment_id)
+join config_source s on s.name = d.source and s.approvals = 'evidence'
+join config_service c on c.service = d.service
+where k.kind <> 'ticket' or lower(d.release_id) = k.value
+group by all;
+
+-- Decisions told apart, with the deployments that they are about: found by one key, and every other key fits. What is told of
+-- a key that is another's says nothing of a deployment that only names it.
 create or replace temporary table told_apart as
 select d.deployment_id, a.* exclude (deployment_id, kind, value)
 from decision a
 join deployment_key k using (kind, value)
 join (from deployment semi join deployment_again using (deployment_id)) d on d.deployment_id = k.deployment_id
-where coalesce(lower(a.release_id) = lower(d.release_id), true)
+left join key_owner o using (kind, value)
+where (o.pipelines is null or list_contains(o.pipelines, lower(d.pipeline)) or list_contains(o.services, d.service))
+  and coalesce(lower(a.release_id) = lower(d.release_id), true)
   and coalesce(lower(a.pipeline) = lower(d.pipeline), true)
   and coalesce(lower(a.stage) = lower(d.stage), true)
   and coalesce(list_contains(d.run_ids, lower(a.run_id)), true)

@@ -8,6 +8,22 @@ union
 -- so was a decision that names it, or a key of it
 select deployment_id from deployment_key semi join decision_touched using (kind, value)
 union
+-- whose a key is that it names, by which a decision is found, another's record may say now, or says no more
+select deployment_id from deployment_key semi join (
+    select kind, value from decision semi join (
+        select kind, value from deployment_key semi join deployment_touched using (deployment_id)
+        union
+        select unnest(list_concat(
+            [
+                {'kind': 'release', 'value': lower(coalesce(v.release_id, v.deployment_id))},
+                {'kind': 'commit', 'value': lower(v.commit_sha)}, {'kind': 'url', 'value': v.url}
+            ],
+            [{'kind': 'run', 'value': lower(x)} for x in v.run_ids], [{'kind': 'ticket', 'value': lower(x)} for x in v.tickets]
+        ), recursive := true)
+        from deployment_version v semi join deployment_touched using (deployment_id)
+    ) using (kind, value)
+) using (kind, value)
+union
 -- it runs, and may have run too long by now
 select deployment_id from deployment where started_at is not null and finished_at is null
 union
