@@ -207,7 +207,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
 }
 
-fn judge(place: &Place, now: Timestamp, rebuild: bool) {
+/// Audits the evidence as of a time; with `rebuild`, judges what was collected before.
+pub(crate) fn judge(place: &Place, now: Timestamp, rebuild: bool) {
     let config = Config::load(Some(&place.path("changetrail.toml"))).unwrap_or_else(|error| panic!("{error:?}"));
     if !rebuild {
         let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait: WAIT };

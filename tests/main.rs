@@ -13,6 +13,7 @@ mod azure;
 mod cases;
 mod check;
 mod ci;
+mod clock;
 mod connectors;
 mod digests;
 mod entra;

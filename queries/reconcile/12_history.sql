@@ -11,7 +11,8 @@ where c.change_id is null or b.verdict <> c.verdict or b.reason <> c.reason or b
 
 create or replace temporary table this_judgement as
 with
-before as (from judgement qualify row_number() over (order by judged_at desc) = 1),
+-- the one that was written last: the clock may have been set back
+before as (from judgement qualify row_number() over (order by rowid desc) = 1),
 evidence as (select coalesce(max(batch_id), 0) as last_batch from batch)
 select
     run.now as judged_at, run.program, run.configuration_hash, run.rules_hash, e.last_batch,

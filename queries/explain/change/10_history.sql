@@ -9,4 +9,4 @@ with chosen as (
 select h.verdict, h.reason, h.actor, h.deployment_id, h.exemption_id, h.until, h.became, array_to_string(h.because, ', ') as changed
 from chosen
 join verdict_history h using (change_id)
-order by h.until;
+order by h.rowid;

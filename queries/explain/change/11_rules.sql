@@ -26,5 +26,5 @@ from chosen
 join change c using (change_id)
 left join config_source s on s.name = c.source
 cross join decided d
-left join (from judgement qualify row_number() over (order by judged_at desc) = 1) j on true
+left join (from judgement qualify row_number() over (order by rowid desc) = 1) j on true
 order by d.place;
