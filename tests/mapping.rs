@@ -1,5 +1,6 @@
 //! Mappings of the user's own, over files: what becomes of records that are not what the mapping expects.
 
+use changetrail::store::{Access, Db, WRITER_PATIENCE};
 use serde_json::json;
 
 use crate::support::Place;
@@ -97,6 +98,15 @@ fn a_record_on_which_a_mapping_fails_keeps_no_other_from_being_judged() {
     assert_eq!(place.query("select count(*) from quarantine").rows, [["4"]]);
     place.ran(0, &["reconcile", "--rebuild"]);
     assert_eq!(place.query("select count(*) from quarantine").rows, [["4"]]);
+
+    // A record that somebody else notes as one of them comes back with everything else that is judged from the evidence.
+    let db = Db::open(&place.store(), Access::Write, WRITER_PATIENCE).expect("the store");
+    let planted = "insert into unmappable select source, hash, mapping_hash, 'x' from raw_record join mapped using (source) where record_id = '7'";
+    db.rows(planted, &[]).expect("an edit");
+    drop(db);
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(place.query("select count(*) from change").rows, [["41"]]);
+    assert_eq!(place.query("select count(*) from unmappable").rows, [["4"]]);
 
     // Another mapping makes something of them.
     let lenient = STRICT.replace("cast(", "try_cast(").replace("record->>'$.operation'", "'update'");

@@ -153,6 +153,10 @@ fn over(db: &Db, config: &Config, options: &Options, progress: &dyn Progress) ->
     let task = "reconciling";
     let steps = FIRST.len() + RELEASES.len() + CHANGES.len() + FINDINGS.len() + config.requirements.controls.len() + 1;
     let mut left_out = Vec::new();
+    if options.rebuild {
+        // Once: what fails again is noted again, and everything begun anew without it.
+        db.batch("forget what could not be mapped", "delete from unmappable")?;
+    }
     loop {
         db.batch("begin", "begin transaction")?;
         progress.begin(task, Some(steps as u64));
