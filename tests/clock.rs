@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::again;
 use crate::support::Place;
-use crate::support::world::{log, place, verdict};
+use crate::support::world::{deploy, log, place, release, verdict};
 
 fn night(place: &Place, now: &str) {
     again::judge(place, now.parse::<Timestamp>().expect("a time"), false);
@@ -13,6 +13,11 @@ fn night(place: &Place, now: &str) {
 
 fn configuration(place: &Place) -> String {
     std::fs::read_to_string(place.path("changetrail.toml")).expect("the world")
+}
+
+/// The verdicts, in the order of the records' names.
+fn verdicts(place: &Place) -> Vec<String> {
+    place.query("select verdict from change order by record_id").rows.concat()
 }
 
 #[test]
@@ -33,4 +38,36 @@ fn a_configuration_that_is_put_back_counts_though_the_clock_was_ahead() {
     night(&place, "2026-12-03T02:00:00Z");
     assert_eq!(verdict(&place), "manual");
     place.checks_hold();
+}
+
+#[test]
+fn an_end_is_one_though_the_clock_was_behind_when_it_was_read() {
+    let place = place();
+    log(&place, "1", deploy());
+    log(
+        &place,
+        "2",
+        json!([{"id": "d", "time": "19:20", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}]),
+    );
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    night(&place, "2026-11-02T02:00:00Z");
+    night(&place, "2026-11-05T02:00:00Z");
+    assert_eq!(verdicts(&place), ["released", "unrecorded"]);
+}
+
+#[test]
+fn an_end_that_was_told_beforehand_keeps_no_window_open_for_longer_than_none() {
+    let place = place();
+    log(&place, "1", deploy());
+    log(
+        &place,
+        "2",
+        json!([{"id": "d", "time": "5 10:05", "action": "s3:PutBucketPolicy", "who": "role:register-deploy/x", "key": "ASIA1"}]),
+    );
+    let told = json!({"finished_at": "2026-11-06T10:00:00Z"});
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "live_record": told}]));
+    for now in ["2026-11-03T12:00:00Z", "2026-11-05T12:00:00Z", "2026-11-10T12:00:00Z"] {
+        night(&place, now);
+        assert_eq!(verdicts(&place), ["released", "unrecorded"], "{now}");
+    }
 }

@@ -78,14 +78,21 @@ first as (
     group by deployment_id
 ),
 placed as (
-    -- in a log that pipelines write an end that had not come yet when it was read is none
-    select o.* replace (case when o.finished_at <= b.committed_at + s.skew or b.batch_id is null then o.finished_at end as finished_at),
+    -- in a log that pipelines write an end that had not come yet when it was read is none: until it has come, for it may be the
+    -- clock that was behind; and it keeps no window open for longer than none does
+    select o.* replace (
+               case
+                   when b.batch_id is null or o.finished_at <= b.committed_at + s.skew
+                       or (o.finished_at <= run.now + s.skew and o.finished_at <= o.started_at + s.max_running) then o.finished_at
+               end as finished_at
+           ),
            f.first_recorded_at, coalesce(case when o.own_content then o.items_environment end, mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
     from owned o
     join first f using (deployment_id)
     left join config_source c on c.name = o.source
     left join batch b on b.batch_id = o.batch_id and (o.source = 'record' or c.connector = 'release-log')
     cross join config_standard s
+    cross join run
     left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
     left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
     left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))

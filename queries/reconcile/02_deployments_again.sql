@@ -24,7 +24,7 @@ select deployment_id from deployment_key semi join (
     ) using (kind, value)
 ) using (kind, value)
 union
--- it runs, and may have run too long by now
+-- it runs, and may have run too long by now; or the end that its record told beforehand has come
 select deployment_id from deployment where started_at is not null and finished_at is null
 union
 -- somebody is known by another name, or has another role: members of groups come and go without the configuration
