@@ -71,3 +71,29 @@ fn an_end_that_was_told_beforehand_keeps_no_window_open_for_longer_than_none() {
         assert_eq!(verdicts(&place), ["released", "unrecorded"], "{now}");
     }
 }
+
+#[test]
+fn what_was_waived_when_it_was_released_stays_released() {
+    let place = place();
+    let world = configuration(&place);
+    let waivers = |from: &str, to: &str| {
+        let of = |control| {
+            format!(
+                "\n[[waiver]]\nservice = \"register\"\ncontrol = \"{control}\"\nreason = \"no stages yet\"\napproved_by = \"Dana White\"\nfrom = \"{from}\"\nto = \"{to}\"\n"
+            )
+        };
+        place.write("changetrail.toml", format!("{world}{}{}", of("proven-in-preprod"), of("repeatable")));
+    };
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "preprod": null}]));
+    waivers("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z");
+    night(&place, "2026-11-25T02:00:00Z");
+    assert_eq!(verdict(&place), "released");
+    night(&place, "2026-12-02T02:00:00Z");
+    assert_eq!(verdict(&place), "released");
+
+    // One that begins later clears nothing of what was before.
+    waivers("2026-11-28T00:00:00Z", "2026-12-31T00:00:00Z");
+    night(&place, "2026-12-03T02:00:00Z");
+    assert_eq!(verdict(&place), "nonconforming");
+}

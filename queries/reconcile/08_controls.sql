@@ -25,24 +25,26 @@ select
         ) then 'the approver is neither senior nor manager'
         when w.requested_by is not null and coalesce(requester.actor, lower(w.requested_by)) = coalesce(approver.actor, lower(w.approved_by)) then 'who asked for it approved it'
     end as invalid,
-    coalesce(run.now >= w.valid_from, true) and coalesce(run.now < w.valid_to, true) as in_force
+    coalesce(run.now >= w.valid_from, true) and coalesce(run.now < w.valid_to, true) as in_force      -- of what is judged as it is now
 from config_waiver w
 cross join run
 left join config_identity approver on approver.identity = lower(w.approved_by)
 left join config_identity requester on requester.identity = lower(w.requested_by);
 
--- Both, one row for each service, control and kind of subject: a waiver is what somebody decided, and comes first.
+-- Both, for each service, control and kind of subject, with the time in which it holds; of several the first in `place`
+-- counts: a waiver is what somebody decided.
 create or replace table excused as
 with excuse as (
-    select service, control, null as subject_kind, 'waived' as reason, 1 as place from waiver where invalid is null and in_force
+    select service, control, null as subject_kind, 'waived' as reason, 1 as place,
+           coalesce(valid_from, timestamp '0001-01-01') as valid_from, coalesce(valid_to, timestamp '9999-01-01') as valid_to
+    from waiver where invalid is null
     union all
-    select service, control, subject_kind, reason, 2 from not_asked
+    select service, control, subject_kind, reason, 2, timestamp '0001-01-01', timestamp '9999-01-01' from not_asked
 ),
 kind as (select unnest(['deployment', 'pipeline', 'change', 'service']) as kind)
-select service, control, kind as subject_kind, arg_min(reason, (place, reason)) as reason
+select service, control, kind as subject_kind, reason, place, valid_from, valid_to
 from excuse
-join kind on coalesce(subject_kind, kind) = kind
-group by service, control, kind;
+join kind on coalesce(subject_kind, kind) = kind;
 
 -- Results of the controls: one row for each control and subject. Filled by the files in queries/controls/.
 create table if not exists control_result (

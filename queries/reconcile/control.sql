@@ -1,17 +1,33 @@
 -- What a control says, taken in, but for changes that keep their verdict and with it these results; a control of one's own
 -- ($own) may look at more than the change. `occurred_at` is optional.
 insert into control_result
+with
+said as (
+    from (
+        select null::timestamp as occurred_at where false
+        union all by name
+        (
+{control}
+        )
+    )
+    where $own or (select everything from run) or subject_kind <> 'change' or subject_id in (select change_id from change_again)
+),
+-- what of it is excused at the time of the act: when a deployment started, when a change was made; pipelines and services are
+-- judged as they are now
+excuse as (
+    select r.subject_kind, r.subject_id, r.service, arg_min(x.reason, (x.place, x.reason)) as reason
+    from said r
+    join excused x on x.service = r.service and x.control = $control and x.subject_kind = r.subject_kind
+    cross join run
+    left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
+    left join told_change c on r.subject_kind = 'change' and c.change_id = r.subject_id
+    where coalesce(d.started_at, c.occurred_at, run.now) >= x.valid_from and coalesce(d.started_at, c.occurred_at, run.now) < x.valid_to
+    group by r.subject_kind, r.subject_id, r.service
+)
 select
     $control, r.subject_kind, r.subject_id, r.service, r.environment,
-    case when x.control is null then r.result else 'not-applicable' end,
-    case when x.control is null then r.reason else x.reason end,
+    case when x.reason is null then r.result else 'not-applicable' end,
+    coalesce(x.reason, r.reason),
     r.occurred_at
-from (
-    select null::timestamp as occurred_at where false
-    union all by name
-    (
-{control}
-    )
-) r
-left join excused x on x.service = r.service and x.control = $control and x.subject_kind = r.subject_kind
-where $own or (select everything from run) or r.subject_kind <> 'change' or r.subject_id in (select change_id from change_again);
+from said r
+left join excuse x on x.subject_kind = r.subject_kind and x.subject_id = r.subject_id and x.service = r.service;

@@ -36,16 +36,16 @@ counted as (
 select
     a.service, a.control,
     case
-        when not a.applies then 'not-applicable'
-        when coalesce(c.subjects, 0) = 0 then case when c.of_another_environment then 'not-applicable' else 'no-evidence' end
+        -- what lies outside the time of a waiver is judged all the same
+        when coalesce(c.subjects, 0) = 0 then case when not a.applies or c.of_another_environment then 'not-applicable' else 'no-evidence' end
         when c.failures > 0 then 'fail'
         when c.no_evidence > 0 then 'no-evidence'
         else 'pass'
     end as result,
-    case when a.applies then coalesce(c.subjects, 0) else 0 end as subjects,
-    case when a.applies then coalesce(c.failures, 0) else 0 end as failures,
-    case when a.applies then coalesce(c.no_evidence, 0) else 0 end as no_evidence,
-    case when a.applies then coalesce(c.failed, c.unknown, '') else '' end as example
+    coalesce(c.subjects, 0) as subjects,
+    coalesce(c.failures, 0) as failures,
+    coalesce(c.no_evidence, 0) as no_evidence,
+    coalesce(c.failed, c.unknown, '') as example
 from applicable a
 left join counted c using (service, control)
 where $service is null or a.service = $service

@@ -47,9 +47,9 @@ select
     a.place as number, st.standard, a.section, a.text, coalesce(a.control, '') as control,
     case
         when a.control is null then 'not-checked'
-        when c.services = 0 then 'not-applicable'
         when c.failures > 0 then 'fail'
-        when c.subjects = 0 and c.of_another_environment then 'not-applicable'
+        -- what lies outside the time of a waiver is judged all the same
+        when c.subjects = 0 and (c.services = 0 or c.of_another_environment) then 'not-applicable'
         when c.subjects = 0 or c.no_evidence > 0 then 'no-evidence'
         else 'pass'
     end as result,
