@@ -145,3 +145,46 @@ fn a_release_log_under_another_name_says_the_same() {
     place.run(&["audit"]);
     assert_eq!(verdict(&place), "released");
 }
+
+/// The world, in which the release log has another name, and perhaps lies elsewhere.
+fn rename_log(place: &Place, path: &str) {
+    let world = std::fs::read_to_string(place.path("changetrail.toml")).expect("the world");
+    let renamed = world.replace("name = \"release-log\"", "name = \"central-log\"");
+    place.write("changetrail.toml", renamed.replace("path = \"releases\"", &format!("path = \"{path}\"")));
+}
+
+#[test]
+fn what_a_release_log_told_is_worth_the_same_when_another_takes_its_place() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));
+    place.ran(0, &["audit"]);
+    rename_log(&place, "elsewhere");
+    place.write("elsewhere/1.jsonl", "");
+    place.ran(0, &["audit"]).says(&[
+        "source `release-log` is not in the configuration any more",
+        "2 deployments",
+        "give it its old name",
+    ]);
+    assert_eq!(verdict(&place), "released");
+}
+
+#[test]
+fn a_release_log_under_another_name_does_not_hide_that_it_was_rewritten() {
+    let place = place();
+    log(&place, "1", deploy());
+    let told = |with: Value| {
+        release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "live_record": with}]));
+    };
+    told(json!({"recorded_at": null, "approvals": []}));
+    place.ran(1, &["audit"]);
+    told(json!({"recorded_at": null}));
+    place.run(&["audit"]);
+    let open =
+        "select finding_id, severity, contains(summary, 'changed-after-the-start') from finding where status = 'open'";
+    let before = place.query(open).rows;
+    assert_eq!(before.iter().map(|row| &row[1..]).collect::<Vec<_>>(), [["high", "true"]]);
+    rename_log(&place, "releases");
+    place.run(&["audit"]);
+    assert_eq!(place.query(open).rows, before);
+}

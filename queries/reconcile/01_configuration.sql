@@ -44,6 +44,11 @@ select unnest(from_json((select configuration from run)->'$.requirements.excepti
 create or replace table config_source as
 select unnest(from_json((select configuration from run)->'$.source', '[{"name": "VARCHAR", "connector": "VARCHAR", "approvals": "VARCHAR", "path": "BOOLEAN"}]'), recursive := true);
 
+-- What they say of themselves is kept for when they are configured no more: whoever renames a source, or reads another in its
+-- place, changes nothing of what it told.
+delete from source_as_configured where source in (select name from config_source);
+insert into source_as_configured select name, connector, approvals from config_source;
+
 -- ------------------------------------------------------------------------------------------------ services, scopes --
 create or replace table config_service as
 with s as (

@@ -7,7 +7,7 @@ select k.kind, k.value, list(distinct lower(d.pipeline)) as pipelines, list(dist
 from deployment_key k
 semi join decision using (kind, value)
 join deployment d using (deployment_id)
-join config_source s on s.name = d.source and s.approvals = 'evidence'
+join source_as_configured s on s.source = d.source and s.approvals = 'evidence'
 join config_service c on c.service = d.service
 where k.kind <> 'ticket' or lower(d.release_id) = k.value
 group by all;
@@ -72,7 +72,7 @@ decided as (
         coalesce('person ' || person.person_id, lower(t.approver)) as decider
     from told t
     join deployment d using (deployment_id)
-    left join config_source s on s.name = t.source
+    left join source_as_configured s on s.source = t.source
     left join config_identity person on person.identity = lower(t.approver)
 ),
 refused as (

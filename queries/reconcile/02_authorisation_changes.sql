@@ -29,12 +29,12 @@ version as (
             from (select unnest(v.authors) as author)
             left join config_identity i on i.identity = lower(author)
         ), []) as authors,
-        v.unit, v.position, v.batch_id,
+        v.unit, v.position, v.batch_id, s.connector,
         -- other systems tell of a release bit by bit
         case when s.connector = 'release-log' then b.committed_at end as read_at
     from deployment_version v
     semi join deployment_again using (deployment_id)
-    left join config_source s on s.name = v.source
+    left join source_as_configured s on s.source = v.source
     left join batch b using (batch_id)
     left join config_identity requester on requester.identity = lower(v.requested_by)
     where s.approvals = 'evidence'
@@ -48,14 +48,15 @@ followed as (
         -- an earlier reading did not have it yet
         case when lag(batch_id) over w < batch_id then lag(read_at) over w end as before_read_at
     from version
-    window w as (partition by deployment_id order by recorded_at nulls first, batch_id, unit, position)
+    -- what another system says in its own words is no other version, what the same says under another name is
+    window w as (partition by deployment_id, connector order by recorded_at nulls first, batch_id, unit, position)
 ),
 -- a decision apart from the record that was not there yet when the log was read and the release was settled
 told_long_after as (
     select t.deployment_id, b.committed_at as told_at
     from told_apart t
     join deployment d using (deployment_id)
-    join config_source s on s.name = t.source and s.approvals = 'evidence' and s.connector = 'release-log'
+    join source_as_configured s on s.source = t.source and s.approvals = 'evidence' and s.connector = 'release-log'
     join batch b on b.batch_id = t.batch_id
     cross join config_standard c
     where lower(t.decision) = 'approved' and t.phase is distinct from 'review' and in_time(t.decided_at, d.started_at)

@@ -10,7 +10,7 @@ item as (
         v.deployment_id, v.item, lower(split_part(v.item, ':', 1)) as system, regexp_replace(v.item, '^[^:]*:', '') as object,
         case when c.connector = lower(split_part(v.item, ':', 1)) then v.source end as own_source
     from (select deployment_id, source, unnest(items) as item from deployment_version) v
-    left join config_source c on c.name = v.source
+    left join source_as_configured c on c.source = v.source
 ),
 fitting as (
     select
@@ -41,19 +41,19 @@ create or replace temporary view deployment_now as
 with
 latest_of_source as (
     -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there
-    select v.*, c.name is not null as configured, coalesce(c.approvals = 'evidence', false) as evidence,
+    select v.*, v.source in (select name from config_source) as configured, coalesce(c.approvals = 'evidence', false) as evidence,
            coalesce(c.connector = lower(split_part(v.items[1], ':', 1)), false) as own_content
     from deployment_version v
     semi join deployment_again using (deployment_id)
-    left join config_source c on c.name = v.source
+    left join source_as_configured c on c.source = v.source
     qualify row_number() over (
         partition by v.deployment_id, v.source
         order by v.recorded_at desc nulls last, case when c.connector = 'release-log' then v.unit end desc nulls last, v.batch_id desc, v.unit desc, v.position desc, v.record_id desc
     ) = 1
 ),
 latest as (
-    -- what a pipeline says about itself replaces no evidence; and a source that the configuration still names knows its
-    -- approvals' worth: it comes before one that has another name now
+    -- what a pipeline says about itself replaces no evidence; and a source that the configuration still names comes before one
+    -- that has another name now
     select * exclude (configured, evidence)
     from latest_of_source
     qualify row_number() over (
@@ -89,7 +89,7 @@ placed as (
            f.first_recorded_at, coalesce(case when o.own_content then o.items_environment end, mapped.environment, named.environment, o.items_environment, usual.environment, '') as kind
     from owned o
     join first f using (deployment_id)
-    left join config_source c on c.name = o.source
+    left join source_as_configured c on c.source = o.source
     left join batch b on b.batch_id = o.batch_id and (o.source = 'record' or c.connector = 'release-log')
     cross join config_standard s
     cross join run

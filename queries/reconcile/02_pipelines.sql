@@ -7,10 +7,10 @@ with
 told_last as (
     select v.*, case when c.connector = 'release-log' then v.unit end as file
     from stage_version v
-    left join config_source c on c.name = v.source
+    left join source_as_configured c using (source)
     -- what a pipeline says about itself counts only where nobody else says it
     where coalesce(c.approvals, 'claimed') = 'evidence' or v.pipeline not in (
-        select e.pipeline from stage_version e join config_source s on s.name = e.source where s.approvals = 'evidence'
+        select e.pipeline from stage_version e join source_as_configured s using (source) where s.approvals = 'evidence'
     )
     qualify rank() over (
         partition by v.source, v.pipeline, v.revision, v.changed_at, split_part(v.record_id, '#', 1)

@@ -6,7 +6,7 @@ create or replace temporary view link_now as
 with
 several as (select change_id from candidate_to_judge where denied is null group by change_id having count(*) > 1),
 vouched as (
-    select deployment_id from deployment d join config_source s on s.name = d.source where s.approvals = 'evidence'
+    select deployment_id from deployment d join source_as_configured s using (source) where s.approvals = 'evidence'
 ),
 ranked as (
     select

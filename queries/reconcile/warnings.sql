@@ -9,9 +9,19 @@ union all
 select 'pipeline `' || pipeline || '` belongs to no service: name it in a service''s `pipelines`'
 from (select distinct pipeline from deployment where service = '')
 union all
-select 'source `' || source || '` is not in the configuration any more, and its ' || count(*)
-    || ' changes are judged all the same; if it was renamed, they count twice: give it its old name'
-from change where source not in (select name from config_source)
+select 'source `' || source || '` is not in the configuration any more; what it told is judged all the same, as it was configured last: '
+    || string_agg(told || ' ' || what, ', ' order by what) || '; if it was renamed, give it its old name'
+from (
+    select source, 'changes' as what, count(*) as told from change group by source
+    union all
+    select source, 'deployments', count(distinct deployment_id) from deployment_version group by source
+    union all
+    select source, 'decisions', count(*) from approval_version group by source
+    union all
+    select source, 'sign-ins', count(*) from session group by source
+)
+-- what is pushed comes from no source that could be configured
+where source not in (select name from config_source) and source <> 'record'
 group by source
 union all
 select count(*) || ' records of source `' || source || '` are set aside; see report coverage and table quarantine'

@@ -24,7 +24,7 @@ select
     left(j.rules_hash, 12) as rules, left(j.configuration_hash, 12) as configuration, j.program, j.judged_at as since
 from chosen
 join change c using (change_id)
-left join config_source s on s.name = c.source
+left join source_as_configured s on s.source = c.source
 cross join decided d
 left join (from judgement qualify row_number() over (order by rowid desc) = 1) j on true
 order by d.place;
