@@ -169,3 +169,28 @@ fn killed_while_it_asks_an_api() {
     );
     assert_eq!(late.rows, [["0"]]);
 }
+
+#[test]
+fn what_could_not_be_read_fails_the_next_run_where_nobody_was_told() {
+    use changetrail::config::Config;
+    use changetrail::{collect, progress::Silent};
+    let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
+    place.write("trail/1.json", r#"{"Records":[{"eventTime":"#);
+    let config = Config::load(Some(&place.path("changetrail.toml"))).unwrap_or_else(|error| panic!("{error:?}"));
+    let options = collect::Options {
+        sources: Vec::new(),
+        since: None,
+        validate: false,
+        now: jiff::Timestamp::now(),
+        wait: Duration::from_secs(10),
+    };
+    // What is stored when the program is killed before it says anything.
+    let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    assert!(!outcome.complete());
+    place.ran(2, &["audit"]).says(&["1.json"]);
+    place.ran(0, &["audit"]);
+    // A run that ended has told it.
+    place.write("trail/2.json", r#"{"Records":[{"eventTime":"#);
+    place.ran(2, &["collect"]).says(&["2.json"]);
+    place.ran(0, &["collect"]);
+}

@@ -1,3 +1,3 @@
 insert into unit
-select $source, unit, etag, size, sha256, window_start, window_end, complete, incomplete, first_batch, $batch_id, $now
+select $source, unit, etag, size, sha256, window_start, window_end, complete, incomplete, first_batch, $batch_id, $now, untold
 from merged_unit;

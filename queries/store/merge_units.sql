@@ -8,7 +8,12 @@ select i.unit,
        max(i.window_end) as window_end,
        bool_or(i.complete) as complete,
        max(i.incomplete) as incomplete,
-       coalesce(min(u.first_batch), $batch_id) as first_batch
+       coalesce(min(u.first_batch), $batch_id) as first_batch,
+       -- in this state nobody has been told of it. A file that the system does not give has no etag, and is told as often as it
+       -- is asked for: nobody knows what is in it
+       bool_or(i.incomplete is not null and (
+           u.incomplete is null or u.untold or u.etag <> i.etag or (i.etag = '' and i.window_start is null)
+       )) as untold
 from incoming_unit i
 left join unit u on u.source = $source and u.unit = i.unit
 group by i.unit;

@@ -88,15 +88,17 @@ pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow:
     Ok((complete && outcome.unmapped.is_empty(), outcome))
 }
 
-/// Sums up; a complete audit is the one that the next is held against, once it has been told.
+/// Sums up. What has been told then is not new the next time: the findings of a complete audit, and what could not be read of an
+/// incomplete one.
 pub(super) fn tell(config: &Config, store: &Path, complete: bool, context: &Context) -> anyhow::Result<()> {
     let mut visits = Visits::new(store);
     visits.visit(Access::Read, context.reader_wait(), |db| sum_up(config, db, context))?;
-    if complete {
-        let noted = |db: &Db| reconcile::audited(db, context.now).map_err(anyhow::Error::from);
-        visits.visit(Access::Write, context.writer_wait(), noted)?;
-    }
-    Ok(())
+    visits.visit(Access::Write, context.writer_wait(), |db| {
+        if complete {
+            return Ok(reconcile::audited(db, context.now)?);
+        }
+        config.sources.iter().try_for_each(|source| Ok(db.set_told(&source.name)?))
+    })
 }
 
 /// Prints the summary and how many changes have each verdict.

@@ -1,8 +1,11 @@
 //! `collect`: asks the sources for what is new.
 
+use std::path::Path;
+
 use crate::collect::{self, Options, Outcome, SourceOutcome};
 use crate::config::Config;
 use crate::error::ExitStatus;
+use crate::store::{Access, Visits};
 use crate::time::parse_moment;
 
 use super::context::Context;
@@ -49,6 +52,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let outcome = collect::run(&config, &store, &options, &context.printer)?;
     tell(&outcome, context);
     tell_set_aside(&outcome, context);
+    note_told(&outcome, &store, context)?;
     Ok(if outcome.complete() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
@@ -82,6 +86,17 @@ pub(super) fn tell(outcome: &Outcome, context: &Context) {
             context.printer.error(&failure, source.hint.as_deref());
         }
     }
+}
+
+/// Notes that what could not be read has been told: from now on it is reported, not failed.
+pub(super) fn note_told(outcome: &Outcome, store: &Path, context: &Context) -> anyhow::Result<()> {
+    let told = |source: &&SourceOutcome| !source.incomplete.is_empty();
+    if outcome.sources.iter().any(|source| told(&source)) {
+        Visits::new(store).visit(Access::Write, context.writer_wait(), |db| {
+            outcome.sources.iter().filter(told).try_for_each(|source| db.set_told(&source.source))
+        })?;
+    }
+    Ok(())
 }
 
 /// Says where something could not be read.

@@ -37,9 +37,11 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
         wait: context.writer_wait(),
     };
     let import = Import { path: args.path, operator: operator()? };
-    let outcome = collect::import(&config, &context.store(&config), &options, &import, &context.printer)?;
+    let store = context.store(&config);
+    let outcome = collect::import(&config, &store, &options, &import, &context.printer)?;
     super::collect::tell(&outcome, context);
     super::collect::tell_set_aside(&outcome, context);
+    super::collect::note_told(&outcome, &store, context)?;
     if outcome.complete() && outcome.sources.iter().all(|source| source.units == 0) {
         // Whoever names the wrong source or folder would take it for success.
         context.printer.warning(

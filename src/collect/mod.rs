@@ -62,7 +62,7 @@ pub struct SourceOutcome {
     /// Why it was not read to its end.
     pub error: Option<String>,
     pub hint: Option<String>,
-    /// Units that this run is the first to find unreadable: `unit: why`.
+    /// Units that cannot be read to their end, and of which nobody has been told yet: `unit: why`.
     pub incomplete: Vec<String>,
 }
 
@@ -73,7 +73,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether every source was read to its end, and no unit was newly found unreadable.
+    /// Whether every source was read to its end, and somebody has been told before of every unit that cannot be.
     #[must_use]
     pub fn complete(&self) -> bool {
         self.sources.iter().all(|source| source.error.is_none() && source.incomplete.is_empty())

@@ -152,6 +152,8 @@ impl<'a> Writer<'a> {
             if is_poll {
                 db.note_poll(&Poll { source: &outcome.source, now, error: outcome.error.as_deref() })?;
             }
+            let untold = db.untold(&outcome.source)?;
+            outcome.incomplete = untold.into_iter().map(|(unit, why)| format!("{unit}: {why}")).collect();
             Ok(())
         })?;
         self.outcomes.iter().for_each(|outcome| self.progress.end(&outcome.source));
@@ -160,7 +162,11 @@ impl<'a> Writer<'a> {
 
     /// Writes what has come, and what `more` has to say of each source, in one transaction: a store has to be put in order
     /// after each.
-    fn write(&mut self, settings: &str, more: impl Fn(&Db, &SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
+    fn write(
+        &mut self,
+        settings: &str,
+        more: impl Fn(&Db, &mut SourceOutcome) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         std::thread::sleep(self.pause());
         let started = Instant::now();
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,5 +197,4 @@ fn add(outcome: &mut SourceOutcome, committed: Committed) {
     outcome.stored += committed.stored;
     outcome.duplicates += committed.duplicates;
     outcome.quarantined += committed.quarantined;
-    outcome.incomplete.extend(committed.incomplete.into_iter().map(|(unit, why)| format!("{unit}: {why}")));
 }

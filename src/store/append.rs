@@ -28,8 +28,6 @@ pub struct Committed {
     /// Reads, counted and dropped.
     pub reads: u64,
     pub quarantined: u64,
-    /// Units that cannot be read to their end and were not known to: (unit, why).
-    pub incomplete: Vec<(String, String)>,
 }
 
 /// A unit that came in, with what can be found out about it while the store is somebody else's.
@@ -99,6 +97,23 @@ impl Db {
         self.run("note the poll", sql!("store/set_poll.sql"), &params).map(|_| ())
     }
 
+    /// The units of a source that cannot be read to their end, and of which nobody has been told yet: (unit, why).
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub fn untold(&self, source: &str) -> Result<Vec<(String, String)>, Error> {
+        let (_, rows) = self.rows(sql!("store/untold.sql"), &[("source", Value::Text(source.to_owned()))])?;
+        Ok(rows.iter().filter_map(|row| pair(row)).collect())
+    }
+
+    /// Notes that somebody was told of the units of a source that cannot be read to their end.
+    ///
+    /// # Errors
+    /// The store could not be written.
+    pub fn set_told(&self, source: &str) -> Result<(), Error> {
+        self.run("told", sql!("store/set_told.sql"), &[("source", Value::Text(source.to_owned()))]).map(|_| ())
+    }
+
     /// Makes a temporary table of text columns.
     ///
     /// # Errors
@@ -156,8 +171,6 @@ impl Db {
         params.push(("hash", Value::Text(chain::hash(&batch, lines))));
         params.push(("records", Value::Int(i64::try_from(committed.stored).unwrap_or(i64::MAX))));
         self.run("batch", sql!("store/insert_batch.sql"), &params)?;
-        let incomplete = self.rows(sql!("store/new_incomplete.sql"), &params)?.1;
-        committed.incomplete = incomplete.into_iter().filter_map(|row| pair(&row)).collect();
         self.run("counts", sql!("store/count_units.sql"), &params)?;
         self.run("counts", sql!("store/replace_counts.sql"), &params)?;
         self.run("counts", sql!("store/insert_counts.sql"), &params)?;

@@ -1,0 +1,1 @@
+update unit set untold = false where source = $source and untold;
