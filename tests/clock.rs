@@ -97,3 +97,16 @@ fn what_was_waived_when_it_was_released_stays_released() {
     night(&place, "2026-12-03T02:00:00Z");
     assert_eq!(verdict(&place), "nonconforming");
 }
+
+#[test]
+fn the_report_of_exemptions_of_a_month_that_is_over_stays_the_same() {
+    let place = place();
+    let exemption = "[[exemption]]\nid = \"X-1\"\nreason = \"incident\"\nrequested_by = \"Bob Brown\"\napproved_by = \"Dana White\"\nfrom = \"2026-11-03T00:00:00Z\"\nto = \"2026-12-15T00:00:00Z\"\nservice = \"register\"\n";
+    place.write("changetrail.toml", format!("{}\n{exemption}", configuration(&place)));
+    let of_november = || place.ran(0, &["report", "exemptions", "--until", "2026-12-01", "-o", "csv"]).stdout;
+    night(&place, "2026-12-02T02:00:00Z");
+    let told = of_november();
+    night(&place, "2027-01-02T02:00:00Z");
+    assert_eq!(of_november(), told);
+    assert_eq!(place.report("exemptions").column("expired"), ["true"]);
+}

@@ -87,6 +87,18 @@ fn a_source_that_was_renamed_is_told() {
 }
 
 #[test]
+fn a_line_that_was_not_whole_yet_is_set_aside_until_it_is() {
+    let place = place();
+    let lines = releases::lines(&releases::deployments(json!([{"release": "r1", "live": "10:00-10:20"}])));
+    place.write("releases/1.jsonl", &lines[..lines.len() - 20]);
+    let aside = "1 records of source `release-log` are set aside";
+    place.run(&["audit"]).says(&[aside]);
+    place.run(&["audit"]).says(&[aside]);
+    place.write("releases/1.jsonl", &lines);
+    assert!(!place.run(&["audit"]).stderr.contains("are set aside"));
+}
+
+#[test]
 fn a_sign_in_that_comes_late_unmasks_the_person() {
     let place = place();
     release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20"}]));

@@ -19,7 +19,8 @@ select
     coalesce(x.requester_actor, '') as requested_by, coalesce(x.approver_actor, '') as approved_by,
     x.valid_from as "from", x.valid_to as "to", x.reason,
     coalesce(c.changes, 0) as changes_covered,
-    x.expired,
+    -- of a period that is over, as it was at its end
+    x.expired and ($until is null or x.valid_to <= $until) as expired,
     array_to_string(x.actors, ';') as actors, array_to_string(x.verdicts, ';') as verdicts,
     array_to_string(x.deployments, ';') as deployments, array_to_string(x.controls, ';') as controls,
     coalesce(x.invalid, '') as ignored
