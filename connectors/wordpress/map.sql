@@ -307,6 +307,16 @@ created as (
     where stream = 'events' and (record->>'$.logger') = 'SimplePostLogger' and (record->>'$.initiator') = 'wp_user'
       and coalesce(record->>'$.message_key', record->>'$.context._message_key') = 'post_created'
 ),
+-- The tolerance below is for the revision that publishing itself may leave: who changed the words in these seconds lets out
+-- their own.
+edited as (
+    select
+        occurred_at, record->>'$.context.post_id' as post,
+        coalesce(nullif(record->>'$.initiator_data.user_email', ''), record->>'$.initiator_data.user_login') as editor
+    from raw
+    where stream = 'events' and (record->>'$.logger') = 'SimplePostLogger'
+      and coalesce(record->>'$.context.post_new_post_content', record->>'$.context.post_new_post_title', record->>'$.context.post_new_post_excerpt') is not null
+),
 written as (
     select
         p.*,
@@ -334,4 +344,9 @@ select
     [{'phase': 'pre', 'decision': 'approved', 'approver': w.publisher, 'decided_at': w.occurred_at, 'automated': false, 'gated': true, 'comment': null::varchar}] as approvals,
     ['wordpress:' || w.type || '/' || w.post || '@' || w.version] as items
 from written w
-where w.version is not null and lower(w.editor) <> lower(w.publisher);
+where w.version is not null and lower(w.editor) <> lower(w.publisher)
+  and not exists (
+      from edited e
+      where e.post = w.post and lower(e.editor) = lower(w.publisher)
+        and e.occurred_at between w.occurred_at - interval 2 seconds and w.occurred_at + interval 2 seconds
+  );
