@@ -4,21 +4,19 @@
 -- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
 -- the resource says where it was, a copy that names the caller says who it was.
 
--- A copy without the provider's key (exports leave it out) is known by what it is about, and part of that the caller may
--- choose. So all that is about the same is put in its order, and is cut where another operation begins: another actor,
--- another key, a record after an end, a second beginning. A copy belongs to the operation whose key stands in its piece; a
--- piece without one is an operation of its own.
-create or replace table moved as
+-- Changes of which several records tell: asked of all once, and then of those of which a record tells, or told, that was
+-- mapped or forgotten in this run.
+create table if not exists told_twice as
+select change_id from event where category = 'change' group by change_id having count(*) > 1;
+delete from told_twice where change_id in (from touched);
+insert into told_twice
+select change_id from event semi join touched using (change_id) where category = 'change' group by change_id having count(*) > 1;
+
+-- The caller of Azure may choose the ids by which an operation is known. So all that is about the same (the table that a
+-- caller of the macro names) is put in its order, and is cut where another operation begins: another actor, another key, a
+-- record after an end, without a key a second beginning too. What is cut off is an operation of its own.
+create or replace temporary macro pieces(records) as table
 with
-keyless as (select distinct system, copy_key from event where change_key = copy_key and category = 'change'),
-about_the_same as (
-    select e.system, e.copy_key, e.source, e.record_id, e.occurred_at, e.outcome = 'pending' as begins,
-           case when e.change_key <> e.copy_key then e.change_key end as key,
-           case when e.actor_type not in ('account', 'unknown', 'workload') then e.actor_type || '|' || lower(e.actor_name) end as caller
-    from event e
-    join keyless using (system, copy_key)
-    where e.category = 'change'
-),
 with_what_came_before as (
     select
         *,
@@ -26,9 +24,9 @@ with_what_came_before as (
         last_value(caller ignore nulls) over earlier as caller_before,
         max(occurred_at) filter (where not begins) over earlier as end_before,
         max(occurred_at) filter (where begins) over earlier as beginning_before
-    from about_the_same
+    from query_table(records)
     window earlier as (
-        partition by system, copy_key order by occurred_at, not begins, key is null, source, record_id
+        partition by system, about order by occurred_at, not begins, key is null, source, record_id
         rows between unbounded preceding and 1 preceding
     )
 ),
@@ -39,30 +37,61 @@ cut as (
             caller <> caller_before or key <> key_before
             -- ends of one operation, and what its records say of its beginning, lie close together
             or (occurred_at > end_before + skew and coalesce(beginning_before <= end_before, true))
-            or (begins and occurred_at > beginning_before + skew)
+            or (key is null and begins and occurred_at > beginning_before + skew)
             or occurred_at > beginning_before + max_running,
             false
         ) as begins_another
     from with_what_came_before w
     cross join config_standard
 ),
-piece as (
+numbered as (
     select *, count(*) filter (where begins_another) over (
-        partition by system, copy_key order by occurred_at, not begins, key is null, source, record_id
+        partition by system, about order by occurred_at, not begins, key is null, source, record_id
     ) as number
     from cut
-),
-named as (
-    select *, coalesce(
-        any_value(key) over whole,
-        case when number = 0 then copy_key else copy_key || '|' || strftime(min(occurred_at) over whole, '%Y-%m-%dT%H:%M:%S.%fZ') end
-    ) as change_key
-    from piece
-    window whole as (partition by system, copy_key, number)
 )
-select source, record_id, change_key, change_id(system, change_key) as change_id
-from named
-where key is null and change_key <> copy_key;
+select
+    system, source, record_id, key,
+    any_value(key) over whole as key_of_piece,
+    case when number = 0 then about else about || '|' || strftime(min(occurred_at) over whole, '%Y-%m-%dT%H:%M:%S.%fZ') end as name
+from numbered
+window whole as (partition by system, about, number);
+
+create or replace temporary view identifiable as
+select system, change_id, change_key, copy_key, source, record_id, occurred_at, outcome = 'pending' as begins,
+       case when actor_type not in ('account', 'unknown', 'workload') then actor_type || '|' || lower(actor_name) end as caller
+from event
+where category = 'change';
+
+-- First what has the provider's key, operation by operation.
+create or replace temporary table with_key as
+select system, change_key as about, source, record_id, occurred_at, begins, change_key as key, caller
+from identifiable
+semi join told_twice using (change_id)
+where change_key <> copy_key;
+
+create or replace temporary table keyed as
+select system, source, record_id, name as change_key from pieces('with_key');
+
+-- Then the copies without one (exports leave it out), known by what they are about: they belong to the operation whose key
+-- stands in their piece; a piece without one is an operation of its own.
+create or replace temporary table beside_keyless as
+select i.system, i.copy_key as about, i.source, i.record_id, i.occurred_at, i.begins,
+       case when i.change_key <> i.copy_key then coalesce(k.change_key, i.change_key) end as key, i.caller
+from identifiable i
+semi join (select distinct system, copy_key from identifiable where change_key = copy_key) keyless using (system, copy_key)
+left join keyed k using (source, record_id);
+
+create or replace table moved as
+with named as (
+    select * from keyed
+    union all
+    select system, source, record_id, coalesce(key_of_piece, name) from pieces('beside_keyless') where key is null
+)
+select n.source, n.record_id, n.change_key, change_id(n.system, n.change_key) as change_id
+from named n
+join event e using (source, record_id)
+where e.category = 'change' and n.change_key <> e.change_key;
 
 -- Evidence of a change (its before and after) is a change of its own only where no log tells of that operation at all.
 create or replace temporary table unlogged as
@@ -90,14 +119,6 @@ select
 from event e
 left join moved m using (source, record_id)
 where e.category = 'change' or (e.source, e.record_id) in (from unlogged);
-
--- Changes of which several records tell: asked of all once, and then of those of which a record tells, or told, that was
--- mapped or forgotten in this run.
-create table if not exists told_twice as
-select change_id from event where category = 'change' group by change_id having count(*) > 1;
-delete from told_twice where change_id in (from touched);
-insert into told_twice
-select change_id from event semi join touched using (change_id) where category = 'change' group by change_id having count(*) > 1;
 
 -- Which changes that makes: told by several records, or by evidence alone.
 create or replace temporary table told_again as
