@@ -43,10 +43,10 @@ known as (
         proven.person_id as proven_id, proven.actor as proven_actor,
         claimed.person_id as claimed_id, claimed.actor as claimed_actor, coalesce(claimed.several, false) as claimed_several,
         p.pipeline, p.valid as pipeline_valid, p.shared as pipeline_shared,
-        -- a user who took the pipeline's role is not the pipeline's: evidence comes before the declaration
-        f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type = 'role' as stranger,
+        -- a user who took the pipeline's role or account is not the pipeline's: evidence comes before the declaration
+        f.root_type = 'user' and proven.person_id is null and not coalesce(p.by_user, false) and not coalesce(a.by_user, false) and f.actor_type in ('role', 'application') as stranger,
         -- a system that does not tell people from machines: the configuration names the machine, the roster nobody
-        coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' as machine_by_name,
+        coalesce(p.by_name, false) and proven.person_id is null and f.root_type = 'person' and f.actor_type = 'person' as machine_by_name,
         a.automations, a.automation_keys,
         n.appearance_id is not null as named_by_release
     from appearance_facts f
