@@ -1,6 +1,8 @@
 -- What Cloud Audit Logs mean. Sees raw(…) and two tables: action_class (what is a change, by log and method) and agent
 -- (domains of Google's own accounts). A long operation is told by two entries, the first and the last: they are one change.
 -- A person who acts through a service account is who acts; without one it is the account, whoever got its token for it.
+-- What its clusters tell (service k8s.io) means what it does in Kubernetes' own log: the tables k8s_platform and
+-- k8s_action_class are those of kubernetes-audit.
 
 -- emits: change
 with
@@ -48,7 +50,8 @@ read as (
 -- what each of them is; of the table an exact domain comes before a pattern
 parties as (
     select n.name, case
-            when a.runs = 'google' then 'service'
+            when a.runs = 'google' or n.name in (select c.name from (select distinct unnest(named) as name from read) c join k8s_platform k on c.name glob k.username) then 'service'
+            when n.name like 'system:serviceaccount:%' then 'application'
             when n.name like '%.gserviceaccount.com' or n.name like 'serviceAccount:%' or n.name like '%/workloadIdentityPools/%' then 'application'
             when n.name like '%@%' or n.name like 'user:%' or n.name like '%/workforcePools/%' then 'person'
             else 'unknown'
@@ -70,6 +73,28 @@ acting as (
     join parties p using (name)
     group by n.record_id
 ),
+-- io.k8s.GROUP.VERSION.RESOURCE.VERB, with what is done to a part of a resource as RESOURCE.PART
+clustered as (
+    select
+        record_id,
+        lower(regexp_extract(method, '\.([^.]+)$', 1)) as verb,
+        lower(replace(regexp_extract(method, '^io\.k8s\..*\.v\d+(?:(?:alpha|beta)\d+)?\.(.+)\.[^.]+$', 1), '.', '/')) as resource_type,
+        acting.principal like 'system:serviceaccount:%' as is_account,
+        case when acting.kind = 'service' and not (is_account and resource_type = 'serviceaccounts/token') then 'platform' when is_account then 'machine' else '*' end as who
+    from read
+    left join acting using (record_id)
+    where p.serviceName = 'k8s.io'
+),
+-- the most telling line, as in kubernetes-audit
+clustered_class as (
+    select a.verb, a.resource_type, a.who, k.category, k.operation, k.who || ' ' || k.verb || ' ' || k.resource as line
+    from (select distinct verb, resource_type, who from clustered) a
+    join k8s_action_class k on a.verb glob k.verb and a.resource_type glob k.resource and (k.who in ('*', a.who) or (k.who = 'machine' and a.who = 'platform'))
+    qualify row_number() over (
+        partition by a.verb, a.resource_type, a.who
+        order by k.resource = '*', k.verb = '*', k.who = '*', length(k.resource) desc, length(k.verb) desc
+    ) = 1
+),
 -- the most telling line of the table for each method: an exact name before a pattern, a long pattern before a short one, a log before all of them
 classed as (
     select a.log, a.method, k.category, k.operation, k.log || ' ' || k.method as line
@@ -86,8 +111,8 @@ select
     'gcp' as system,
     -- the two ends of a long operation, else the entry itself
     case when t.operation.id is not null and begins <> ends then concat_ws('|', t.resource.labels.project_id, t.operation.id, method) end as change_key,
-    coalesce(k.category, 'change') as category,
-    'action_class:' || k.line as classed_by,
+    coalesce(c.category, k.category, 'change') as category,
+    coalesce('k8s_action_class:' || c.line, 'action_class:' || k.line) as classed_by,
     case
         when failure is not null or log = 'policy' then 'failed'
         when begins and not ends then 'pending'
@@ -100,7 +125,7 @@ select
         else coalesce(acting.kind, 'unknown')
     end as actor_type,
     regexp_replace(principal, '^(user|serviceAccount):', '') as actor_name,
-    case when principal like '%.gserviceaccount.com' or principal like 'serviceAccount:%' or principal like '%/workloadIdentityPools/%' then lower(regexp_replace(principal, '^serviceAccount:', '')) end as actor_role,
+    case when principal like '%.gserviceaccount.com' or principal like 'serviceAccount:%' or principal like '%/workloadIdentityPools/%' then lower(regexp_replace(principal, '^serviceAccount:', '')) when actor_type = 'application' then lower(principal) end as actor_role,
     -- an account that was lent to a federated identity leads to its subject; a token lives an hour. An account's own key is no session's
     case when acting.kind = 'application' then federated || coalesce(' as ' || nullif(named[1], federated), '') || strftime(make_utc(t."timestamp"), ' %Y-%m-%dT%H') end as session_key,
     case
@@ -113,6 +138,7 @@ select
     p.requestMetadata.callerSuppliedUserAgent as user_agent,
     method as action,
     case
+        when c.operation is not null then c.operation
         when k.operation is not null then k.operation
         when regexp_matches(lower(method), '(^|\.)(create|insert|add|import|enable)[a-z]*$') then 'create'
         when regexp_matches(lower(method), '(^|\.)(delete|remove|destroy|purge|disable)[a-z]*$') then 'delete'
@@ -129,7 +155,9 @@ select
     })) as diffs
 from read
 left join acting using (record_id)
-left join classed k using (log, method);
+left join classed k using (log, method)
+left join clustered using (record_id)
+left join clustered_class c on c.verb = clustered.verb and c.resource_type = clustered.resource_type and c.who = clustered.who;
 
 -- emits: session
 -- The record of a change says itself which outside identity its token was made for: one row for each of these, each account
