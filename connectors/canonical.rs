@@ -1,5 +1,9 @@
 //! One form for equal JSON: keys sorted, no space between. Its hash names records that have no id of their own.
 
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -43,9 +47,82 @@ fn write(value: &Value, text: &mut String) {
     }
 }
 
+/// Reads JSON in which no object has a key twice: of two values one reader takes the first, another the last, and what is
+/// checked here is read again by SQL.
+///
+/// # Errors
+/// It is no JSON, or a key stands there twice.
+pub(crate) fn read(text: &str) -> Result<Value, serde_json::Error> {
+    let _: Unambiguous = serde_json::from_str(text)?;
+    serde_json::from_str(text)
+}
+
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some((key, Self)) = object.next_entry::<String, Self>()? {
+            if let Some(key) = keys.replace(key) {
+                return Err(A::Error::custom(format_args!("the key `{key}` stands there twice")));
+            }
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while let Some(Self) = list.next_element()? {}
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_stands_there_twice_is_an_error_at_any_depth() {
+        assert!(read(r#"{"a":[{"b":1},{"b":1.5}],"b":{"b":null},"c":[true,-1,"x"]}"#).is_ok());
+        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#, r#"{"a":1"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 
     fn of(text: &str) -> String {
         hash(&serde_json::from_str(text).expect("valid JSON"))

@@ -76,7 +76,7 @@ impl<R: BufRead> Lines<'_, R> {
         let text = std::str::from_utf8(&self.line).map_err(|_| "the line is not UTF-8".to_owned())?;
         let text = text.trim().trim_start_matches('\u{feff}');
         let (body, received_hmac) = self.redactor.apply(text);
-        let value: Value = serde_json::from_str(&body).map_err(|error| format!("not readable as JSON: {error}"))?;
+        let value = canonical::read(&body).map_err(|error| format!("not readable as JSON: {error}"))?;
         let name = name(&value)?;
         let hash = canonical::hash(&value);
         Ok(Record {
