@@ -420,12 +420,15 @@ fn a_damaged_line_before_a_checkpoint_is_kept() {
             [["{\"id\":2,\"at", "a line that is no JSON"], ["{\"id\":3,", "a line that is no JSON"]]
         );
     }
-    // The place is good for ever, what lay behind it is not: the system keeps 30 days.
+    // The place is good for ever, what lay behind it is not: the system keeps 30 days, and is asked for all of them.
     let config = Config::load(Some(&place.path("changetrail.toml"))).expect("a configuration");
     let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 40);
     let wait = std::time::Duration::from_secs(10);
     let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
+    let asked = server.asked().len();
     collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    let places: Vec<_> = server.asked()[asked..].iter().map(|asked| asked.param("after").map(str::to_owned)).collect();
+    assert_eq!(places, [Some("three".to_owned()), None, Some("two".to_owned()), Some("three".to_owned())]);
     let gaps =
         place.query("select date_diff('hour', window_start, window_end) // 24 from unit where incomplete is not null");
     assert_eq!(gaps.rows, [["10"]]);

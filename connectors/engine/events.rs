@@ -107,7 +107,7 @@ fn parents_of(text: &str, wanted: Option<&str>, outcome: &Outcome, of: Option<&s
 }
 
 /// Reads on from where the system said that the last page ended. A log whose system does not know that place any more is
-/// read from its beginning, as at first; so is one that is to be read again from a time, after what is new.
+/// read from its beginning, as at first; so is, after what is new, one that was left too long ago, or is to be read again.
 async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, values: Values) -> Result<(), Error> {
     let read = streams::read_of(key);
     let read_at = streams::cursor(session.run, &read)?;
@@ -137,8 +137,9 @@ async fn from_checkpoint(session: &Session<'_>, stream: &Stream, key: &str, valu
         session.send(streams::gap_unit(key, format!("{} of {}", stream.name, session.reading.source), gap)).await?;
     }
     pages(session, stream, key, &values, from, walk, first).await?;
-    if begun && !is_forgotten && session.run.since.is_some() {
-        let from = Start { place: None, tag: again, moves: false };
+    // No system tells whether a place from before what it keeps still leads on.
+    if begun && !is_forgotten && (gap.is_some() || session.run.since.is_some()) {
+        let from = Start { place: None, tag: again, moves: gap.is_some() };
         let mut walk = walk_from(session, stream, &values, &from)?;
         let first = walk.next().await?;
         pages(session, stream, key, &values, from, walk, first).await?;
