@@ -54,7 +54,7 @@ fn every_fact_of_the_authorisation_counts() {
             json!({"approvals": dana(BEFORE), "authors": []}),
         ),
         (
-            json!({"approvals": dana(BEFORE), "requested_by": null}),
+            json!({"approvals": dana(BEFORE), "requested_by": "carol@example.org"}),
             json!({"approvals": dana(BEFORE), "requested_by": "bob@example.org"}),
         ),
     ] {
