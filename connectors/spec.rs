@@ -159,6 +159,19 @@ impl Spec {
         self.kind == Kind::State || self.stream.values().any(|stream| stream.kind == Some(Kind::State))
     }
 
+    /// Streams whose records may come again under the same id as something else, and rightly so: lists of objects, and
+    /// events that go on.
+    #[must_use]
+    pub fn no_logs(&self) -> Vec<&str> {
+        let grows = |identity: &Option<Identity>| identity.as_ref().is_some_and(|identity| identity.grows);
+        let streams = self
+            .stream
+            .iter()
+            .filter(|(_, stream)| stream.kind.unwrap_or(self.kind) == Kind::State || grows(&stream.identity));
+        let only = (self.kind == Kind::State || grows(&self.identity)).then_some("main");
+        streams.map(|(name, _)| name.as_str()).chain(only).collect()
+    }
+
     /// How long the system keeps its log, where that is said as a length: `90 days …`, or `7d`.
     #[must_use]
     pub fn kept(&self) -> Option<SignedDuration> {

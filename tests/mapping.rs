@@ -117,6 +117,31 @@ fn a_record_on_which_a_mapping_fails_keeps_no_other_from_being_judged() {
 }
 
 #[test]
+fn a_record_that_is_told_in_two_ways_is_told_as_such_though_a_mapping_fails_on_one() {
+    let place = place(
+        STRICT,
+        &[paid(1, "7", "update"), paid(2, "seven", "update"), paid(2, "8", "update"), paid(3, "9", "update")],
+    );
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    let told = "select record_id from told_otherwise order by all";
+    assert_eq!(place.query(told).rows, [["2"]]);
+    assert_eq!(place.query("select count(*) from change").rows, [["3"]]);
+
+    // And so is one that is told otherwise a night later, though it is no change then.
+    place.write("log/2.jsonl", format!("{}\n{}", paid(1, "seven", "update"), paid(3, "9", "update")));
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query(told).rows, [["1"], ["2"]]);
+    assert_eq!(
+        place.query("select severity, status from finding where control = 'log-integrity'").rows,
+        [["high", "open"]]
+    );
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(place.query(told).rows, [["1"], ["2"]]);
+}
+
+#[test]
 fn a_mapping_that_fails_on_everything_is_itself_at_fault() {
     let place = place(STRICT, &[paid(1, "one", "update"), paid(2, "two", "update")]);
     place.ran(0, &["collect"]);

@@ -228,6 +228,8 @@ pub(crate) struct Identity {
     pub(super) version: Option<OneOrMany>,
     #[serde(default)]
     pub(super) volatile: Vec<String>,
+    #[serde(default)]
+    pub(crate) grows: bool,
 }
 
 /// `[for_each]`
@@ -377,7 +379,7 @@ pub(crate) struct Stream {
     pub(super) paginate: Paginate,
     #[serde(default)]
     pub(super) cursor: Cursor,
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     pub(super) for_each: Option<ForEach>,
     pub(super) setup: Option<Request>,
 }

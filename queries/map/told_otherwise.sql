@@ -1,8 +1,38 @@
--- Notes which of the records in `{records}` were told in several ways; most that are told again are told the same.
+-- Notes the records that were told in several ways which mean something else: in anything that a verdict rests on, or one is a
+-- change or a sign-in that the other is not. What people read beside it (errors, user agents, values before and after) may
+-- differ, and so may the record that a key is made of.
 insert into told_otherwise
+with
+said as (
+    select raw_hash as hash, {
+        'occurred_at': occurred_at, 'system': system, 'key': replace(change_key, record_id, ''), 'copy': replace(copy_key, record_id, ''),
+        'owner': owner, 'outcome': outcome, 'who': appearance_id, 'edited': channel = 'content-editor', 'action': action, 'operation': operation,
+        'resource': resource, 'further': further_resources, 'account': account, 'region': region, 'subscription': subscription,
+        'resource_group': resource_group, 'object': object, 'version': version, 'run_ids': run_ids, 'correlation_ids': correlation_ids,
+        'starts': starts_operation, 'plan': operation_plan, 'role': operation_role, 'part_of': part_of, 'on_behalf_of': on_behalf_of,
+        'ended_at': ended_at
+    }::varchar as meaning
+    from meant_event
+    where category = 'change'
+    union all
+    select raw_hash, {
+        'occurred_at': occurred_at, 'system': system, 'issued_key': issued_key, 'issued_name': issued_name, 'role': role,
+        'session_name': session_name, 'caller_type': caller_type, 'caller_name': caller_name, 'caller_role': caller_role,
+        'caller_session': caller_session, 'caller_key': caller_key, 'caller_started': caller_started, 'provider': provider,
+        'subject': subject, 'run_id': run_id, 'tag_run_id': tag_run_id, 'source_identity': source_identity, 'shared_key': shared_key
+    }::varchar
+    from meant_session
+    -- what stands in many records is told by the first of them
+    where issued_key is not null
+),
+content as (
+    select c.record_id, c.hash, coalesce(list_sort(list(distinct s.meaning) filter (s.meaning is not null)), []) as meaning
+    from contradicting c
+    left join said s using (hash)
+    group by all
+)
 select $source, $system, record_id
-from raw_record
-semi join {records} using (record_id)
-where source = $source and record_id not in (select record_id from told_otherwise where source = $source)
+from content
+where record_id not in (select record_id from told_otherwise where source = $source)
 group by record_id
-having count(distinct hash) > 1;
+having count(distinct meaning) > 1;

@@ -22,7 +22,7 @@ use crate::store::{Db, Value, sql};
 const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
 
 /// What every mapping is made with.
-const SHARED: [&str; 7] = [
+const SHARED: [&str; 9] = [
     sql!("schema/macros.sql"),
     sql!("map/raw.sql"),
     sql!("map/raw_left_out.sql"),
@@ -30,6 +30,8 @@ const SHARED: [&str; 7] = [
     sql!("map/no_previous.sql"),
     sql!("map/several.sql"),
     sql!("map/came_back.sql"),
+    sql!("map/contradicting.sql"),
+    sql!("map/told_otherwise.sql"),
 ];
 
 /// How many records a mapping sees at once: enough that planning it costs nothing beside, and some 600 MB at work.
@@ -58,6 +60,27 @@ fn load_settings(db: &Db, settings: &[(String, String)]) -> Result<(), Error> {
     Ok(db.load("setting", &["key", "value"].map(str::to_owned), &rows)?)
 }
 
+/// Which records a mapping sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Records {
+    /// Those that came in since it was last run.
+    New,
+    /// And those that belong together with them.
+    Together,
+    /// Each content of what was told in several ways, by itself.
+    Contradicting,
+}
+
+impl Records {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::New => "raw_record",
+            Self::Together => sql!("map/raw_together.sql"),
+            Self::Contradicting => sql!("map/raw_contradicting.sql"),
+        }
+    }
+}
+
 /// What is to be mapped of a source, and how.
 pub(super) struct Prepared<'c> {
     pub(super) params: Vec<(&'static str, Value)>,
@@ -67,7 +90,19 @@ pub(super) struct Prepared<'c> {
     pub(super) through: i64,
     /// What belongs together with new records is older than they are.
     after_batch: i64,
-    regroup: bool,
+    records: Records,
+}
+
+impl Prepared<'_> {
+    /// The records that the mapping sees.
+    pub(super) fn records(&self) -> Records {
+        self.records
+    }
+
+    /// The batch after which these records came.
+    fn after(&self, records: Records) -> i64 {
+        if records == Records::Contradicting { 0 } else { self.after_batch }
+    }
 }
 
 /// Finds what is new of a source, and shows it to the mapping: the view `raw` and the tables beside it.
@@ -106,14 +141,21 @@ pub(super) fn prepare<'c>(
         "delete from unmappable where source = $source and mapping_hash <> $mapping_hash",
         &params,
     )?;
-    let after_batch = if regroup.is_some() { 0 } else { through };
-    let regrouped = regroup.is_some();
+    let (after_batch, records) = if regroup.is_some() { (0, Records::Together) } else { (through, Records::New) };
     if let Some(statement) = regroup {
         group(db, source, connector, statement, through)?;
     }
     params.push(("after_batch", Value::Int(after_batch)));
-    view(db, source, connector, after_batch, regrouped)?;
-    Ok(Prepared { params, statements, together, through, after_batch, regroup: regrouped })
+    view(db, source, connector, after_batch, records)?;
+    let again = match (through, records) {
+        (0, _) => "create or replace temporary table retold (record_id varchar)",
+        (_, Records::Together) => sql!("map/retold_together.sql"),
+        _ => sql!("map/retold.sql"),
+    };
+    db.run("told again", again, &params)?;
+    params.push(("no_logs", text(&serde_json::json!(connector.spec().no_logs()).to_string())));
+    db.run("told in several ways", sql!("map/contradicting.sql"), &params)?;
+    Ok(Prepared { params, statements, together, through, after_batch, records })
 }
 
 pub(super) fn run(
@@ -123,7 +165,7 @@ pub(super) fn run(
     connector: &dyn Connector,
     options: &Options,
 ) -> Result<(), Error> {
-    let Prepared { params, statements, together, through, after_batch, regroup } =
+    let Prepared { params, statements, together, through, after_batch, records: seen } =
         prepare(db, source, settings, connector, options)?;
     let joined = joins(&statements, together.as_ref());
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
@@ -137,12 +179,11 @@ pub(super) fn run(
         let quoted = source.replace('\'', "''");
         db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
     }
-    note_told_otherwise(db, "replaced", &params)?;
     db.run("set aside", sql!("map/unmappable.sql"), &params)?;
     if records > 0 {
         if through > 0 {
-            let again = if regroup { sql!("map/retold_together.sql") } else { sql!("map/retold.sql") };
-            forget(db, again, &params)?;
+            each(db, "touched", sql!("map/touched_again.sql"), &params)?;
+            each(db, "forget", sql!("map/forget.sql"), &params)?;
         }
         let checked = checked_all(db, connector, &statements)?;
         // Whoever writes one is told of a slip the first night, though it is not needed before the second.
@@ -151,7 +192,7 @@ pub(super) fn run(
         }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
-            raw_view(db, source, after..=last, regroup, "")?;
+            raw_view(db, source, after..=last, seen, "")?;
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
@@ -161,11 +202,12 @@ pub(super) fn run(
             }
             after = last;
         }
-        raw_view(db, source, after_batch..=i64::MAX, regroup, "")?;
+        raw_view(db, source, after_batch..=i64::MAX, seen, "")?;
         db.run("unmapped", sql!("map/untold.sql"), &params)?;
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
         each(db, "touched", sql!("map/touched.sql"), &params)?;
     }
+    note_told_otherwise(db, source, connector, &statements, &params)?;
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
 }
@@ -179,12 +221,13 @@ pub(super) fn try_out(
     source: &str,
     connector: &dyn Connector,
     prepared: &Prepared<'_>,
+    records: Records,
     numbers: &RangeInclusive<i64>,
 ) -> Result<(), Error> {
     let (first, last) = (numbers.start(), numbers.end());
     let only = format!(" and r.record_id in (select record_id from tried where number between {first} and {last})");
     db.batch("begin", "begin transaction")?;
-    let tried = raw_view(db, source, prepared.after_batch..=i64::MAX, prepared.regroup, &only).and_then(|()| {
+    let tried = raw_view(db, source, prepared.after(records)..=i64::MAX, records, &only).and_then(|()| {
         let checked = checked_all(db, connector, &prepared.statements)?;
         checked
             .iter()
@@ -216,7 +259,7 @@ fn group(
     after_batch: i64,
 ) -> Result<(), Error> {
     db.batch("records that belong together", sql!("map/whole.sql"))?;
-    raw_view(db, source, 0..=i64::MAX, false, "")?;
+    raw_view(db, source, 0..=i64::MAX, Records::New, "")?;
     sandbox::check(db, connector, statement, TOGETHER)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
@@ -224,25 +267,31 @@ fn group(
     Ok(())
 }
 
-/// Makes the view `raw`: the records of a source that came in after a batch, of these perhaps only those in `together`.
-fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, together: bool) -> Result<(), Error> {
+/// Makes the view `raw`: the records of a source that came in after a batch, and what stands beside it.
+fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, records: Records) -> Result<(), Error> {
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     db.run("replaced records", sql!("map/replaced.sql"), &params)?;
     let has_objects = connector.spec().has_objects();
     let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
     db.run("previous records", previous, &params)?;
-    raw_view(db, source, after_batch..=i64::MAX, together, "")
+    raw_view(db, source, after_batch..=i64::MAX, records, "")
 }
 
 /// The view `raw` itself: the records of the batches after the first and up to the last of `batches`, perhaps only those
 /// that the condition `only` leaves.
-fn raw_view(db: &Db, source: &str, batches: RangeInclusive<i64>, together: bool, only: &str) -> Result<(), Error> {
+pub(super) fn raw_view(
+    db: &Db,
+    source: &str,
+    batches: RangeInclusive<i64>,
+    records: Records,
+    only: &str,
+) -> Result<(), Error> {
     let (_, rows) = db.rows(sql!("map/leaves_out.sql"), &[("source", Value::Text(source.to_owned()))])?;
     let leaves_out = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
     // A view takes no parameters.
     let view = sql!("map/raw.sql")
         .replace("{left_out}", if leaves_out { sql!("map/raw_left_out.sql") } else { "" })
-        .replace("{records}", if together { sql!("map/raw_together.sql") } else { "raw_record" })
+        .replace("{records}", records.sql())
         .replace("{source}", &source.replace('\'', "''"))
         .replace("{after_batch}", &batches.start().to_string())
         .replace("{through_batch}", &batches.end().to_string())
@@ -269,7 +318,7 @@ pub(super) fn rows(
     relation: &str,
     columns: &[String],
 ) -> Result<Vec<Vec<Value>>, Error> {
-    view(db, source, connector, 0, false)?;
+    view(db, source, connector, 0, Records::New)?;
     load_settings(db, &[])?;
     for (name, csv) in connector.tables() {
         load_table(db, name, csv)?;
@@ -283,18 +332,30 @@ pub(super) fn rows(
     Ok(db.rows(&format!("select {} from (\n{select}\n) order by all", columns.join(", ")), &[])?.1)
 }
 
-/// What records that are mapped again (`again` finds them) meant before is forgotten, relation by relation.
-fn forget(db: &Db, again: &str, params: &[(&str, Value)]) -> Result<(), Error> {
-    db.run("told again", again, params)?;
-    note_told_otherwise(db, "retold", params)?;
-    each(db, "touched", sql!("map/touched_again.sql"), params)?;
-    each(db, "forget", sql!("map/forget.sql"), params)
-}
-
-/// Notes the records of a temporary table as told in several ways: whether that is a correction the rules say.
-fn note_told_otherwise(db: &Db, records: &str, params: &[(&str, Value)]) -> Result<(), Error> {
-    let statement = sql!("map/told_otherwise.sql").replace("{records}", records);
-    Ok(db.run("told in several ways", &statement, params).map(|_| ())?)
+/// Notes the records that were told in several ways which mean something else: each content is mapped by itself.
+fn note_told_otherwise(
+    db: &Db,
+    source: &str,
+    connector: &dyn Connector,
+    statements: &[Statement<'_>],
+    params: &[(&str, Value)],
+) -> Result<(), Error> {
+    let step = "told otherwise";
+    let (_, rows) = db.rows("select count(*) from contradicting", &[])?;
+    if matches!(rows.first().map(Vec::as_slice), Some([Value::Int(0)])) {
+        return Ok(());
+    }
+    raw_view(db, source, 0..=i64::MAX, Records::Contradicting, "")?;
+    db.batch(step, sql!("map/meant.sql"))?;
+    for (statement, relation) in checked_all(db, connector, statements)? {
+        if ["change", "session"].contains(&relation.name) {
+            let mean = relation.insert.replacen("insert into ", "insert into meant_", 1);
+            let name = format!("{step}: {}/{}", connector.spec().name, relation.name);
+            db.run(&name, &mean.replace("{mapping}", statement.select), params)?;
+        }
+    }
+    db.run(step, sql!("map/told_otherwise.sql"), params)?;
+    Ok(())
 }
 
 /// Runs the statements of a script that takes parameters, one after the other.

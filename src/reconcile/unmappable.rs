@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use changetrail_connectors::Connector;
 
-use super::mapping::{Prepared, prepare, try_out};
+use super::mapping::{Prepared, Records, prepare, raw_view, try_out};
 use super::{Error, Options};
 use crate::error::with_causes;
 use crate::store::{self, Db, Value, sql};
@@ -29,19 +29,18 @@ pub(super) fn note(
 ) -> Result<usize, Error> {
     // Where it fails before any record is looked at, what failed first is told.
     let Ok(prepared) = prepare(db, source, settings, connector, options) else { return Ok(0) };
-    db.batch("records to try", sql!("map/tried.sql"))?;
-    let (_, rows) = db.rows("select count(*) from tried", &[])?;
-    let Some(Value::Int(records)) = rows.into_iter().next().and_then(|row| row.into_iter().next()) else {
-        return Ok(0);
-    };
-    let mut search = Search { db, source, connector, prepared, found: Vec::new() };
-    if search.fails(&(0..=0)).is_some() {
-        return Ok(0);
+    let seen = prepared.records();
+    let mut search = Search { db, source, connector, prepared, records: seen, found: Vec::new() };
+    let mut all = search.all()?;
+    if search.found.is_empty() {
+        // What was told in several ways is mapped content by content, too.
+        search.records = Records::Contradicting;
+        raw_view(db, source, 0..=i64::MAX, search.records, "")?;
+        all = search.all()?;
     }
-    search.halves(1..=records);
     let found = search.found;
-    let all = found.len() as u64 == records.unsigned_abs();
-    if found.len() > MOST || (all && search.prepared.through == 0) {
+    let every = found.len() as u64 == all.unsigned_abs();
+    if found.len() > MOST || (every && search.prepared.through == 0) {
         return Ok(0);
     }
     for (number, error) in &found {
@@ -57,14 +56,27 @@ struct Search<'a> {
     source: &'a str,
     connector: &'a dyn Connector,
     prepared: Prepared<'a>,
+    records: Records,
     /// Numbers of records, each with the error.
     found: Vec<(i64, String)>,
 }
 
 impl Search<'_> {
+    /// Searches all records that `raw` shows; returns their number.
+    fn all(&mut self) -> Result<i64, Error> {
+        self.db.batch("records to try", sql!("map/tried.sql"))?;
+        let (_, rows) = self.db.rows("select count(*) from tried", &[])?;
+        let Some([Value::Int(records)]) = rows.first().map(Vec::as_slice) else { return Ok(0) };
+        // It may fail without any.
+        if self.fails(&(0..=0)).is_none() {
+            self.halves(1..=*records);
+        }
+        Ok(*records)
+    }
+
     /// Why the mapping fails on these records, if it does.
     fn fails(&self, numbers: &RangeInclusive<i64>) -> Option<String> {
-        let failed = try_out(self.db, self.source, self.connector, &self.prepared, numbers).err()?;
+        let failed = try_out(self.db, self.source, self.connector, &self.prepared, self.records, numbers).err()?;
         Some(match failed {
             // The rest shows the statement, which is ours as much as the mapping's.
             Error::Store(store::Error::Statement { source, .. }) => {

@@ -26,10 +26,10 @@ with behind as (
     union
     select r.source, r.record_id, r.hash
     from finding f
-    join told_otherwise t on t.connector = 'aws-cloudtrail'
+    join told_otherwise t on true
     join raw_record r on r.source = t.source and r.record_id = t.record_id
     where f.finding_id = $finding_id and f.control = 'log-integrity'
-      and f.subject_id = r.source || '/' || concat_ws('/', r.record->>'$.recipientAccountId', r.record->>'$.awsRegion')
+      and f.subject_id = r.source || '/' || coalesce(nullif(concat_ws('/', r.record->>'$.recipientAccountId', r.record->>'$.awsRegion'), ''), t.connector)
 )
 select r.source, r.record_id, r.hash as sha256, r.unit, r.position, r.batch_id, b.committed_at, b.hash as batch_hash, r.record
 from behind e

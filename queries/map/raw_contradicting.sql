@@ -1,0 +1,1 @@
+(select * replace (hash as record_id) from raw_record semi join contradicting using (record_id, hash))
