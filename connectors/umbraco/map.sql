@@ -106,7 +106,7 @@ person as (
 ),
 trail as (
     select
-        record_id, item as document, record->>'$.timestamp' as version, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at,
+        source, record_id, item as document, record->>'$.timestamp' as version, coalesce(make_utc(record->>'$.timestamp'), occurred_at) as occurred_at,
         record->>'$.logType' as action, record->>'$.user.id' as by_whom,
         -- between commas; a name may have one in its brackets
         list_transform(regexp_extract_all(coalesce(record->>'$.parameters', ''), '[^,(]+(?:\([^)]*\))?'), lambda l: lower(trim(l))) as languages
@@ -150,17 +150,17 @@ stepped as (
 -- a language in which nothing was saved since it was last published says nothing new
 published as (
     select
-        record_id, document, version, occurred_at, by_whom,
+        source, record_id, document, version, occurred_at, by_whom,
         arg_max(by_whom_before, occurred_before) filter (where before like 'SendToPublish%') as asked_by
     from stepped
     where action like 'Publish%'
-    group by record_id, document, version, occurred_at, by_whom
+    group by source, record_id, document, version, occurred_at, by_whom
     having bool_and(coalesce(before like 'Publish%' or (before like 'SendToPublish%' and by_whom_before <> by_whom), false)) and bool_or(before like 'SendToPublish%')
 )
 select
     s.record_id,
-    r.source || ':document/' || s.document || '@' || s.version as deployment_id,
-    r.source || ':document/' || s.document || '@' || s.version as release_id,
+    s.source || ':document/' || s.document || '@' || s.version as deployment_id,
+    s.source || ':document/' || s.document || '@' || s.version as release_id,
     'umbraco' as pipeline, s.version, 'publish' as stage, 'manual' as trigger,
     coalesce(a.name, 'user ' || s.asked_by) as requested_by,
     s.occurred_at as started_at, s.occurred_at as finished_at, 'succeeded' as outcome,
