@@ -156,7 +156,7 @@ fn a_control_that_cannot_be_asked() {
         assert!(!place.store().exists(), "check made a store");
     };
     refused("selec 1", "syntax error");
-    refused("select 1 as x", "x");
+    refused("select 1 as x", "subject_kind");
     refused("select * from read_csv('changetrail.toml')", "disabled");
     refused("select 1; select 2", "more than one statement");
 }
