@@ -165,6 +165,7 @@ fn a_log_that_has_forgotten_the_place_is_read_from_its_beginning() {
         assert_eq!((outcome.sources[0].error.as_deref(), outcome.complete()), (None, !is_told));
         let store = Db::open(&place.store(), Access::Write, WRITER_PATIENCE).expect("the store");
         store.set_told("buoys").expect("told");
+        drop(store);
         assert_eq!(ids(&place), ["1", "2", "3", "6", "7", "8"]);
         assert_eq!(place.query(gaps).rows, [["2026-11-03 13:00:00", "2026-11-06 00:00:00"]]);
     }

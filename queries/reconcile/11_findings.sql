@@ -201,6 +201,18 @@ from judged;
 create or replace temporary table opening as
 select greatest(run.now, (select max(audited_at) from audit) + interval 1 microsecond) as opened_at from run;
 
+-- Where there are other parts than before: of few, and a list costs much to write. How bad it was counts as long as it stands,
+-- though a night without evidence made it seem less.
+create or replace temporary table other_parts as
+select f.finding_id,
+       case
+           when finding.status = 'resolved' then f.parts
+           else list_sort(list_distinct(list_concat(f.parts, list_intersect(finding.parts, [part('low'), part('medium'), part('high')]))))
+       end as now_parts
+from found f
+join finding on finding.finding_id = f.finding_id
+where finding.parts is distinct from f.parts and finding.parts is distinct from now_parts;
+
 update finding set status = 'resolved', last_seen = finding.last_seen
 where status <> 'resolved' and finding_id not in (select finding_id from found);
 
@@ -213,16 +225,13 @@ set control = f.control, severity = f.severity, service = f.service, environment
         then opening.opened_at
         else finding.opened_at
     end,
-    -- how bad it was counts as long as it stands, though a night without evidence made it seem less
-    parts = case
-        when finding.status = 'resolved' then f.parts
-        else list_sort(list_distinct(list_concat(f.parts, list_intersect(finding.parts, [part('low'), part('medium'), part('high')]))))
-    end,
     happened_at = f.happened_at,
     status = f.status,
     exemption_id = f.exemption_id
 from found f, run, opening
 where finding.finding_id = f.finding_id;
+
+update finding set parts = o.now_parts from other_parts o where o.finding_id = finding.finding_id;
 
 insert into finding
 select f.finding_id, f.control, f.severity, f.subject_kind, f.subject_id, f.service, f.environment, f.actor, f.summary,
