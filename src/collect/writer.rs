@@ -175,7 +175,7 @@ impl<'a> Writer<'a> {
             db.transaction(|db| {
                 for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
                     if !units.is_empty() {
-                        add(outcome, db.take_in(&outcome.source, self.operator, self.now, units)?);
+                        add(outcome, &db.take_in(&outcome.source, self.operator, self.now, units)?);
                     }
                     more(db, outcome)?;
                 }
@@ -193,7 +193,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn add(outcome: &mut SourceOutcome, committed: Committed) {
+fn add(outcome: &mut SourceOutcome, committed: &Committed) {
     outcome.stored += committed.stored;
     outcome.duplicates += committed.duplicates;
     outcome.quarantined += committed.quarantined;
