@@ -32,7 +32,7 @@ changes as (
     group by r.control, c.case_id, c.service, c.environment
 ),
 failed as (
-    select control, subject_id, service, environment, result, reason, occurred_at as failed_at, null as told_at
+    select control, subject_id, service, environment, result, reason, occurred_at as failed_at, null as retold_at
     from control_result
     where subject_kind = 'deployment' and result in ('fail', 'no-evidence')
     union all
@@ -60,7 +60,7 @@ failed_deployment as (
         greatest(any_value(d.started_at), max(r.failed_at)) as happened_at,
         -- what is pushed was told when the store took it
         any_value(case when d.source = 'record' then d.first_recorded_at end) as told_at,
-        list(part(concat_ws(chr(31), r.control, r.reason, r.told_at))) as parts
+        list(part(concat_ws(chr(31), r.control, r.reason, r.retold_at))) as parts
     from failed r
     join deployment d on d.deployment_id = r.subject_id
     join control c on c.control = r.control

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use changetrail_connectors::{Catalog, Connector, hex, spec};
 use sha2::{Digest, Sha256};
 
+use super::raw::{self, Records};
 use super::relation::{RELATIONS, Relation, checked_all, is_joined, parts};
 use super::sandbox::{self, Statement};
 use super::{Error, Options};
@@ -58,27 +59,6 @@ fn load_settings(db: &Db, settings: &[(String, String)]) -> Result<(), Error> {
     let text = |text: &str| Value::Text(text.to_owned());
     let rows: Vec<Vec<Value>> = settings.iter().map(|(key, value)| vec![text(key), text(value)]).collect();
     Ok(db.load("setting", &["key", "value"].map(str::to_owned), &rows)?)
-}
-
-/// Which records a mapping sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Records {
-    /// Those that came in since it was last run.
-    New,
-    /// And those that belong together with them.
-    Together,
-    /// Each content of what was told in several ways, by itself.
-    Contradicting,
-}
-
-impl Records {
-    fn sql(self) -> &'static str {
-        match self {
-            Self::New => "raw_record",
-            Self::Together => sql!("map/raw_together.sql"),
-            Self::Contradicting => sql!("map/raw_contradicting.sql"),
-        }
-    }
 }
 
 /// What is to be mapped of a source, and how.
@@ -146,7 +126,7 @@ pub(super) fn prepare<'c>(
         group(db, source, connector, statement, through)?;
     }
     params.push(("after_batch", Value::Int(after_batch)));
-    view(db, source, connector, after_batch, records)?;
+    raw::prepare(db, source, connector, after_batch, records)?;
     let again = match (through, records) {
         (0, _) => "create or replace temporary table retold (record_id varchar)",
         (_, Records::Together) => sql!("map/retold_together.sql"),
@@ -192,7 +172,7 @@ pub(super) fn run(
         }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
-            raw_view(db, source, after..=last, seen, "")?;
+            raw::show(db, source, after..=last, seen, "")?;
             for (statement, relation) in &checked {
                 take_in(db, connector, statement, relation, &params)?;
             }
@@ -202,8 +182,8 @@ pub(super) fn run(
             }
             after = last;
         }
-        raw_view(db, source, after_batch..=i64::MAX, seen, "")?;
-        db.run("unmapped", sql!("map/untold.sql"), &params)?;
+        raw::show(db, source, after_batch..=i64::MAX, seen, "")?;
+        db.run("unmapped", sql!("map/left_over.sql"), &params)?;
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
         each(db, "touched", sql!("map/touched.sql"), &params)?;
     }
@@ -227,7 +207,7 @@ pub(super) fn try_out(
     let (first, last) = (numbers.start(), numbers.end());
     let only = format!(" and r.record_id in (select record_id from tried where number between {first} and {last})");
     db.batch("begin", "begin transaction")?;
-    let tried = raw_view(db, source, prepared.after(records)..=i64::MAX, records, &only).and_then(|()| {
+    let tried = raw::show(db, source, prepared.after(records)..=i64::MAX, records, &only).and_then(|()| {
         let checked = checked_all(db, connector, &prepared.statements)?;
         checked
             .iter()
@@ -259,44 +239,12 @@ fn group(
     after_batch: i64,
 ) -> Result<(), Error> {
     db.batch("records that belong together", sql!("map/whole.sql"))?;
-    raw_view(db, source, 0..=i64::MAX, Records::New, "")?;
+    raw::show(db, source, 0..=i64::MAX, Records::New, "")?;
     sandbox::check(db, connector, statement, TOGETHER)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
     db.run("records that belong together", &group, &params)?;
     Ok(())
-}
-
-/// Makes the view `raw`: the records of a source that came in after a batch, and what stands beside it.
-fn view(db: &Db, source: &str, connector: &dyn Connector, after_batch: i64, records: Records) -> Result<(), Error> {
-    let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
-    db.run("replaced records", sql!("map/replaced.sql"), &params)?;
-    let has_objects = connector.spec().has_objects();
-    let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
-    db.run("previous records", previous, &params)?;
-    raw_view(db, source, after_batch..=i64::MAX, records, "")
-}
-
-/// The view `raw` itself: the records of the batches after the first and up to the last of `batches`, perhaps only those
-/// that the condition `only` leaves.
-pub(super) fn raw_view(
-    db: &Db,
-    source: &str,
-    batches: RangeInclusive<i64>,
-    records: Records,
-    only: &str,
-) -> Result<(), Error> {
-    let (_, rows) = db.rows(sql!("map/leaves_out.sql"), &[("source", Value::Text(source.to_owned()))])?;
-    let leaves_out = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
-    // A view takes no parameters.
-    let view = sql!("map/raw.sql")
-        .replace("{left_out}", if leaves_out { sql!("map/raw_left_out.sql") } else { "" })
-        .replace("{records}", records.sql())
-        .replace("{source}", &source.replace('\'', "''"))
-        .replace("{after_batch}", &batches.start().to_string())
-        .replace("{through_batch}", &batches.end().to_string())
-        .replace("{only}", only);
-    Ok(db.batch("raw records", &view)?)
 }
 
 /// Up to which batches to map at once, one after the other.
@@ -318,7 +266,7 @@ pub(super) fn rows(
     relation: &str,
     columns: &[String],
 ) -> Result<Vec<Vec<Value>>, Error> {
-    view(db, source, connector, 0, Records::New)?;
+    raw::prepare(db, source, connector, 0, Records::New)?;
     load_settings(db, &[])?;
     for (name, csv) in connector.tables() {
         load_table(db, name, csv)?;
@@ -345,7 +293,7 @@ fn note_told_otherwise(
     if matches!(rows.first().map(Vec::as_slice), Some([Value::Int(0)])) {
         return Ok(());
     }
-    raw_view(db, source, 0..=i64::MAX, Records::Contradicting, "")?;
+    raw::show(db, source, 0..=i64::MAX, Records::Contradicting, "")?;
     db.batch(step, sql!("map/meant.sql"))?;
     for (statement, relation) in checked_all(db, connector, statements)? {
         if ["change", "session"].contains(&relation.name) {

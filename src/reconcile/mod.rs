@@ -7,6 +7,7 @@
 mod approved;
 mod controls;
 mod mapping;
+mod raw;
 mod relation;
 mod rules;
 mod sandbox;

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 
 use changetrail_connectors::Connector;
 
-use super::mapping::{Prepared, Records, prepare, raw_view, try_out};
+use super::mapping::{Prepared, prepare, try_out};
+use super::raw::{self, Records};
 use super::{Error, Options};
 use crate::error::with_causes;
 use crate::store::{self, Db, Value, sql};
@@ -35,7 +36,7 @@ pub(super) fn note(
     if search.found.is_empty() {
         // What was told in several ways is mapped content by content, too.
         search.records = Records::Contradicting;
-        raw_view(db, source, 0..=i64::MAX, search.records, "")?;
+        raw::show(db, source, 0..=i64::MAX, search.records, "")?;
         all = search.all()?;
     }
     let found = search.found;

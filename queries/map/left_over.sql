@@ -1,5 +1,5 @@
 -- Records of which the mapping made nothing, in no relation. By their ids alone: the records are many and wide.
-create or replace temporary table untold as
+create or replace temporary table left_over as
 with told as (
     select record_id from event where source = $source and batch_id > $after_batch
     union all
