@@ -92,7 +92,6 @@ clustered_class as (
     join k8s_action_class k on a.verb glob k.verb and a.resource_type glob k.resource and (k.who in ('*', a.who) or (k.who = 'machine' and a.who = 'platform'))
     qualify row_number() over (
         partition by a.verb, a.resource_type, a.who
-        -- a read is one of whatever it reads, but for ways in, which some open by reading
         order by k.resource = '*' and k.category <> 'read', k.who = '*', k.verb = '*' and k.operation is distinct from 'access', length(k.resource) desc, length(k.verb) desc
     ) = 1
 ),

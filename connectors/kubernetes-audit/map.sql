@@ -46,15 +46,14 @@ read as (
     from told
     left join components c using (username)
 ),
--- the most telling line of the table: a resource before all of them, then a verb, then who, a long pattern before a short
--- one; the platform is machines too
+-- the most telling line of the table: a resource before all of them, then who, then a verb, a long pattern before a short one;
+-- the platform is machines too, and a read is one of whatever it reads, but for ways in, which some open by reading
 classed as (
     select a.verb, a.resource_type, a.who, k.category, k.operation, k.who || ' ' || k.verb || ' ' || k.resource as line
     from (select distinct verb, resource_type, who from read) a
     join action_class k on a.verb glob k.verb and a.resource_type glob k.resource and (k.who in ('*', a.who) or (k.who = 'machine' and a.who = 'platform'))
     qualify row_number() over (
         partition by a.verb, a.resource_type, a.who
-        -- a read is one of whatever it reads, but for ways in, which some open by reading
         order by k.resource = '*' and k.category <> 'read', k.who = '*', k.verb = '*' and k.operation is distinct from 'access', length(k.resource) desc, length(k.verb) desc
     ) = 1
 )
