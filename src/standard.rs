@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use changetrail_connectors::nearest;
 
 use crate::error::Hint;
-use crate::report::header;
+use crate::report::{Each, header};
 
 static STANDARDS: Dir = include_dir!("$CARGO_MANIFEST_DIR/queries/standards");
 static CONTROLS: Dir = include_dir!("$CARGO_MANIFEST_DIR/queries/controls");
@@ -61,6 +61,9 @@ pub struct Control {
     /// Not one of an organisation's own.
     #[serde(skip)]
     pub built_in: bool,
+    /// What it says of one of these follows from that one alone, or from the deployments of the same release.
+    #[serde(skip)]
+    pub each: Option<Each>,
 }
 
 /// What a control judges.
@@ -229,7 +232,9 @@ impl Shelves<'_> {
                 let problem = format!("there is no controls/{}.sql", control.id);
                 return Err(Error::Wrong { place, problem });
             };
-            header::parse(&found.text).map_err(|source| Error::Header { place: found.place.clone(), source })?;
+            let header =
+                header::parse(&found.text).map_err(|source| Error::Header { place: found.place.clone(), source })?;
+            control.each = header.each;
             (control.sql, control.file, control.built_in) = (found.text, found.place, found.built_in);
         }
         Ok(standard)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use changetrail::config::Config;
 use changetrail::progress::Silent;
-use changetrail::store::{Access, Db};
+use changetrail::store::{Access, Db, Visits};
 use changetrail::{collect, reconcile, record};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -210,12 +210,13 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 /// Audits the evidence as of a time; with `rebuild`, judges what was collected before.
 pub(crate) fn judge(place: &Place, now: Timestamp, rebuild: bool) {
     let config = Config::load(Some(&place.path("changetrail.toml"))).unwrap_or_else(|error| panic!("{error:?}"));
+    let visits = Visits::new(&place.store());
     if !rebuild {
-        let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait: WAIT };
-        collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+        let options = collect::Options { judged_next: true, ..collect::Options::new(now, WAIT) };
+        collect::run(&config, &visits, &options, &Silent).expect("it can be collected");
     }
     let options = reconcile::Options { now, rebuild, wait: WAIT, instead: None };
-    reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
+    reconcile::run(&config, &visits, &options, &Silent).expect("it can be reconciled");
 }
 
 /// The rows of each table, counted.

@@ -9,7 +9,7 @@ use changetrail::config::Config;
 use changetrail::output::{Format, TableOptions, sink};
 use changetrail::progress::Silent;
 use changetrail::report::{self, Catalog, Filters};
-use changetrail::store::{Access, Db};
+use changetrail::store::{Access, Db, Visits};
 use changetrail::{collect, reconcile, record};
 use serde_json::Value;
 
@@ -312,11 +312,13 @@ fn audit(place: &Place, now: &str) -> Db {
         let outcome = record::append(&place.store(), &mut pushed, "case", now, wait);
         assert!(outcome.expect("it can be pushed").rejected.is_empty());
     }
-    let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
-    let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    // As `audit` does it.
+    let visits = Visits::new(&place.store());
+    let options = collect::Options { judged_next: true, ..collect::Options::new(now, wait) };
+    let outcome = collect::run(&config, &visits, &options, &Silent).expect("it can be collected");
     assert!(outcome.complete(), "{outcome:?}");
     let options = reconcile::Options { now, rebuild: false, wait, instead: None };
-    reconcile::run(&config, &place.store(), &options, &Silent).expect("it can be reconciled");
+    reconcile::run(&config, &visits, &options, &Silent).expect("it can be reconciled");
     Db::open(&place.store(), Access::Read, wait).expect("a store")
 }
 

@@ -6,6 +6,7 @@ use changetrail::collect;
 use changetrail::config::Config;
 use changetrail::contract::{self, Answer, Asked, Server};
 use changetrail::progress::Silent;
+use changetrail::store::Visits;
 use serde_json::json;
 
 use crate::support::{Place, checkout};
@@ -424,9 +425,9 @@ fn a_damaged_line_before_a_checkpoint_is_kept() {
     let config = Config::load(Some(&place.path("changetrail.toml"))).expect("a configuration");
     let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 40);
     let wait = std::time::Duration::from_secs(10);
-    let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
+    let options = collect::Options::new(now, wait);
     let asked = server.asked().len();
-    collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    collect::run(&config, &Visits::new(&place.store()), &options, &Silent).expect("it can be collected");
     let places: Vec<_> = server.asked()[asked..].iter().map(|asked| asked.param("after").map(str::to_owned)).collect();
     assert_eq!(places, [Some("three".to_owned()), None, Some("two".to_owned()), Some("three".to_owned())]);
     let gaps =
@@ -468,8 +469,10 @@ fn what_an_instance_and_its_copy_tell_alike_is_two_changes() {
     let config = Config::load(Some(&place.path("changetrail.toml"))).expect("a configuration");
     let now = "2026-12-01T00:00:00Z".parse().expect("a time");
     let wait = std::time::Duration::from_secs(10);
-    let options = collect::Options { sources: Vec::new(), since: None, validate: false, now, wait };
-    assert!(collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected").complete());
+    let options = collect::Options::new(now, wait);
+    assert!(
+        collect::run(&config, &Visits::new(&place.store()), &options, &Silent).expect("it can be collected").complete()
+    );
     place.run(&["reconcile"]);
     assert_eq!(
         place.query("select source, actor from change order by all").rows,

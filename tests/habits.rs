@@ -8,7 +8,7 @@ use changetrail::collect;
 use changetrail::config::Config;
 use changetrail::contract::{Answer, Asked, Server};
 use changetrail::progress::Silent;
-use changetrail::store::{Access, Db, WRITER_PATIENCE};
+use changetrail::store::{Access, Db, Visits, WRITER_PATIENCE};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -144,8 +144,8 @@ fn a_log_that_has_forgotten_the_place_is_read_from_its_beginning() {
     let collect = |now: &str, since: Option<&str>| {
         let time = |text: &str| text.parse().expect("a time");
         let (now, since, wait) = (time(now), since.map(time), std::time::Duration::from_secs(10));
-        let options = collect::Options { sources: Vec::new(), since, validate: false, now, wait };
-        collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected")
+        let options = collect::Options { since, ..collect::Options::new(now, wait) };
+        collect::run(&config, &Visits::new(&place.store()), &options, &Silent).expect("it can be collected")
     };
     let gaps = "select window_start::varchar, window_end::varchar from unit where incomplete is not null";
     assert!(collect("2026-11-03T12:00:00Z", None).complete());

@@ -173,19 +173,13 @@ fn killed_while_it_asks_an_api() {
 #[test]
 fn what_could_not_be_read_fails_the_next_run_where_nobody_was_told() {
     use changetrail::config::Config;
-    use changetrail::{collect, progress::Silent};
+    use changetrail::{collect, progress::Silent, store::Visits};
     let place = Place::new("[[source]]\nname = \"aws\"\nconnector = \"aws-cloudtrail\"\npath = \"trail\"\n");
     place.write("trail/1.json", r#"{"Records":[{"eventTime":"#);
     let config = Config::load(Some(&place.path("changetrail.toml"))).unwrap_or_else(|error| panic!("{error:?}"));
-    let options = collect::Options {
-        sources: Vec::new(),
-        since: None,
-        validate: false,
-        now: jiff::Timestamp::now(),
-        wait: Duration::from_secs(10),
-    };
+    let options = collect::Options::new(jiff::Timestamp::now(), Duration::from_secs(10));
     // What is stored when the program is killed before it says anything.
-    let outcome = collect::run(&config, &place.store(), &options, &Silent).expect("it can be collected");
+    let outcome = collect::run(&config, &Visits::new(&place.store()), &options, &Silent).expect("it can be collected");
     assert!(!outcome.complete());
     place.ran(2, &["audit"]).says(&["1.json"]);
     place.ran(0, &["audit"]);

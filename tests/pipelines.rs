@@ -16,7 +16,7 @@ use std::time::Duration;
 use changetrail::config::Config;
 use changetrail::contract::{Answer, Asked, Server};
 use changetrail::progress::Silent;
-use changetrail::store::{Access, Db, Value};
+use changetrail::store::{Access, Db, Value, Visits};
 use changetrail::{collect, reconcile};
 use serde_json::{Value as Json, json};
 
@@ -298,11 +298,12 @@ impl Audited {
     fn audit(&self, since: Option<&str>) {
         let since = since.map(|since| since.parse().expect("a time"));
         let (config, now) = (self.config(), NOW.parse().expect("a time"));
-        let options = collect::Options { sources: Vec::new(), since, validate: false, now, wait: WAIT };
-        let outcome = collect::run(&config, &self.store(), &options, &Silent).expect("it can be collected");
+        let options = collect::Options { since, ..collect::Options::new(now, WAIT) };
+        let outcome =
+            collect::run(&config, &Visits::new(&self.store()), &options, &Silent).expect("it can be collected");
         assert!(outcome.complete(), "{}: {outcome:?}", self.system.folder);
         let options = reconcile::Options { now, rebuild: false, wait: WAIT, instead: None };
-        reconcile::run(&config, &self.store(), &options, &Silent).expect("it can be reconciled");
+        reconcile::run(&config, &Visits::new(&self.store()), &options, &Silent).expect("it can be reconciled");
     }
 
     /// What a query says, cells as text.

@@ -1,6 +1,7 @@
 -- title: Delivered by automated mechanisms
 -- description: No change, in any environment, is made by hand: it is linked to a release, or a machine made it.
 -- controls: OFQ-00005/automated, SOC2 CC8.1, ISO27001 A.8.32
+-- each: change
 select
     'change' as subject_kind, change_id as subject_id, service, environment,
     case

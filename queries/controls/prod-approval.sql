@@ -1,6 +1,7 @@
 -- title: Managerial approval of live
 -- description: The live stage needs a human approval that its requester cannot give, and each live deployment has one by a manager or senior person.
 -- controls: OFQ-00005/prod-approval
+-- each: deployment
 with
 told as (
     -- a review of the code is no decision on the stage; beside what somebody vouches for, what is only claimed says nothing

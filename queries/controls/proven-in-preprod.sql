@@ -1,6 +1,7 @@
 -- title: Proven in pre-production
 -- description: An earlier succeeded pre-production deployment of the same release finished before live started.
 -- controls: OFQ-00005/proven-in-preprod
+-- each: deployment
 with proof as (
     select
         l.deployment_id, l.service, l.environment,

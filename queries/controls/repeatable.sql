@@ -2,6 +2,7 @@
 -- description: Live ran the same artifact and the same steps as pre-production did, where these are recorded; else by the
 --   same definition of the pipeline.
 -- controls: OFQ-00005/repeatable
+-- each: deployment
 with
 -- the run in pre-production that live is held against, and how they compare: reconcile/02_pipelines.sql
 compared as (

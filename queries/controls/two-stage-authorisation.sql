@@ -1,6 +1,7 @@
 -- title: Two-stage authorisation
 -- description: Released by one senior person or manager, signed off before the start by another.
 -- controls: OFQ-00005/two-stage-authorisation
+-- each: deployment
 with
 requester as (
     -- the requester's role on the day of the release

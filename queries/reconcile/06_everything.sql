@@ -10,3 +10,4 @@ alter table change rename to change_before;
 -- What is judged; and of what was judged before, none stands any more.
 create or replace temporary view to_judge as from told_change;
 create or replace temporary table change_again (change_id varchar);
+create or replace temporary table control_again (deployment_id varchar);

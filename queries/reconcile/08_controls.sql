@@ -46,6 +46,10 @@ select service, control, kind as subject_kind, reason, place, valid_from, valid_
 from excuse
 join kind on coalesce(subject_kind, kind) = kind;
 
+-- When what the controls judge was done, which a waiver is held against: releases, as long as changes have no verdict.
+create or replace temporary view act as
+select 'deployment' as subject_kind, deployment_id as subject_id, started_at as acted_at from deployment;
+
 -- Results of the controls: one row for each control and subject. Filled by the files in queries/controls/.
 create table if not exists control_result (
     control      varchar not null,

@@ -22,9 +22,4 @@ select change_id, verdict, reason, actor, deployment_id, exemption_id from chang
 create or replace temporary table case_before as
 select distinct case_id from change where change_id in (from change_again);
 
--- Where a control is excused that was not, or the other way round, its results on all changes are made anew.
-update run set everything = true
-where exists (from excused except from excused_before) or exists (from excused_before except from excused);
-
 drop table deployment_standing_before;
-drop table excused_before;

@@ -1,5 +1,5 @@
--- What a control says, taken in, but for changes that keep their verdict and with it these results; a control of one's own
--- ($own) may look at more than the change. `occurred_at` is optional.
+-- What a control says, taken in, but for changes that keep their verdict, and deployments of which nothing else is known: these
+-- keep their results. `occurred_at` is optional.
 insert into control_result
 with
 said as (
@@ -10,7 +10,11 @@ said as (
 {control}
         )
     )
-    where $own or (select everything from run) or subject_kind <> 'change' or subject_id in (select change_id from change_again)
+    where $whole or case subject_kind
+        when 'change' then subject_id in (select change_id from change_again)
+        when 'deployment' then subject_id in (select deployment_id from control_again)
+        else true
+    end
 ),
 -- what of it is excused at the time of the act: when a deployment started, when a change was made; pipelines and services are
 -- judged as they are now
@@ -19,9 +23,8 @@ excuse as (
     from said r
     join excused x on x.service = r.service and x.control = $control and x.subject_kind = r.subject_kind
     cross join run
-    left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
-    left join told_change c on r.subject_kind = 'change' and c.change_id = r.subject_id
-    where coalesce(d.started_at, c.occurred_at, run.now) >= x.valid_from and coalesce(d.started_at, c.occurred_at, run.now) < x.valid_to
+    left join act a on a.subject_kind = r.subject_kind and a.subject_id = r.subject_id
+    where coalesce(a.acted_at, run.now) >= x.valid_from and coalesce(a.acted_at, run.now) < x.valid_to
     group by r.subject_kind, r.subject_id, r.service
 )
 select

@@ -78,12 +78,13 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
 /// Collects and reconciles. Also says whether everything was read and judged.
 pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow::Result<(bool, Outcome)> {
     let wait = context.writer_wait();
-    let options = collect::Options { sources: Vec::new(), since: None, validate: false, now: context.now, wait };
-    let collected = collect::run(config, store, &options, &context.printer)?;
+    let visits = Visits::new(store);
+    let options = collect::Options { judged_next: true, ..collect::Options::new(context.now, wait) };
+    let collected = collect::run(config, &visits, &options, &context.printer)?;
     super::collect::tell(&collected, context);
     let complete = collected.complete();
     let options = reconcile::Options { now: context.now, rebuild: false, wait, instead: None };
-    let outcome = reconcile::run(config, store, &options, &context.printer)?;
+    let outcome = reconcile::run(config, &visits, &options, &context.printer)?;
     super::reconcile::tell(&outcome, context);
     Ok((complete && outcome.unmapped.is_empty(), outcome))
 }
@@ -91,7 +92,7 @@ pub(super) fn judge(config: &Config, store: &Path, context: &Context) -> anyhow:
 /// Sums up. What has been told then is not new the next time: the findings of a complete audit, and what could not be read of an
 /// incomplete one.
 pub(super) fn tell(config: &Config, store: &Path, complete: bool, context: &Context) -> anyhow::Result<()> {
-    let mut visits = Visits::new(store);
+    let visits = Visits::new(store);
     visits.visit(Access::Read, context.reader_wait(), |db| sum_up(config, db, context))?;
     visits.visit(Access::Write, context.writer_wait(), |db| {
         if complete {

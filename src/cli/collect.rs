@@ -43,13 +43,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
     let since = args.since.as_deref().map(|text| parse_moment(text, context.now)).transpose()?;
-    let options =
-        Options { sources: args.source, since, validate: args.validate, now: context.now, wait: context.writer_wait() };
+    let everything = Options::new(context.now, context.writer_wait());
+    let options = Options { sources: args.source, since, validate: args.validate, ..everything };
     let store = context.store(&config);
     if args.dry_run {
         return plan(&config, &options, context);
     }
-    let outcome = collect::run(&config, &store, &options, &context.printer)?;
+    let outcome = collect::run(&config, &Visits::new(&store), &options, &context.printer)?;
     tell(&outcome, context);
     tell_set_aside(&outcome, context);
     note_told(&outcome, &store, context)?;

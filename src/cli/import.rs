@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::collect::{self, Import, Options};
 use crate::error::ExitStatus;
+use crate::store::Visits;
 
 use super::context::{Context, operator};
 
@@ -29,16 +30,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitStatus> {
     let config = context.config()?;
-    let options = Options {
-        sources: vec![args.source],
-        since: None,
-        validate: false,
-        now: context.now,
-        wait: context.writer_wait(),
-    };
+    let options = Options { sources: vec![args.source], ..Options::new(context.now, context.writer_wait()) };
     let import = Import { path: args.path, operator: operator()? };
     let store = context.store(&config);
-    let outcome = collect::import(&config, &store, &options, &import, &context.printer)?;
+    let outcome = collect::import(&config, &Visits::new(&store), &options, &import, &context.printer)?;
     super::collect::tell(&outcome, context);
     super::collect::tell_set_aside(&outcome, context);
     super::collect::note_told(&outcome, &store, context)?;

@@ -7,6 +7,7 @@ use include_dir::{Dir, include_dir};
 use crate::config::Config;
 use crate::error::{ExitStatus, Lines};
 use crate::reconcile::{self, Options, Outcome, Proposal};
+use crate::store::Visits;
 
 use super::context::Context;
 use super::sections::{self, Layout};
@@ -54,7 +55,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
         sections::print(&sections::ask(trial.db(), &WHAT_IF)?, args.output, context)?;
         return Ok(ExitStatus::Clean);
     }
-    let outcome = reconcile::run(&config, &context.store(&config), &options, &context.printer)?;
+    let outcome = reconcile::run(&config, &Visits::new(&context.store(&config)), &options, &context.printer)?;
     tell(&outcome, context);
     Ok(if outcome.unmapped.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }

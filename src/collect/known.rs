@@ -1,6 +1,5 @@
 //! What the store knows of units that were read before.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use changetrail_connectors::{Error, Seen};
@@ -11,13 +10,13 @@ use crate::store::{Access, Value, Visits, sql};
 /// not keep the two apart.
 pub(super) struct Known {
     source: String,
-    store: Arc<Mutex<Visits>>,
+    store: Visits,
     /// How long to wait for others that have the store.
     wait: Duration,
 }
 
 impl Known {
-    pub(super) fn new(store: Arc<Mutex<Visits>>, source: String, wait: Duration) -> Self {
+    pub(super) fn new(store: Visits, source: String, wait: Duration) -> Self {
         Self { source, store, wait }
     }
 
@@ -25,8 +24,7 @@ impl Known {
     fn ask(&self, sql: &str, name: &str, value: String) -> Result<Vec<Value>, Error> {
         let failed = |source: crate::store::Error| Error::Store { action: "ask", source: Box::new(source) };
         let params = [("source", Value::Text(self.source.clone())), (name, Value::Text(value))];
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, rows) = store.visit(Access::Read, self.wait, |db| db.rows(sql, &params)).map_err(failed)?;
+        let (_, rows) = self.store.visit(Access::Read, self.wait, |db| db.rows(sql, &params)).map_err(failed)?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next()).collect())
     }
 }

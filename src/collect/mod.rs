@@ -13,7 +13,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use changetrail_connectors::{Catalog, Collector, Error as SourceError, Redactor, Run, Seen, Sink};
@@ -48,6 +48,17 @@ pub struct Options {
     pub now: Timestamp,
     /// How long to wait for a store that others read.
     pub wait: Duration,
+    /// What is collected is judged next, by this process: it keeps the store for that, and puts the file in order once, at
+    /// the end.
+    pub judged_next: bool,
+}
+
+impl Options {
+    /// Everything new of every source.
+    #[must_use]
+    pub fn new(now: Timestamp, wait: Duration) -> Self {
+        Self { sources: Vec::new(), since: None, validate: false, now, wait, judged_next: false }
+    }
 }
 
 /// What came of one source. Counts are records.
@@ -92,7 +103,7 @@ pub(crate) enum Message {
 /// # Errors
 /// The store cannot be opened or written, or a source is named that is not configured. A source that fails is no
 /// error but a [`SourceOutcome::error`].
-pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
+pub fn run(config: &Config, store: &Visits, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
     read(config, store, options, None, progress)
 }
 
@@ -102,7 +113,7 @@ pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Prog
 /// As [`run`]; also where the source's connector reads no files.
 pub fn import(
     config: &Config,
-    store: &Path,
+    store: &Visits,
     options: &Options,
     import: &Import,
     progress: &dyn Progress,
@@ -112,20 +123,18 @@ pub fn import(
 
 fn read(
     config: &Config,
-    store: &Path,
+    store: &Visits,
     options: &Options,
     import: Option<&Import>,
     progress: &dyn Progress,
 ) -> Result<Outcome, Error> {
     let sources = selected(config, options)?;
     let catalog = config.connectors();
-    let mut visits = Visits::new(store);
-    let (cursors, evidence) = visits.visit(Access::Write, options.wait, |db| {
+    let (cursors, evidence) = store.visit(Access::Write, options.wait, |db| {
         let cursors = sources.iter().map(|source| cursors(db, &source.name)).collect::<Result<Vec<_>, Error>>()?;
         Ok::<_, Error>((cursors, has_evidence(db)?))
     })?;
-    let visits = Arc::new(Mutex::new(visits));
-    let key = Key::of(store)?;
+    let key = Key::of(store.path())?;
     if let Some(lost) = key.lost(evidence) {
         progress.warn(&lost);
     }
@@ -134,7 +143,7 @@ fn read(
     let (sender, receiver) = mpsc::unbounded_channel();
     let room = Arc::new(Semaphore::new(WAITING as usize));
     for (index, (source, cursors)) in sources.iter().zip(cursors).enumerate() {
-        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(Arc::clone(&visits), source.name.clone(), options.wait));
+        let mut seen: Arc<dyn Seen> = Arc::new(Known::new(store.clone(), source.name.clone(), options.wait));
         let (mut source, mut prefix) = ((*source).clone(), String::new());
         if let Some(import) = import {
             (source, prefix) = import.prepare(&catalog, &source)?;
@@ -148,7 +157,7 @@ fn read(
     drop(sender);
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
     let operator = import.map(|import| import.operator.as_str());
-    let writer = Writer::new(&visits, names, operator, options, progress);
+    let writer = Writer::new(store, names, operator, options, progress);
     let outcome = writer.drain(&runtime, receiver);
     // Collectors that still run have nobody to hand anything to.
     runtime.shutdown_background();

@@ -1,6 +1,5 @@
 //! The one writer: gathers units, commits them together, lets go of the store.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use changetrail_connectors::Error as SourceError;
@@ -28,27 +27,40 @@ const IDLE: Duration = Duration::from_millis(300);
 /// Readers get in between two commits.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What comes after a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Another one.
+    Commit,
+    /// The collection ends.
+    End,
+    /// What was collected is judged, by this process.
+    Judging,
+}
+
 pub(super) struct Writer<'a> {
-    store: &'a Mutex<Visits>,
+    store: &'a Visits,
     /// Who pushes what is written; nobody where a source is polled.
     operator: Option<&'a str>,
     now: Timestamp,
     /// How long to wait for others that have the store.
     wait: Duration,
+    /// After the last commit.
+    next: Next,
     progress: &'a dyn Progress,
     outcomes: Vec<SourceOutcome>,
     waiting: Vec<Vec<Incoming>>,
     ends: Vec<Option<Result<(), SourceError>>>,
     weight: usize,
     units: usize,
-    /// Bytes of all commits.
+    /// Bytes of all before, about.
     written: usize,
     committed: Option<Instant>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(
-        store: &'a Mutex<Visits>,
+        store: &'a Visits,
         sources: Vec<String>,
         operator: Option<&'a str>,
         options: &Options,
@@ -60,13 +72,16 @@ impl<'a> Writer<'a> {
             operator,
             now: options.now,
             wait: options.wait,
+            next: if options.judged_next { Next::Judging } else { Next::End },
             progress,
             outcomes: sources.into_iter().map(|source| SourceOutcome { source, ..SourceOutcome::default() }).collect(),
             waiting: vec![Vec::new(); count],
             ends: (0..count).map(|_| None).collect(),
             weight: 0,
             units: 0,
-            written: 0,
+            // No store yet, nothing in it.
+            written: std::fs::metadata(store.path())
+                .map_or(0, |file| usize::try_from(file.len()).unwrap_or(usize::MAX)),
             committed: None,
         }
     }
@@ -130,8 +145,7 @@ impl<'a> Writer<'a> {
 
     /// Commits what has come.
     fn commit(&mut self) -> Result<(), Error> {
-        // The other processors read meanwhile; and the file is put in order once, at the end.
-        self.write("set threads = 1; pragma disable_checkpoint_on_shutdown", |_, _| Ok(()))
+        self.write(Next::Commit, |_, _| Ok(()))
     }
 
     /// Commits what is left, and notes how each source ended.
@@ -147,7 +161,7 @@ impl<'a> Writer<'a> {
             }
         }
         let (now, is_poll) = (self.now, self.operator.is_none());
-        self.write("reset threads; pragma enable_checkpoint_on_shutdown", |db, outcome| {
+        self.write(self.next, |db, outcome| {
             // Files that somebody brings say nothing of how far the source itself was read.
             if is_poll {
                 db.note_poll(&Poll { source: &outcome.source, now, error: outcome.error.as_deref() })?;
@@ -162,31 +176,34 @@ impl<'a> Writer<'a> {
 
     /// Writes what has come, and what `more` has to say of each source, in one transaction: a store has to be put in order
     /// after each.
-    fn write(
-        &mut self,
-        settings: &str,
-        more: impl Fn(&Db, &mut SourceOutcome) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    fn write(&mut self, next: Next, more: impl Fn(&Db, &mut SourceOutcome) -> Result<(), Error>) -> Result<(), Error> {
         std::thread::sleep(self.pause());
         let started = Instant::now();
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.visit(Access::Write, self.wait, |db| {
-            db.batch("settings", settings)?;
-            db.transaction(|db| {
-                for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
-                    if !units.is_empty() {
-                        add(outcome, &db.take_in(&outcome.source, self.operator, self.now, units)?);
-                    }
-                    more(db, outcome)?;
+        let (store, wait, operator, now) = (self.store, self.wait, self.operator, self.now);
+        let settings = match next {
+            // The other processors read meanwhile; and the file is put in order once, at the end.
+            Next::Commit => "set threads = 1; pragma disable_checkpoint_on_shutdown",
+            Next::End | Next::Judging => "reset threads; pragma enable_checkpoint_on_shutdown",
+        };
+        let begin = |db: &Db| Ok::<_, Error>(db.batch("settings", settings)?);
+        let work = |db: &Db| {
+            for (outcome, units) in self.outcomes.iter_mut().zip(&self.waiting) {
+                if !units.is_empty() {
+                    add(outcome, &db.take_in(&outcome.source, operator, now, units)?);
                 }
-                Ok::<_, Error>(())
-            })
-        })?;
-        drop(store);
+                more(db, outcome)?;
+            }
+            Ok::<_, Error>(())
+        };
+        if next == Next::Judging {
+            store.visit_and_stay(wait, |db| begin(db).and_then(|()| db.transaction_in_log(work)))?;
+        } else {
+            store.visit(Access::Write, wait, |db| begin(db).and_then(|()| db.transaction(work)))?;
+        }
         tracing::debug!(units = self.units, bytes = self.weight, elapsed = ?started.elapsed(), "committed");
         let written = self.waiting.iter_mut().flat_map(|units| units.drain(..));
         written.filter_map(|incoming| incoming.unit.receipt).for_each(|receipt| receipt.sign());
-        self.written += self.weight;
+        self.written = self.written.saturating_add(self.weight);
         (self.weight, self.units) = (0, 0);
         self.committed = Some(Instant::now());
         Ok(())

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::error::with_causes;
 use crate::output::inert;
 use crate::progress::Silent;
-use crate::store::{Access, Db, Value};
+use crate::store::{Access, Db, Value, Visits};
 use crate::{collect, reconcile};
 
 /// A store of one's own is never waited for long.
@@ -37,16 +37,11 @@ impl Stage<'_> {
         let config =
             Config::parse(&path, &whole.to_string()).map_err(|error| format!("fixtures/source.toml: {error}"))?;
         let store = self.place.join("store.duckdb");
+        let visits = Visits::new(&store);
         for (number, poll) in self.fixtures.polls.iter().enumerate() {
             self.set(poll, Mishap::Nothing);
-            let options = collect::Options {
-                sources: Vec::new(),
-                since: None,
-                validate: false,
-                now: time_of(number),
-                wait: WAIT,
-            };
-            let outcome = collect::run(&config, &store, &options, &Silent).map_err(|error| with_causes(&error))?;
+            let options = collect::Options::new(time_of(number), WAIT);
+            let outcome = collect::run(&config, &visits, &options, &Silent).map_err(|error| with_causes(&error))?;
             let failed =
                 outcome.sources.iter().filter_map(|source| source.error.clone()).collect::<Vec<_>>().join("; ");
             if !failed.is_empty() {
@@ -55,7 +50,7 @@ impl Stage<'_> {
         }
         let now = time_of(self.fixtures.polls.len());
         let options = reconcile::Options { now, rebuild: false, wait: WAIT, instead: None };
-        let outcome = reconcile::run(&config, &store, &options, &Silent).map_err(|error| with_causes(&error))?;
+        let outcome = reconcile::run(&config, &visits, &options, &Silent).map_err(|error| with_causes(&error))?;
         if let Some(unmapped) = outcome.unmapped.into_iter().next() {
             return Err(unmapped.error);
         }

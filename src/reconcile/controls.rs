@@ -1,17 +1,28 @@
 //! Asks the controls. What an organisation writes stands inside our statement, so it has to be one SELECT, and of what it says
 //! nothing may be passed over: a result that no rule expects would let a change pass.
+//!
+//! What surprises: a control that is built in is asked of what may come out otherwise than the last time, where it says that
+//! it can be; one of an organisation's own may look at anything, and is asked of everything.
 
 use super::Error;
+use crate::report::Each;
 use crate::standard::Control;
 use crate::store::{self, Db, Value, sql};
 
 /// Takes in what each control says.
 pub(super) fn ask(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), Error> {
+    let everything = super::is_everything(db)?;
     for control in controls {
         tell(&control.id);
-        let query = query(db, control)?;
-        let statement = sql!("reconcile/control.sql").replace("{control}", query);
-        let params = [("control", Value::Text(control.id.clone())), ("own", Value::Bool(!control.built_in))];
+        let whole = everything || !control.built_in;
+        let sees = match control.each.filter(|_| !whole) {
+            Some(Each::Change) => sql!("reconcile/control_of_changes.sql"),
+            Some(Each::Deployment) => sql!("reconcile/control_of_deployments.sql"),
+            None => "{control}",
+        };
+        let statement =
+            sql!("reconcile/control.sql").replace("{control}", sees).replace("{control}", query(db, control)?);
+        let params = [("control", Value::Text(control.id.clone())), ("whole", Value::Bool(whole))];
         db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
         db.run(&control.id, &statement, &params).map_err(|source| unusable(control, source))?;
         if !control.built_in

@@ -15,7 +15,7 @@ mod trial;
 mod unmappable;
 mod what_if;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ use crate::error::{Hint as _, with_causes};
 use crate::progress::{Progress, Silent};
 use crate::record;
 use crate::standard;
-use crate::store::{self, Access, Db, Value, sql};
+use crate::store::{self, Db, Value, Visits, sql};
 use rules::{CHANGES, FINDINGS, FIRST, RELEASES, Rules, Step, When, before_verdicts};
 
 /// How to reconcile.
@@ -136,8 +136,8 @@ impl Error {
 ///
 /// # Errors
 /// The store cannot be written, or a statement fails; the judgement of the run before stays then.
-pub fn run(config: &Config, store: &Path, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
-    over(&Db::open(store, Access::Write, options.wait)?, config, options, progress)
+pub fn run(config: &Config, store: &Visits, options: &Options, progress: &dyn Progress) -> Result<Outcome, Error> {
+    over(&store.last(options.wait)?, config, options, progress)
 }
 
 /// Runs everything that judges over no evidence at all: what of it cannot be run is found before the night.
@@ -288,9 +288,13 @@ fn begin(db: &Db, config: &Config, rules: &Rules, options: &Options) -> Result<W
         ("program", Value::Text(env!("CARGO_PKG_VERSION").to_owned())),
     ];
     db.run("run", sql!("reconcile/00_run.sql"), &known)?;
+    Ok(if is_everything(db)? { When::Everything } else { When::Again })
+}
+
+/// Whether everything is judged.
+fn is_everything(db: &Db) -> Result<bool, Error> {
     let (_, rows) = db.rows("select everything from run", &[])?;
-    let everything = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
-    Ok(if everything { When::Everything } else { When::Again })
+    Ok(rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]))
 }
 
 /// Some columns of what a connector's mapping makes of all that is stored of a source, in order.

@@ -92,6 +92,7 @@ pub(super) const RELEASES: &[Step] = steps! {
     "candidates": "reconcile/07_candidates.sql" keeps "candidate" of "change",
     "links": "reconcile/07_links.sql" keeps "link" of "change",
     "controls": "reconcile/08_controls.sql",
+    "what to control again": "reconcile/08_controls_again.sql" if Again,
 };
 
 /// After these come the controls on changes and services.
@@ -100,6 +101,7 @@ pub(super) const CHANGES: &[Step] = steps! {
     "standing of releases": "reconcile/10_standing.sql",
     "what else to judge again": "reconcile/10_standing_again.sql" if Again,
     "verdicts": "reconcile/10_verdicts.sql" keeps "change" of "change",
+    "acts": "reconcile/10_acts.sql",
     "attempts": "reconcile/10_attempts.sql" keeps "attempt" of "change",
 };
 
@@ -185,6 +187,8 @@ impl Rules {
         }
         hash.update(sql!("schema/macros.sql"));
         hash.update(sql!("reconcile/control.sql"));
+        hash.update(sql!("reconcile/control_of_changes.sql"));
+        hash.update(sql!("reconcile/control_of_deployments.sql"));
         hash.update(keeping(When::Everything));
         hash.update(keeping(When::Again));
         // What records mean is also a matter of what hands them to the mappings.

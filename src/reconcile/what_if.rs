@@ -11,7 +11,7 @@ use super::{Error, Options, run};
 use crate::config::Config;
 use crate::progress::Progress;
 use crate::standard::Shelves;
-use crate::store::{Access, Db, sql};
+use crate::store::{Access, Db, Visits, sql};
 
 /// What would change.
 #[derive(Debug, Clone)]
@@ -51,17 +51,18 @@ pub fn what_if(
     let folder = tempfile::Builder::new().prefix("changetrail-what-if-").tempdir().map_err(copying)?;
     let copy = folder.path().join("store.duckdb");
     copy_store(store, &copy, options).map_err(copying)??;
-    run(config, &copy, options, progress)?;
+    let visits = Visits::new(&copy);
+    run(config, &visits, options, progress)?;
     let wait = options.wait;
     Db::open(&copy, Access::Write, wait)?.batch("as it is", sql!("what-if/as_is.sql"))?;
     match proposal {
-        Proposal::Configuration(proposed) => run(proposed, &copy, options, progress)?,
+        Proposal::Configuration(proposed) => run(proposed, &visits, options, progress)?,
         Proposal::Queries(queries) => {
             let mut proposed = config.clone();
             let shelves = Shelves { own: &config.extend_queries, instead: Some(queries) };
             proposed.requirements = shelves.standard(&config.standard.name)?;
             let options = Options { instead: Some(queries.clone()), ..options.clone() };
-            run(&proposed, &copy, &options, progress)?
+            run(&proposed, &visits, &options, progress)?
         }
     };
     let db = Db::open(&copy, Access::Read, wait)?;

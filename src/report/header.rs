@@ -7,10 +7,11 @@
 //! -- severity: high
 //! -- controls: OFQ-00005/automated, SOC2 CC8.1
 //! -- table: occurred_at, service, actor, action
+//! -- each: change
 //! -- param: since timestamp optional
 //! ```
 //! The header ends at the first line that is no comment, or at an empty line. `table` names the columns that a table
-//! shows; every other format has them all. Unknown keys are errors.
+//! shows; every other format has them all. `each` is for controls. Unknown keys are errors.
 
 use changetrail_connectors::nearest;
 
@@ -45,6 +46,14 @@ impl Severity {
     }
 }
 
+/// What a control judges one by one: what it says of a change follows from that change, what it says of a deployment from
+/// the deployments of the same release and their approvals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Each {
+    Change,
+    Deployment,
+}
+
 /// What a query can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Param {
@@ -61,6 +70,8 @@ pub struct Header {
     pub controls: Vec<String>,
     /// The columns that a table shows; empty for all.
     pub table: Vec<String>,
+    /// Of a control, where it judges so.
+    pub each: Option<Each>,
     pub params: Vec<Param>,
 }
 
@@ -72,7 +83,7 @@ pub struct HeaderError {
     pub text: String,
 }
 
-const KEYS: [&str; 6] = ["title", "description", "severity", "controls", "table", "param"];
+const KEYS: [&str; 7] = ["title", "description", "severity", "controls", "table", "each", "param"];
 const TYPES: [&str; 2] = ["timestamp", "text"];
 
 /// Reads the header of a query.
@@ -92,6 +103,13 @@ pub fn parse(sql: &str) -> Result<Header, HeaderError> {
             }
             "controls" => header.controls = list(&value),
             "table" => header.table = list(&value),
+            "each" => {
+                header.each = Some(match value.as_str() {
+                    "change" => Each::Change,
+                    "deployment" => Each::Deployment,
+                    _ => return Err(wrong(format!("`{value}` is neither `change` nor `deployment`"))),
+                });
+            }
             "param" => header.params.push(param(&value).map_err(wrong)?),
             unknown => {
                 let meant = nearest(unknown, KEYS)

@@ -7,5 +7,5 @@ mod run;
 
 pub use catalog::{Catalog, Report};
 pub use error::Error;
-pub use header::{Header, Severity};
+pub use header::{Each, Header, Severity};
 pub use run::{Filters, run, worst};

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 
 use super::chain::{self, Batch, Line};
-use super::open::STORE;
+use super::open::{STORE, WORTH_A_CHECKPOINT};
 use super::query::to_cell;
 use super::{Db, Error, Value, sql};
 
@@ -84,6 +84,18 @@ impl Db {
             let _ = self.batch("commit", "rollback");
         }
         result
+    }
+
+    /// As [`Db::transaction`], but what it brings goes into a log beside the file: who goes on writing puts the file in order
+    /// once, after that.
+    ///
+    /// # Errors
+    /// Those of [`Db::transaction`].
+    pub fn transaction_in_log<T, E: From<Error>>(&self, work: impl FnOnce(&Self) -> Result<T, E>) -> Result<T, E> {
+        self.batch("commit into the log", "set checkpoint_threshold = '1TB'")?;
+        let result = self.transaction(work)?;
+        self.batch("commit into the log", &format!("set checkpoint_threshold = '{WORTH_A_CHECKPOINT}'"))?;
+        Ok(result)
     }
 
     /// Notes that a source was polled, whether or not it could be read to its end.

@@ -4,8 +4,8 @@
 //! the engine and lets go of the file alone.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ pub(super) const STORE: &str = "store";
 
 /// What `DuckDB` calls a database without a file.
 const IN_MEMORY: &str = ":memory:";
+
+/// What a commit brings goes into the file, not into a log before that, as soon as it is this much.
+pub(super) const WORTH_A_CHECKPOINT: &str = "1MB";
 
 /// Time between two tries at a file that another process has.
 const RETRY: Duration = Duration::from_millis(20);
@@ -154,18 +157,34 @@ impl Db {
     }
 }
 
-/// A store that is opened for one piece of work after the other, and let go of in between.
+/// A store that is opened for one piece of work after the other, and let go of in between. Its copies share one engine and
+/// take turns.
+#[derive(Clone)]
 pub struct Visits {
     path: PathBuf,
+    engine: Arc<Mutex<Engine>>,
+}
+
+/// What is left of the visit before.
+enum Engine {
+    None,
     /// Without the file.
-    idle: Option<Db>,
+    Idle(Db),
+    /// With the file, for writing.
+    Inside(Db),
 }
 
 impl Visits {
     /// To the store at `path`.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: None }
+        Self { path: path.to_owned(), engine: Arc::new(Mutex::new(Engine::None)) }
+    }
+
+    /// Where the store lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens the store as [`Db::open`] does, for this work alone. What it sets aside (settings, temporary tables) may
@@ -174,20 +193,54 @@ impl Visits {
     /// # Errors
     /// Those of [`Db::open`], and those of the work.
     pub fn visit<T, E: From<Error>>(
-        &mut self,
+        &self,
         access: Access,
         wait: Duration,
         work: impl FnOnce(&Db) -> Result<T, E>,
     ) -> Result<T, E> {
-        // After an error nothing is kept: an engine that failed is not trusted with the next visit.
-        let db = match self.idle.take() {
-            Some(db) => db.take(access, wait).map(|()| db)?,
-            None => Db::open(&self.path, access, wait)?,
-        };
+        let mut engine = self.engine();
+        let db = self.enter(&mut engine, access, wait)?;
         let result = work(&db)?;
         db.leave()?;
-        self.idle = Some(db);
+        *engine = Engine::Idle(db);
         Ok(result)
+    }
+
+    /// As [`Visits::visit`], for writing; nobody else gets in before the next visit.
+    ///
+    /// # Errors
+    /// Those of [`Db::open`], and those of the work.
+    pub fn visit_and_stay<T, E: From<Error>>(
+        &self,
+        wait: Duration,
+        work: impl FnOnce(&Db) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut engine = self.engine();
+        let db = self.enter(&mut engine, Access::Write, wait)?;
+        let result = work(&db)?;
+        *engine = Engine::Inside(db);
+        Ok(result)
+    }
+
+    /// Opens the store for writing, for work after which this engine is of no use to another visit.
+    ///
+    /// # Errors
+    /// Those of [`Db::open`].
+    pub fn last(&self, wait: Duration) -> Result<Db, Error> {
+        self.enter(&mut self.engine(), Access::Write, wait)
+    }
+
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After an error nothing is left: an engine that failed is not trusted with the next visit.
+    fn enter(&self, engine: &mut Engine, access: Access, wait: Duration) -> Result<Db, Error> {
+        match std::mem::replace(engine, Engine::None) {
+            Engine::Inside(db) => Ok(db),
+            Engine::Idle(db) => db.take(access, wait).map(|()| db),
+            Engine::None => Db::open(&self.path, access, wait),
+        }
     }
 }
 
@@ -200,8 +253,7 @@ fn engine(store: &Path) -> duckdb::Result<Connection> {
         .with("preserve_insertion_order", "false")?
         // Made when it is needed, gone with the engine; each has its own, for two would write over each other's files.
         .with("temp_directory", beside(store))?
-        // What a commit brings goes into the file, not into a log before that, as soon as it is worth it.
-        .with("checkpoint_threshold", "1MB")?;
+        .with("checkpoint_threshold", WORTH_A_CHECKPOINT)?;
     let connection = Connection::open_in_memory_with_flags(config)?;
     connection.execute_batch(LIMIT)?;
     Ok(connection)

@@ -71,9 +71,8 @@ fn plan(
     online: bool,
     context: &Context,
 ) -> Option<Result<Vec<String>, changetrail_connectors::Error>> {
-    let wait = context.reader_wait();
-    let options =
-        collect::Options { sources: vec![source.name.clone()], since: None, validate: false, now: context.now, wait };
+    let everything = collect::Options::new(context.now, context.reader_wait());
+    let options = collect::Options { sources: vec![source.name.clone()], ..everything };
     let plans = collect::plan(config, &context.store(config), &options, online).ok()?;
     plans.into_iter().next().map(|plan| plan.lines)
 }
