@@ -122,8 +122,6 @@ select * exclude (place) from told_change_placed semi join place using (place)
 union all
 from put_together semi join change_again using (change_id);
 
-create table change_before (change_id varchar, verdict varchar, reason varchar, actor varchar, deployment_id varchar, exemption_id varchar);
-
 drop table config_identity_before;
 drop table config_role_before;
 drop table initiated_before;

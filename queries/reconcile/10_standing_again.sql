@@ -16,10 +16,7 @@ insert into candidate_to_judge from candidate semi join judge_too using (change_
 insert into link_to_judge from link semi join judge_too using (change_id);
 
 -- The verdicts as they were: what becomes of them is history.
-insert into change_before by name
-select change_id, verdict, reason, actor, deployment_id, exemption_id from change where change_id in (from change_again);
-
-create or replace temporary table case_before as
-select distinct case_id from change where change_id in (from change_again);
+create table change_before as
+select change_id, verdict, reason, actor, deployment_id, exemption_id, case_id from change semi join change_again using (change_id);
 
 drop table deployment_standing_before;
