@@ -1,16 +1,28 @@
 -- What evidence says of each appearance that is made out, and which pipelines it may be.
 
+-- A person's own name. AWS writes an account, and a role, before it, Google the pool that it is a subject of; anywhere else
+-- what stands before a slash is part of the name: the same name from two identity providers is two people.
+create or replace temporary macro own_name(system, x) as
+    case
+        when system = 'aws' and regexp_matches(x, '^arn:[^:]*:(sts|iam)::') then last_name(x)
+        when system = 'gcp' and starts_with(x, 'principal://iam.googleapis.com/') then regexp_replace(x, '^.*?/subject/', '')
+        else x
+    end;
+
+-- A name as it is compared: what nobody sees makes no other person.
+create or replace temporary macro name_of(x) as text_of(replace(x, chr(0), ''));
+
 -- What evidence says of each appearance, side by side.
 create or replace temporary table appearance_facts as
 with
 facts as (
     select
-        a.*,
+        a.* replace (name_of(a.actor_name) as actor_name),
         c.session_id,
         coalesce(s.several, false) as several,
         -- without sign-in evidence the appearance is its own root
         coalesce(c.caller_type, case when a.actor_type = 'role' then 'undocumented' else a.actor_type end) as root_type,
-        case when c.session_id is null then a.actor_name else c.caller_name end as root_name,
+        name_of(case when c.session_id is null then a.actor_name else c.caller_name end) as root_name,
         c.provider, c.subject, c.root_key, coalesce(c.cut, false) as cut,
         -- roles that the actor went through, its own first
         case when a.actor_type = 'role' then list_distinct(list_prepend(role_key(a.actor_role), coalesce(c.roles, []))) else coalesce(c.roles, []) end as roles,
@@ -55,23 +67,23 @@ select
     end as proven_person_type,
     case
         when root_type = 'root' then root_name
-        when root_type = 'person' then coalesce(last_name(root_name), root_session_names[1])
+        when root_type = 'person' then coalesce(own_name(system, root_name), root_session_names[1])
         when sso_role and root_type in ('undocumented', 'role') then first_session_name
     end as proven_name,
     -- all spellings under which the roster may know that person
     case
         -- an identity provider names the session after the person; a user who takes a role chooses its name
-        when root_type = 'user' then [lower(root_name), lower(last_name(root_name))]
+        when root_type = 'user' then [lower(root_name), lower(own_name(system, root_name))]
         -- an identity provider vouches for people too
         when root_type = 'federated' then [lower(subject), lower(root_name)]
-        when root_type = 'person' then [lower(root_name), lower(last_name(root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
+        when root_type = 'person' then [lower(root_name), lower(own_name(system, root_name)), lower(coalesce(root_session_names[1], case when n.session_id is null then n.session_name end))]
         when sso_role and root_type in ('undocumented', 'role') then [lower(first_session_name)]
         else []
     end as proven_spellings,
     -- names that the caller chose, from here to the first session that is known of
     case
         when root_type in ('undocumented', 'role', 'account', 'unknown') or n.session_id is null
-        then list_filter([lower(x) for x in list_concat(source_identities, [n.session_name], chain_session_names, [first_session_name])], lambda x: x is not null)
+        then list_filter([lower(name_of(x)) for x in list_concat(source_identities, [n.session_name], chain_session_names, [first_session_name])], lambda x: x is not null)
         else []
     end as claimed_names
 from named n;
