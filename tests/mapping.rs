@@ -179,3 +179,51 @@ fn changes_alone_may_be_joined_with_what_came_before() {
     place.ran(0, &["reconcile", "--rebuild"]);
     assert_eq!(changes(), [["2"]]);
 }
+
+/// The ledger as a third-party system, and nothing else.
+const SERVED: &str = "[[service]]\nname = 'books'\ntype = 'third-party'\n[[scope]]\nservice = 'books'\nenvironment = 'live'\nsources = ['ledger']\n";
+
+fn served(mapping: &str, records: &[serde_json::Value]) -> Place {
+    let place = place(mapping, records);
+    let path = place.path("changetrail.toml");
+    let config = std::fs::read_to_string(&path).expect("the configuration");
+    std::fs::write(&path, config + SERVED).expect("written");
+    place
+}
+
+const CONTROL: &str = "select result, reason from control_result where control = 'third-party'";
+
+#[test]
+fn a_record_that_is_set_aside_is_no_evidence_that_all_is_well() {
+    let place = served(MAPPING, &[record(1, &["a"])]);
+    // A text that no reader of JSON takes.
+    place.write("log/2.jsonl", r#"{"id":2,"at":"2026-10-01T10:00:00Z","who":"eve","do":"post","items":["x\ud83d"]}"#);
+    place.write("log/1.jsonl", "");
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["1"]]);
+    assert_eq!(place.query(CONTROL).rows, [["no-evidence", "records-set-aside"]]);
+}
+
+#[test]
+fn what_was_found_stands_when_the_mapping_can_make_nothing_of_its_change_any_more() {
+    let place = served(MAPPING, &[record(1, &["a"]), record(2, &["b"])]);
+    let judge = || {
+        place.ran(0, &["collect"]);
+        place.ran(0, &["reconcile"]);
+        place.query("select status, count(*) from finding where subject_kind = 'case' group by status").rows
+    };
+    let first = judge();
+    assert_eq!(first, [["open", "1"]]);
+    place.write("mine/ledger/map.sql", MAPPING.replace("$.at", "$.when"));
+    for _ in 0..2 {
+        assert_eq!(judge(), first);
+        assert_eq!(place.query("select count(*) from change").rows, [["0"]]);
+        assert_eq!(place.query(CONTROL).rows, [["no-evidence", "records-set-aside"]]);
+    }
+    place.ran(0, &["reconcile", "--rebuild"]);
+    assert_eq!(judge(), first);
+    // A mapping that says of it that it is no change is an answer.
+    place.write("mine/ledger/map.sql", MAPPING.replace("from raw", ", 'non-change' as category from raw"));
+    assert_eq!(judge(), [["resolved", "1"]]);
+}

@@ -213,8 +213,35 @@ from found f
 join finding on finding.finding_id = f.finding_id
 where finding.parts is distinct from f.parts and finding.parts is distinct from now_parts;
 
+-- That a change cannot be made out any more is no evidence that nothing was wrong with it: what was found of it stands as long
+-- as records are set aside by the mapping of a source of the same service.
+create or replace temporary table lost_change as
+with
+set_aside as (select distinct source from quarantine where stage = 'map'),
+leaving as (
+    select finding_id, service, unnest(parts) as part
+    from finding
+    where status <> 'resolved' and subject_kind = 'case' and finding_id not in (select finding_id from found)
+      and (service = '' or service in (
+          select s.service from config_scope s join set_aside a on s.sources is null or list_contains(s.sources, a.source)
+      ))
+      and exists (from set_aside)
+),
+known as (
+    select change_id from change_before
+    union all
+    select change_id from verdict_history where became = ''
+)
+select l.finding_id, k.change_id
+from known k
+join leaving l on l.part = part(k.change_id);
+
+create or replace temporary table standing_finding as
+select distinct finding_id from lost_change
+where change_id not in (select change_id from change semi join lost_change using (change_id));
+
 update finding set status = 'resolved', last_seen = finding.last_seen
-where status <> 'resolved' and finding_id not in (select finding_id from found);
+where status <> 'resolved' and finding_id not in (select finding_id from found union all select finding_id from standing_finding);
 
 update finding
 set control = f.control, severity = f.severity, service = f.service, environment = f.environment, actor = f.actor, summary = f.summary,
