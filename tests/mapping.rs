@@ -227,3 +227,53 @@ fn what_was_found_stands_when_the_mapping_can_make_nothing_of_its_change_any_mor
     place.write("mine/ledger/map.sql", MAPPING.replace("from raw", ", 'non-change' as category from raw"));
     assert_eq!(judge(), [["resolved", "1"]]);
 }
+
+#[test]
+fn a_mapping_that_lacks_what_it_needs_is_refused_before_the_night() {
+    for (mapping, words) in [
+        ("-- emits: change\nselect record_id from raw", "map.sql line 2: a `change` needs the column `occurred_at`"),
+        ("-- emits: change\nselect record_id, occurred_at from raw", "needs the column `action`"),
+        ("-- emits: change\nselect record_id,, from raw", "map.sql line 2: "),
+        ("-- emits: change\nselect record_id, occurred_at, 'a' as action, nowhere as resource from raw", "nowhere"),
+        (
+            "-- emits: change\nselect record_id, record->>'$.at' as occurred_at, 'a' as action from raw",
+            "`occurred_at` of `change` is TIMESTAMP, and what comes out is VARCHAR",
+        ),
+    ] {
+        let place = place(mapping, &[record(1, &["a"])]);
+        let told = place.ran(2, &["check"]);
+        assert!(told.stdout.contains("fail  connector ledger") && told.stdout.contains(words), "{words}\n{told}");
+        place.ran(0, &["collect"]);
+        place.ran(2, &["reconcile"]).says(&[words]);
+        let told = place.ran(2, &["check"]);
+        assert!(told.stdout.contains(words), "{words}\n{told}");
+    }
+}
+
+#[test]
+fn a_value_that_a_column_does_not_know_is_told_with_the_nearest_one() {
+    let named = |column: &str, value: &str| {
+        format!(
+            "-- emits: change\nselect record_id, occurred_at, record->>'$.do' as action, '{value}' as {column} from raw"
+        )
+    };
+    for (column, value, words) in [
+        ("category", "Change", "knows no `Change`; did you mean `change`?"),
+        ("outcome", "success", "knows no `success`; "),
+        ("channel", "web", "knows no `web`; known are console, cli"),
+    ] {
+        let place = place(&named(column, value), &[record(1, &["a"]), record(2, &["a"])]);
+        place.ran(0, &["collect"]);
+        place.ran(2, &["reconcile"]).says(&[&format!("map.sql line 2: the column `{column}` of `change` {words}")]);
+    }
+    // One record of several is set aside, with the same words.
+    let mapping =
+        "-- emits: change\nselect record_id, occurred_at, 'a' as action, record->>'$.do' as operation from raw";
+    let place = place(mapping, &[]);
+    let update = json!({"id": 3, "at": "2026-10-01T10:00:00Z", "do": "update"});
+    place.write("log/1.jsonl", format!("{}\n{update}\n", paid(1, "1", "")));
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    let told = place.query("select error from quarantine").rows;
+    assert!(told.len() == 1 && told[0][0].contains("the column `operation` of `change` knows no `pay`"), "{told:?}");
+}

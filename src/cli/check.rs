@@ -81,6 +81,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
             items.extend(
                 config.sources.iter().map(|source| sources::check(source, &config, &catalog, args.online, context)),
             );
+            items.extend(rules::check_mappings(&config, &catalog, context.now));
             items.push(rules::check(&config, context.now));
             if let Some(db) = check_store(&context.store(&config), context, &mut items) {
                 sources::check_polls(&config, &catalog, &db, context.now, &mut items);

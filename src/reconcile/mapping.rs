@@ -21,6 +21,7 @@ use crate::store::{Db, Value, sql};
 
 /// What a mapping says of the records that belong together.
 const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
+const TOGETHER_NEEDS: &[&str] = &["record_id", "key"];
 
 /// What every mapping is made with.
 const SHARED: [&str; 9] = [
@@ -168,7 +169,7 @@ pub(super) fn run(
         let checked = checked_all(db, connector, &statements)?;
         // Whoever writes one is told of a slip the first night, though it is not needed before the second.
         if let Some(statement) = &together {
-            sandbox::check(db, connector, statement, TOGETHER)?;
+            sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS)?;
         }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
@@ -192,6 +193,19 @@ pub(super) fn run(
     Ok(())
 }
 
+/// Whether a mapping is one that may run; nothing is mapped.
+///
+/// # Errors
+/// It is not.
+pub(super) fn check(db: &Db, connector: &dyn Connector, options: &Options) -> Result<(), Error> {
+    let prepared = prepare(db, "", &[], connector, options)?;
+    checked_all(db, connector, &prepared.statements)?;
+    match &prepared.together {
+        Some(statement) => sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS),
+        None => Ok(()),
+    }
+}
+
 /// Maps some of the prepared records and takes it back.
 ///
 /// # Errors
@@ -209,9 +223,12 @@ pub(super) fn try_out(
     db.batch("begin", "begin transaction")?;
     let tried = raw::show(db, source, prepared.after(records)..=i64::MAX, records, &only).and_then(|()| {
         let checked = checked_all(db, connector, &prepared.statements)?;
-        checked
-            .iter()
-            .try_for_each(|(statement, relation)| take_in(db, connector, statement, relation, &prepared.params))
+        checked.iter().try_for_each(|(statement, relation)| {
+            if ["change", "session"].contains(&relation.name) {
+                sandbox::known_values(db, connector, statement, relation.table())?;
+            }
+            take_in(db, connector, statement, relation, &prepared.params)
+        })
     });
     db.batch("rollback", "rollback")?;
     tried
@@ -240,7 +257,7 @@ fn group(
 ) -> Result<(), Error> {
     db.batch("records that belong together", sql!("map/whole.sql"))?;
     raw::show(db, source, 0..=i64::MAX, Records::New, "")?;
-    sandbox::check(db, connector, statement, TOGETHER)?;
+    sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
     db.run("records that belong together", &group, &params)?;

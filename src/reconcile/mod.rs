@@ -25,7 +25,7 @@ use thiserror::Error;
 
 pub use approved::{Baseline, add_baseline, exemption_refused};
 pub use controls::try_over;
-pub use trial::map_alone;
+pub use trial::{map_alone, try_mapping};
 pub use what_if::{Proposal, Trial, what_if};
 
 use crate::config::Config;
@@ -177,9 +177,8 @@ fn over(db: &Db, config: &Config, options: &Options, progress: &dyn Progress) ->
                     // else without the source.
                     Stopped::Source(failed) => {
                         let Failed { source, settings, connector, error } = *failed;
-                        if unmappable::note(db, &source, &settings, &*connector, options)? > 0 {
-                            continue;
-                        }
+                        let noted = unmappable::note(db, &source, &settings, &*connector, options, error)?;
+                        let Some(error) = noted else { continue };
                         if !mapping::can_wait(&*connector) {
                             return Err(error);
                         }

@@ -17,46 +17,68 @@ pub(super) struct Relation {
     pub(super) insert: &'static str,
     /// Sets aside what cannot be such a row, with the reason.
     pub(super) reject: &'static str,
+    /// Columns without which every record would be set aside.
+    required: &'static [&'static str],
     /// A row may take several records: the source is mapped over all of them.
     pub(super) joined: bool,
 }
 
+impl Relation {
+    /// The table that the rows are taken into.
+    pub(super) fn table(&self) -> &'static str {
+        let (_, rest) = self.insert.split_once("insert into ").unwrap_or_default();
+        rest.split_whitespace().next().unwrap_or_default()
+    }
+}
+
 pub(super) const RELATIONS: &[Relation] = &[
-    Relation { name: "change", insert: sql!("map/change.sql"), reject: sql!("map/change_rejected.sql"), joined: false },
+    Relation {
+        name: "change",
+        insert: sql!("map/change.sql"),
+        reject: sql!("map/change_rejected.sql"),
+        required: &["record_id", "occurred_at", "action"],
+        joined: false,
+    },
     Relation {
         name: "session",
         insert: sql!("map/session.sql"),
         reject: sql!("map/session_rejected.sql"),
+        required: &["record_id", "caller_type"],
         joined: false,
     },
     Relation {
         name: "deployment",
         insert: sql!("map/deployment.sql"),
         reject: sql!("map/deployment_rejected.sql"),
+        required: &["record_id", "deployment_id", "pipeline", "stage", "outcome"],
         joined: true,
     },
     Relation {
         name: "approval",
         insert: sql!("map/approval.sql"),
         reject: sql!("map/approval_rejected.sql"),
+        required: &["record_id", "decision"],
         joined: true,
     },
     Relation {
         name: "pipeline_stage",
         insert: sql!("map/pipeline_stage.sql"),
         reject: sql!("map/pipeline_stage_rejected.sql"),
+        required: &["record_id", "pipeline", "stage"],
         joined: true,
     },
     Relation {
         name: "managed_resource",
         insert: sql!("map/managed_resource.sql"),
         reject: sql!("map/managed_resource_rejected.sql"),
+        required: &["record_id", "state", "address"],
         joined: false,
     },
     Relation {
         name: "membership",
         insert: sql!("map/membership.sql"),
         reject: sql!("map/membership_rejected.sql"),
+        required: &["record_id", "group_id", "member_id", "is_member", "told_at"],
         joined: false,
     },
 ];
@@ -88,7 +110,8 @@ fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Res
     };
     // What takes the rows in begins with a SELECT of the relation's columns without rows.
     let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
-    sandbox::check(db, connector, statement, columns.map(|(columns, _)| columns.trim()).unwrap_or_default())?;
+    let columns = columns.map(|(columns, _)| columns.trim()).unwrap_or_default();
+    sandbox::check(db, connector, statement, columns, relation.required)?;
     Ok(relation)
 }
 

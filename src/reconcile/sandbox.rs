@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::Error;
 use crate::error::with_causes;
-use crate::store::{Db, Value};
+use crate::store::{self, Db, Value, sql};
 
 /// Functions that make rows of what a record holds.
 const ROW_FUNCTIONS: &[&str] = &["unnest", "generate_series", "range", "json_each", "json_tree", "generate_subscripts"];
@@ -69,12 +69,15 @@ pub(super) struct Statement<'a> {
     pub(super) line: usize,
 }
 
-/// Refuses a mapping that is anything else. `columns` is a SELECT with the relation's columns.
-pub(super) fn check(db: &Db, connector: &dyn Connector, statement: &Statement<'_>, columns: &str) -> Result<(), Error> {
-    let refused = |line: usize, problem: String| {
-        let problem = format!("map.sql line {line}: {problem}");
-        Error::Mapping { connector: connector.spec().name.clone(), problem }
-    };
+/// Refuses a mapping that is anything else. `columns` is a SELECT with the relation's columns; the required ones must be there.
+pub(super) fn check(
+    db: &Db,
+    connector: &dyn Connector,
+    statement: &Statement<'_>,
+    columns: &str,
+    required: &[&str],
+) -> Result<(), Error> {
+    let refused = |line: usize, problem: String| refused(connector, line, &problem);
     let tree = parse(db, statement.select).map_err(|problem| refused(statement.line, problem))?;
     let tables: Vec<String> = connector.tables().iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut search = Search { known: tables, found: None };
@@ -85,7 +88,44 @@ pub(super) fn check(db: &Db, connector: &dyn Connector, statement: &Statement<'_
         let before = statement.select.as_bytes().iter().take(place);
         return Err(refused(statement.line + before.filter(|byte| **byte == b'\n').count(), problem));
     }
-    self::columns(db, statement, columns).map_err(|problem| refused(statement.line, problem))
+    self::columns(db, statement, columns, required).map_err(|problem| refused(statement.line, problem))
+}
+
+/// Says which value of a column that knows a few is none of them, for the records that the mapping sees now.
+///
+/// # Errors
+/// There is such a value, or the store fails.
+pub(super) fn known_values(
+    db: &Db,
+    connector: &dyn Connector,
+    statement: &Statement<'_>,
+    table: &str,
+) -> Result<(), Error> {
+    let table = [("table", Value::Text(table.to_owned()))];
+    let (_, columns) = db.rows(sql!("map/known_values.sql"), &table)?;
+    let emitted = described(db, statement.select)?;
+    for row in &columns {
+        let [Value::Text(column), Value::Text(known)] = row.as_slice() else { continue };
+        if !emitted.iter().any(|(name, _)| name == column) {
+            continue;
+        }
+        let sql = sql!("map/unknown_value.sql").replace("{mapping}", statement.select).replace("{column}", column);
+        let (_, rows) = db.rows(&sql, &[("known", Value::Text(known.clone()))])?;
+        if let Some([Value::Text(value)]) = rows.first().map(Vec::as_slice) {
+            let known: Vec<String> = serde_json::from_str(known).unwrap_or_default();
+            let meant = match nearest(&value.to_lowercase(), known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known are {}", known.join(", ")),
+            };
+            let problem = format!("the column `{column}` of `{}` knows no `{value}`; {meant}", statement.relation);
+            return Err(refused(connector, statement.line, &problem));
+        }
+    }
+    Ok(())
+}
+
+fn refused(connector: &dyn Connector, line: usize, problem: &str) -> Error {
+    Error::Mapping { connector: connector.spec().name.clone(), problem: format!("map.sql line {line}: {problem}") }
 }
 
 /// The statement taken apart.
@@ -205,16 +245,27 @@ impl Search {
     }
 }
 
-/// Holds the columns that come out against those of the relation.
-fn columns(db: &Db, statement: &Statement<'_>, columns: &str) -> Result<(), String> {
-    let described = |select: &str| -> Result<Vec<(String, String)>, String> {
-        let (_, rows) = db.rows(&format!("describe {select}"), &[]).map_err(|error| with_causes(&error))?;
-        let pair = |row: &Vec<Value>| match row.as_slice() {
-            [Value::Text(name), Value::Text(kind), ..] => Some((name.to_lowercase(), kind.clone())),
-            _ => None,
-        };
-        Ok(rows.iter().filter_map(pair).collect())
+/// The columns of a SELECT, each with its type.
+fn described(db: &Db, select: &str) -> Result<Vec<(String, String)>, store::Error> {
+    let (_, rows) = db.rows(&format!("describe {select}"), &[])?;
+    let pair = |row: &Vec<Value>| match row.as_slice() {
+        [Value::Text(name), Value::Text(kind), ..] => Some((name.to_lowercase(), kind.clone())),
+        _ => None,
     };
+    Ok(rows.iter().filter_map(pair).collect())
+}
+
+/// Holds the columns that come out against those of the relation.
+fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str]) -> Result<(), String> {
+    let described = |select: &str| described(db, select).map_err(|error| with_causes(&error));
+    let emitted = described(statement.select)?;
+    if let Some(missing) = required.iter().find(|name| !emitted.iter().any(|(emitted, _)| emitted == *name)) {
+        return Err(format!(
+            "a `{}` needs the column `{missing}`, which it does not have; it needs {}",
+            statement.relation,
+            required.join(", ")
+        ));
+    }
     let known = described(columns)?;
     // A literal null has the type that the relation gives it: so both are described as one.
     for (name, kind) in described(&format!("{columns} union all by name (\n{}\n)", statement.select))? {

@@ -1,4 +1,5 @@
-//! What judging would make of records that are not stored yet: they are mapped in a store that is gone afterwards.
+//! What judging would make of records that are not stored yet, and of a mapping that has none: in a store that is gone
+//! afterwards.
 
 use std::time::Duration;
 
@@ -28,10 +29,21 @@ pub fn map_alone(source: &str, connector: &dyn Connector, unit: Unit, now: Times
             Err(error) => {
                 // The first error is the one to tell.
                 let _ = db.batch("rollback", "rollback");
-                if unmappable::note(&db, source, &[], connector, &options)? == 0 {
+                if let Some(error) = unmappable::note(&db, source, &[], connector, &options, error)? {
                     return Err(error);
                 }
             }
         }
     }
+}
+
+/// Whether the mapping of a connector is one that can be run, so that it is found before the night.
+///
+/// # Errors
+/// It cannot.
+pub fn try_mapping(connector: &dyn Connector, now: Timestamp) -> Result<(), Error> {
+    let db = Db::scratch()?;
+    db.sandbox()?;
+    let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
+    mapping::check(&db, connector, &options)
 }

@@ -16,8 +16,8 @@ use crate::store::{self, Db, Value, sql};
 /// A mapping that fails on more records than this is itself at fault.
 const MOST: usize = 100;
 
-/// Notes the records on which the mapping of a source fails. Returns their number: 0 where it fails without records too, on
-/// too many, or on all that there ever were.
+/// Notes the records on which the mapping of a source fails with this error. Where it fails without records too, on too many,
+/// or on all that there ever were, the mapping is itself at fault: then the error is given back, in words for whoever wrote it.
 ///
 /// # Errors
 /// The store cannot be read or written.
@@ -27,11 +27,12 @@ pub(super) fn note(
     settings: &[(String, String)],
     connector: &dyn Connector,
     options: &Options,
-) -> Result<usize, Error> {
+    error: Error,
+) -> Result<Option<Error>, Error> {
     // Where it fails before any record is looked at, what failed first is told.
-    let Ok(prepared) = prepare(db, source, settings, connector, options) else { return Ok(0) };
+    let Ok(prepared) = prepare(db, source, settings, connector, options) else { return Ok(Some(error)) };
     let seen = prepared.records();
-    let mut search = Search { db, source, connector, prepared, records: seen, found: Vec::new() };
+    let mut search = Search { db, source, connector, prepared, records: seen, found: Vec::new(), refused: None };
     let mut all = search.all()?;
     if search.found.is_empty() {
         // What was told in several ways is mapped content by content, too.
@@ -42,14 +43,17 @@ pub(super) fn note(
     let found = search.found;
     let every = found.len() as u64 == all.unsigned_abs();
     if found.len() > MOST || (every && search.prepared.through == 0) {
-        return Ok(0);
+        return Ok(Some(search.refused.unwrap_or(error)));
+    }
+    if found.is_empty() {
+        return Ok(Some(error));
     }
     for (number, error) in &found {
         let mut params = search.prepared.params.clone();
         params.extend([("number", Value::Int(*number)), ("error", Value::Text(error.clone()))]);
         db.run("unmappable", sql!("map/note_unmappable.sql"), &params)?;
     }
-    Ok(found.len())
+    Ok(None)
 }
 
 struct Search<'a> {
@@ -60,6 +64,8 @@ struct Search<'a> {
     records: Records,
     /// Numbers of records, each with the error.
     found: Vec<(i64, String)>,
+    /// What is wrong with the mapping itself, as the last record shows it on which it fails.
+    refused: Option<Error>,
 }
 
 impl Search<'_> {
@@ -76,9 +82,13 @@ impl Search<'_> {
     }
 
     /// Why the mapping fails on these records, if it does.
-    fn fails(&self, numbers: &RangeInclusive<i64>) -> Option<String> {
+    fn fails(&mut self, numbers: &RangeInclusive<i64>) -> Option<String> {
         let failed = try_out(self.db, self.source, self.connector, &self.prepared, self.records, numbers).err()?;
         Some(match failed {
+            Error::Mapping { connector, problem } => {
+                self.refused = Some(Error::Mapping { connector, problem: problem.clone() });
+                problem
+            }
             // The rest shows the statement, which is ours as much as the mapping's.
             Error::Store(store::Error::Statement { source, .. }) => {
                 source.to_string().lines().next().unwrap_or_default().to_owned()
