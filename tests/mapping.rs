@@ -277,3 +277,26 @@ fn a_value_that_a_column_does_not_know_is_told_with_the_nearest_one() {
     let told = place.query("select error from quarantine").rows;
     assert!(told.len() == 1 && told[0][0].contains("the column `operation` of `change` knows no `pay`"), "{told:?}");
 }
+
+/// What one wrote and another published, named without the site.
+const PUBLISHED: &str = "-- emits: change
+select record_id, occurred_at, record->>'$.who' as actor_name, 'publish' as action, 'ledger:' || (record->>'$.items[0]') as resource from raw;
+-- emits: deployment
+select record_id, SITE || 'page@1' as deployment_id, 'ledger' as pipeline, 'prod' as stage, 'ann@example.org' as requested_by,
+       occurred_at as started_at, occurred_at as finished_at, 'succeeded' as outcome, ['ledger:page@1'] as items
+from raw
+";
+
+#[test]
+fn a_release_of_own_items_that_could_be_another_sites_is_set_aside() {
+    for (site, releases, aside) in [("source || ':'", "1", "0"), ("''", "0", "1")] {
+        let place = place(&PUBLISHED.replace("SITE", site), &[record(1, &["page"])]);
+        let description = DESCRIPTION.replace("[\"change\"]", "[\"change\", \"deployment\"]");
+        place.write("mine/ledger/connector.toml", description);
+        place.ran(0, &["collect"]);
+        place.ran(0, &["reconcile"]);
+        assert_eq!(place.query("select count(*) from deployment").rows, [[releases]]);
+        let told = "select count(*) from quarantine where contains(error, 'must begin with the source')";
+        assert_eq!(place.query(told).rows, [[aside]]);
+    }
+}

@@ -32,4 +32,6 @@ from (
 ) m
 join raw using (record_id)
 where m.deployment_id is not null and m.pipeline is not null and m.stage is not null and m.problem is null
+  -- what a content system tells of its own items is told apart from what another site of the same vendor tells
+  and not coalesce(lower(split_part(m.items[1], ':', 1)) = lower($system) and not (starts_with(m.deployment_id, $source || ':') and starts_with(coalesce(m.release_id, m.deployment_id), $source || ':')), false)
   and m.outcome in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');
