@@ -35,6 +35,7 @@ mod pipelines;
 mod real_records;
 mod reports;
 mod retold;
+mod rewritten;
 mod sample;
 mod scenarios;
 mod standard;

@@ -69,3 +69,8 @@ pub(crate) fn stored(place: &Place, stream: &str) -> Vec<String> {
     ));
     rows.rows.into_iter().filter_map(|row| row.into_iter().next()).collect()
 }
+
+/// A stream that is a list of objects.
+pub(crate) fn objects(name: &str, identity: &str) -> String {
+    format!("[stream.{name}.request]\npath = '/{name}'\n[stream.{name}.identity]\nobject_id = '/id'\n{identity}\n")
+}
