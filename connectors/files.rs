@@ -43,7 +43,12 @@ pub(crate) struct Walk {
     wanted: Box<dyn Fn(&str) -> bool + Send>,
     /// Files that are not wanted.
     pub(crate) others: u64,
+    /// The first of them, relative to the root.
+    pub(crate) passed_over: Vec<String>,
 }
+
+/// How many files that are passed over are kept by name.
+const NAMED: usize = 1_000;
 
 impl Walk {
     /// Starts at `root`. A root that is a file is wanted whatever its name.
@@ -54,11 +59,25 @@ impl Walk {
             // Listed here so that a root that cannot be read is an error, not an empty source.
             let names = list(root).map_err(failed)?;
             let entered = HashSet::from([fs::canonicalize(root).map_err(failed)?]);
-            Ok(Self { root: root.to_owned(), levels: vec![names], entered, wanted: Box::new(wanted), others: 0 })
+            Ok(Self {
+                root: root.to_owned(),
+                levels: vec![names],
+                entered,
+                wanted: Box::new(wanted),
+                others: 0,
+                passed_over: Vec::new(),
+            })
         } else {
             let parent = root.parent().unwrap_or(Path::new("")).to_owned();
             let levels = vec![vec![root.to_owned()]];
-            Ok(Self { root: parent, levels, entered: HashSet::new(), wanted: Box::new(|_| true), others: 0 })
+            Ok(Self {
+                root: parent,
+                levels,
+                entered: HashSet::new(),
+                wanted: Box::new(|_| true),
+                others: 0,
+                passed_over: Vec::new(),
+            })
         }
     }
 
@@ -121,6 +140,9 @@ impl Iterator for Walk {
                 return Some(self.found(path, metadata));
             }
             self.others += 1;
+            if self.passed_over.len() < NAMED {
+                self.passed_over.push(key(path.strip_prefix(&self.root).unwrap_or(&path)));
+            }
         }
         None
     }

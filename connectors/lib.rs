@@ -126,6 +126,14 @@ pub trait Collector: Send + Sync {
     fn unreadable(&self) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
     }
+
+    /// Of a source that reads files, those that are named as none of its own, and so are not looked at.
+    ///
+    /// # Errors
+    /// Where they lie cannot be listed.
+    fn passed_over(&self) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// What a collector needs to know of the world.
@@ -162,6 +170,19 @@ pub trait Seen: Send + Sync {
     /// # Errors
     /// The store could not be asked.
     fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error>;
+
+    /// What was last stored under each id, in the order of `ids`; `None` where nothing was.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, Error>;
+
+    /// Whether the ids of all records of units whose keys begin with `prefix` begin with it too; `None` where there are no
+    /// records.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    fn prefixed(&self, prefix: &str) -> Result<Option<bool>, Error>;
 }
 
 /// Where units go: a bounded channel to the one writer.

@@ -25,6 +25,14 @@ impl Seen for Known {
     fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error> {
         Ok(vec![false; ids.len()])
     }
+
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        Ok(vec![None; ids.len()])
+    }
+
+    fn prefixed(&self, _prefix: &str) -> Result<Option<bool>, Error> {
+        Ok(None)
+    }
 }
 
 /// A run at `now`, with nothing read before.

@@ -30,6 +30,7 @@ mod lists;
 mod localstack;
 mod lock;
 mod mapping;
+mod named;
 mod pages;
 mod pipelines;
 mod real_records;

@@ -16,7 +16,7 @@ use super::auth::Clock;
 use super::check::seconds;
 use super::records::Reader;
 use super::snapshot::Met;
-use super::source::Reading;
+use super::source::{Reading, prefixes};
 use super::stream::{Items, Stream};
 use super::tables::Action as Told;
 use super::template::Values;
@@ -25,7 +25,7 @@ use crate::http::{Action, Connection, Patience, Reply, Rules};
 use crate::limiter::{Limiter, Pace};
 use crate::secret::Secrets;
 use crate::spec::Kind;
-use crate::{Collector, Error, Run, Sink, Unit};
+use crate::{Collector, Error, Run, Seen, Sink, Unit};
 
 /// One collection of a source.
 pub(super) struct Session<'a> {
@@ -34,6 +34,8 @@ pub(super) struct Session<'a> {
     pub(super) values: Values,
     pub(super) run: &'a Run,
     sink: &'a Sink,
+    /// What record ids of each stream begin with.
+    prefixes: BTreeMap<String, String>,
     /// What was found of lists of objects.
     lists: Mutex<Lists>,
 }
@@ -122,6 +124,8 @@ impl Reading {
     async fn session<'a>(&'a self, run: &'a Run, sink: &'a Sink) -> Result<Session<'a>, Error> {
         let secrets = self.read_secrets().await?;
         let values = Values { params: self.params.clone(), secrets: secrets.clone(), ..Values::default() };
+        let (streams, otherwise) = (self.streams.clone(), self.has_prefix);
+        let prefixes = asked(run, move |seen| prefixes(&streams, otherwise, seen)).await?;
         let longest =
             self.errors.max_wait.as_deref().and_then(|text| seconds(text).ok()).and_then(|s| u64::try_from(s).ok());
         let patience = Patience { longest: Duration::from_secs(longest.unwrap_or(900)), ..Patience::default() };
@@ -137,7 +141,7 @@ impl Reading {
             connection =
                 connection.with_limiter(Arc::new(Limiter::new(Pace::of_rate(rps, self.limits.burst.unwrap_or(1)))));
         }
-        Ok(Session { reading: self, connection, values, run, sink, lists: Mutex::default() })
+        Ok(Session { reading: self, connection, values, run, sink, prefixes, lists: Mutex::default() })
     }
 
     /// What the description makes of answers; of what may be gone, that there is nothing any more.
@@ -179,6 +183,7 @@ impl<'a> Session<'a> {
         Session {
             connection: self.connection.clone().with_rules(self.reading.rules(true)),
             values: self.values.clone(),
+            prefixes: self.prefixes.clone(),
             lists: Mutex::default(),
             ..*self
         }
@@ -298,6 +303,11 @@ impl Session<'_> {
         })
     }
 
+    /// What record ids of a stream begin with.
+    pub(super) fn prefix(&self, stream: &Stream) -> &str {
+        self.prefixes.get(&stream.name).map_or("", String::as_str)
+    }
+
     pub(super) fn reader<'b>(&'b self, stream: &'b Stream, prefix: &'b str) -> Reader<'b> {
         let (redactor, secrets) = (&*self.run.redactor, &self.values.secrets);
         Reader { stream, prefix, item: None, redact: &self.reading.redact, redactor, secrets }
@@ -312,11 +322,9 @@ impl Session<'_> {
     /// Asks the store, away from the threads that read.
     pub(super) async fn asked<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&dyn crate::Seen) -> Result<T, Error> + Send + 'static,
+        ask: impl FnOnce(&dyn Seen) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let seen = Arc::clone(&self.run.seen);
-        let asked = tokio::task::spawn_blocking(move || ask(&*seen)).await;
-        asked.map_err(|source| Error::Worker { source: source.into() })?
+        asked(self.run, ask).await
     }
 
     /// Keeps an error for the end; one that ends everything is given back.
@@ -328,6 +336,16 @@ impl Session<'_> {
         failed.push((name.to_owned(), error));
         Ok(())
     }
+}
+
+/// Asks the store, away from the threads that read.
+pub(super) async fn asked<T: Send + 'static>(
+    run: &Run,
+    ask: impl FnOnce(&dyn Seen) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let seen = Arc::clone(&run.seen);
+    let asked = tokio::task::spawn_blocking(move || ask(&*seen)).await;
+    asked.map_err(|source| Error::Worker { source: source.into() })?
 }
 
 /// What failed, of several; where there is only one, its own error.

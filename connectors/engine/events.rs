@@ -63,8 +63,8 @@ async fn window(
     hours: &mut Hours,
     start: Timestamp,
 ) -> Result<Vec<Parent>, Error> {
-    let prefix = session.reading.prefix(stream);
-    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+    let prefix = session.prefix(stream);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, prefix) };
     let wanted = session.parents_in(stream);
     let (mut parents, mut old_pages) = (Vec::new(), 0);
     let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
@@ -183,8 +183,8 @@ fn is_about_the_place(error: &Error) -> bool {
 
 /// When the first of the records of a page happened.
 fn oldest(session: &Session<'_>, stream: &Stream, page: &Page) -> Option<Timestamp> {
-    let prefix = session.reading.prefix(stream);
-    let reader = session.reader(stream, &prefix);
+    let prefix = session.prefix(stream);
+    let reader = session.reader(stream, prefix);
     let times = page.records.iter().filter_map(|text| match reader.read(text.get()).0 {
         Outcome::Keep(record) => record.occurred_at,
         _ => None,
@@ -202,8 +202,8 @@ async fn pages(
     mut walk: Walk<'_>,
     first: Option<Page>,
 ) -> Result<(), Error> {
-    let prefix = session.reading.prefix(stream);
-    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+    let prefix = session.prefix(stream);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, prefix) };
     let wanted = session.parents_in(stream);
     let Start { mut place, mut tag, moves } = from;
     let mut next = first;
@@ -349,8 +349,8 @@ async fn one(
     window: Window,
 ) -> Result<(Vec<Parent>, Option<Parts>), Error> {
     let values = Values { item: Some(item.clone()), parent: of.clone(), window, ..session.values.clone() };
-    let prefix = session.reading.prefix(child);
-    let reader = Reader { item: Some(item), ..session.reader(child, &prefix) };
+    let prefix = session.prefix(child);
+    let reader = Reader { item: Some(item), ..session.reader(child, prefix) };
     let wanted = session.parents_in(child);
     let (mut parts, mut parents) = (Parts::new(unit), Vec::new());
     let mut walk = Walk::new(&session.connection, child, &values, session.reading.max_pages())?;

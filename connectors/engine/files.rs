@@ -5,18 +5,23 @@
 //! records, an object with one, or a record on each line, whatever the system's interface would have answered.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
+use super::collect::asked;
 use super::folder::Folder;
 use super::records::Reader;
+use super::source::{has_prefix, prefixes};
 use super::stream::Stream;
 use crate::log::{Format, Outcome, PathCollector};
 use crate::params::Params;
 use crate::redact::places::shown;
 use crate::secret::Secrets;
 use crate::spec::Kind;
-use crate::{Collector, ConfigError, Connector, Redactor};
+use crate::{Collector, ConfigError, Connector, Error, Redactor, Run, Sink};
 
 /// A collector of the files under `root`.
 pub(super) fn collector(folder: &Folder, root: &Path, params: &Params<'_>) -> Result<Box<dyn Collector>, ConfigError> {
@@ -25,19 +30,61 @@ pub(super) fn collector(folder: &Folder, root: &Path, params: &Params<'_>) -> Re
     if streams.is_empty() {
         return Err(params.bad("path", "this connector compares objects: only a log can be read from files"));
     }
-    let stored = folder.streams().iter().filter(|stream| stream.identity.is_some()).count();
     let files =
-        Files { streams, has_prefix: stored > 1, redact: folder.spec().redact.clone(), secrets: Secrets::default() };
-    Ok(Box::new(PathCollector { root: root.to_owned(), format: Arc::new(files) }))
+        Files { streams, prefixes: BTreeMap::new(), redact: folder.spec().redact.clone(), secrets: Secrets::default() };
+    Ok(Box::new(Reading { root: root.to_owned(), has_prefix: has_prefix(folder.streams()), files }))
 }
 
+/// A source whose records are files.
+struct Reading {
+    root: PathBuf,
+    /// Whether record ids of a stream of which nothing is stored yet begin with its name.
+    has_prefix: bool,
+    files: Files,
+}
+
+impl Reading {
+    fn over(&self, files: Files) -> PathCollector {
+        PathCollector { root: self.root.clone(), format: Arc::new(files) }
+    }
+}
+
+#[async_trait]
+impl Collector for Reading {
+    async fn collect(&self, run: &Run, sink: &Sink) -> Result<(), Error> {
+        let (streams, otherwise) = (self.files.streams.clone(), self.has_prefix);
+        let prefixes = asked(run, move |seen| prefixes(&streams, otherwise, seen)).await?;
+        self.over(Files { prefixes, ..self.files.clone() }).collect(run, sink).await
+    }
+
+    fn plan(&self, _run: &Run) -> Vec<String> {
+        let endings: Vec<String> = ENDINGS.iter().map(|ending| format!("*{ending}")).collect();
+        vec![format!("every {} file under {} that is new or has changed", endings.join(", "), self.root.display())]
+    }
+
+    fn is_path(&self) -> bool {
+        true
+    }
+
+    fn unreadable(&self) -> Result<Vec<String>, Error> {
+        self.over(self.files.clone()).unreadable()
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>, Error> {
+        self.over(self.files.clone()).passed_over()
+    }
+}
+
+/// What names of log files end in; what a rotation puts behind it is no part of the name.
+const ENDINGS: &[&str] = &[".json", ".jsonl", ".ndjson", ".log", ".gz"];
+
 /// The files of a described connector.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Files {
     /// At least one.
     streams: Vec<Stream>,
-    /// Whether record ids begin with the stream's name.
-    has_prefix: bool,
+    /// What record ids of each stream begin with.
+    prefixes: BTreeMap<String, String>,
     redact: Vec<String>,
     /// None: nothing is asked with them.
     secrets: Secrets,
@@ -53,7 +100,14 @@ impl Files {
 
 impl Format for Files {
     fn is_wanted(&self, name: &str) -> bool {
-        [".json", ".jsonl", ".ndjson", ".log", ".gz"].iter().any(|ending| name.ends_with(ending))
+        // `audit.log.1`, `audit.log-20261201`, `audit.log.2026-11-30_03`
+        let rotated = name.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '_'));
+        ENDINGS.iter().any(|ending| rotated.ends_with(ending))
+    }
+
+    /// A log that was rotated a moment ago has nothing in it yet; one document has something, if it is whole.
+    fn may_be_empty(&self, key: &str) -> bool {
+        !key.to_ascii_lowercase().ends_with(".json")
     }
 
     fn key(&self, path: &str) -> String {
@@ -62,12 +116,12 @@ impl Format for Files {
 
     fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome {
         let stream = self.stream(key);
-        let prefix = if self.has_prefix { format!("{}/", stream.name) } else { String::new() };
+        let prefix = self.prefixes.get(&stream.name).map_or("", String::as_str);
         let (redact, secrets) = (&self.redact, &self.secrets);
         let Ok(text) = std::str::from_utf8(element) else {
             return Outcome::Rejected("the record is no UTF-8".into());
         };
-        let (outcome, _) = Reader { stream, prefix: &prefix, item: None, redact, redactor, secrets }.read(text);
+        let (outcome, _) = Reader { stream, prefix, item: None, redact, redactor, secrets }.read(text);
         match outcome {
             Outcome::Keep(mut record) => {
                 record.position = place;
@@ -118,7 +172,7 @@ mod tests {
         .expect("a folder");
         Files {
             streams: folder.streams().to_vec(),
-            has_prefix: true,
+            prefixes: ["audits", "logins"].map(|name| (name.to_owned(), format!("{name}/"))).into(),
             redact: folder.spec().redact.clone(),
             secrets: Secrets::default(),
         }
@@ -134,6 +188,18 @@ mod tests {
         let files = files();
         assert_eq!(files.key("logins/2026/a.json"), "logins/-/logins/2026/a.json");
         assert_eq!(files.key("2026/a.json"), "audits/-/2026/a.json");
+    }
+
+    #[test]
+    fn what_a_rotation_leaves_is_read_too() {
+        for name in
+            ["a.log", "a.log.1", "a.log-20261201", "a.log.20261130", "a.json.2026-11-30_03", "a.log.2.gz", "a.gz"]
+        {
+            assert!(files().is_wanted(name), "{name}");
+        }
+        for name in ["a.txt", "audit", "a.log.bz2", "a.log.old"] {
+            assert!(!files().is_wanted(name), "{name}");
+        }
     }
 
     #[test]

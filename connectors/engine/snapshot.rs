@@ -1,7 +1,8 @@
 //! Holds a list of current objects against what is stored: which of them are new, changed, as they were, or gone.
 //!
 //! The surprising fact: content may return to what it was before, and an object may come back from the dead; either gets
-//! a name of its own, or the store would take it for what it has already.
+//! a name of its own, or the store would take it for what it has already. And where a description says anew what makes a
+//! version, what is stored is read again by it: nobody has edited an object that only has another version now.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,7 @@ pub(super) type Met = HashMap<String, (String, Option<String>)>;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The latest record of each object.
-    latest: HashMap<String, String>,
+    latest: HashMap<String, Latest>,
     met: Met,
     /// Items that have objects.
     filled: HashSet<String>,
@@ -45,6 +46,12 @@ pub(super) struct Known {
     pub(super) partial: bool,
     /// Something was read in more than one page.
     pub(super) paged: bool,
+}
+
+#[derive(Debug)]
+struct Latest {
+    record_id: String,
+    version: String,
 }
 
 /// What a version of an object is stored as.
@@ -58,7 +65,8 @@ impl Snapshot {
     /// Beginning with what the store has of the units whose keys begin so.
     pub(super) async fn load(session: &Session<'_>, prefix: String) -> Result<Self, Error> {
         let ids = session.asked(move |seen| seen.objects(&prefix)).await?;
-        let latest = ids.into_iter().map(|id| (object_of(&id).to_owned(), id)).collect();
+        let latest = |id: String| Latest { version: version_of(&id).to_owned(), record_id: id };
+        let latest = ids.into_iter().map(|id| (object_of(&id).to_owned(), latest(id))).collect();
         Ok(Self { time: session.run.now, known: Mutex::new(Known { latest, ..Known::default() }) })
     }
 
@@ -80,11 +88,13 @@ impl Snapshot {
     pub(super) async fn names(
         &self,
         session: &Session<'_>,
+        reader: &Reader<'_>,
         versions: Vec<Option<Version>>,
     ) -> Result<Vec<Option<Name>>, Error> {
+        self.named_anew(session, reader, &versions).await?;
         let plain = |version: &Version| format!("{}@{}", version.object, version.version);
         let is_changed = |version: &&Version| {
-            self.known().latest.get(&version.object).is_some_and(|id| version_of(id) != version.version)
+            self.known().latest.get(&version.object).is_some_and(|latest| latest.version != version.version)
         };
         let changed: Vec<String> = versions.iter().flatten().filter(is_changed).map(plain).collect();
         let asked = changed.clone();
@@ -93,17 +103,55 @@ impl Snapshot {
             changed.into_iter().zip(stored).filter(|(_, stored)| *stored).map(|(id, _)| id).collect();
         let mut known = self.known();
         let mut name = |version: Version| {
-            if let Some(id) = known.latest.get(&version.object).filter(|id| version_of(id) == version.version) {
-                return Name { record_id: id.clone(), is_known: true };
+            if let Some(latest) = known.latest.get(&version.object).filter(|latest| latest.version == version.version) {
+                return Name { record_id: latest.record_id.clone(), is_known: true };
             }
             let mut record_id = plain(&version);
             if returned.contains(&record_id) {
                 record_id = format!("{record_id}{AGAIN}{}", self.time);
             }
-            known.latest.insert(version.object, record_id.clone());
+            let latest = Latest { record_id: record_id.clone(), version: version.version };
+            known.latest.insert(version.object, latest);
             Name { record_id, is_known: false }
         };
         Ok(versions.into_iter().map(|version| version.map(&mut name)).collect())
+    }
+
+    /// Gives what is stored the version that the description says now, where that is the one that was met.
+    async fn named_anew(
+        &self,
+        session: &Session<'_>,
+        reader: &Reader<'_>,
+        versions: &[Option<Version>],
+    ) -> Result<(), Error> {
+        let ids: Vec<String> = {
+            let known = self.known();
+            let other = |version: &Version| {
+                let latest = known.latest.get(&version.object)?;
+                let is_other = latest.version != version.version && !latest.version.starts_with(DELETED);
+                is_other.then(|| latest.record_id.clone())
+            };
+            versions.iter().flatten().filter_map(other).collect()
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let bodies = session.asked(move |seen| seen.bodies(&ids)).await?;
+        let stored: HashSet<(String, String)> = bodies
+            .iter()
+            .flatten()
+            .filter_map(|body| reader.read(body).1)
+            .map(|stored| (stored.object, stored.version))
+            .collect();
+        let mut known = self.known();
+        for version in versions.iter().flatten() {
+            if stored.contains(&(version.object.clone(), version.version.clone()))
+                && let Some(latest) = known.latest.get_mut(&version.object)
+            {
+                latest.version.clone_from(&version.version);
+            }
+        }
+        Ok(())
     }
 
     /// Objects that were known and not met.
@@ -112,8 +160,8 @@ impl Snapshot {
         if stream.identity.is_none() {
             return Vec::new();
         }
-        let is_missed = |(object, id): &(&String, &String)| {
-            !known.met.contains_key(*object) && !version_of(id).starts_with(DELETED)
+        let is_missed = |(object, latest): &(&String, &Latest)| {
+            !known.met.contains_key(*object) && !latest.version.starts_with(DELETED)
         };
         let mut missed: Vec<String> = known.latest.iter().filter(is_missed).map(|(object, _)| object.clone()).collect();
         missed.sort_unstable();
@@ -177,8 +225,8 @@ impl Snapshot {
         stream: &Stream,
         values: &Values,
     ) -> Result<(), Error> {
-        let prefix = session.reading.prefix(stream);
-        let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+        let prefix = session.prefix(stream);
+        let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, prefix) };
         let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;
         while let Some(page) = walk.next().await? {
             let mut known = self.known();
@@ -213,10 +261,10 @@ impl Snapshot {
             let (target, objects) = (stream.name.clone(), gone.len());
             return Ok((objects > 0).then_some(Error::Untold { target, objects }));
         }
-        let prefix = session.reading.prefix(stream);
-        let reader = session.reader(stream, &prefix);
+        let prefix = session.prefix(stream);
+        let reader = session.reader(stream, prefix);
         for object in gone {
-            let name = object.strip_prefix(&prefix).unwrap_or(&object);
+            let name = object.strip_prefix(prefix).unwrap_or(&object);
             let body = serde_json::json!({"deleted": true, "object": name.replace("%40", "@").replace("%3A", ":").replace("%25", "%")})
                 .to_string();
             let record_id = format!("{object}@{DELETED}{}", self.time);

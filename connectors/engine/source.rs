@@ -18,7 +18,7 @@ use crate::log::windows::{DAY, HOUR, Reach};
 use crate::params::Params;
 use crate::secret::Reference;
 use crate::spec::Kind;
-use crate::{ConfigError, Connector, Run, Source};
+use crate::{ConfigError, Connector, Error, Run, Seen, Source};
 
 /// Items that are read at the same time, unless the description says otherwise.
 const CONCURRENCY: usize = 4;
@@ -44,7 +44,7 @@ pub(super) struct Reading {
     pub(super) redact: Vec<String>,
     /// Seconds.
     pub(super) kept: Option<i64>,
-    /// Whether record ids begin with the stream's name.
+    /// Whether record ids of a stream of which nothing is stored yet begin with its name.
     pub(super) has_prefix: bool,
 }
 
@@ -73,7 +73,6 @@ impl Reading {
         if !folder.streams().iter().any(|stream| wants(&stream)) {
             return Err(params.missing_one_of(&wanted_by(folder.streams())));
         }
-        let stored = folder.streams().iter().filter(|stream| stream.identity.is_some()).count();
         Ok(Self {
             source: source.name.clone(),
             streams: folder.streams().iter().filter(|stream| is_wanted(stream)).cloned().collect(),
@@ -87,7 +86,7 @@ impl Reading {
             errors: spec.errors.clone(),
             redact: spec.redact.clone(),
             kept: spec.kept().map(|kept| kept.as_secs()),
-            has_prefix: stored > 1,
+            has_prefix: has_prefix(folder.streams()),
             params: values,
             lists,
         })
@@ -125,11 +124,6 @@ impl Reading {
         u64::try_from(seconds).ok().map(Duration::from_secs)
     }
 
-    /// What record ids of a stream begin with.
-    pub(super) fn prefix(&self, stream: &Stream) -> String {
-        if self.has_prefix { format!("{}/", stream.name) } else { String::new() }
-    }
-
     /// What would be read, in words.
     pub(super) fn plan(&self, run: &Run) -> Vec<String> {
         let mut lines = Vec::new();
@@ -161,6 +155,26 @@ impl Reading {
         }
         lines
     }
+}
+
+/// Whether the ids of new records begin with the stream's name.
+pub(super) fn has_prefix(streams: &[Stream]) -> bool {
+    streams.iter().filter(|stream| stream.identity.is_some()).count() > 1
+}
+
+/// What record ids of each stream begin with. One whose records are stored keeps what they have: a stream more or less in
+/// the description is no reason to name them anew, for then all of them would be gone, and others there.
+pub(super) fn prefixes(
+    streams: &[Stream],
+    otherwise: bool,
+    seen: &dyn Seen,
+) -> Result<BTreeMap<String, String>, Error> {
+    let prefix = |stream: &Stream| {
+        let prefix = format!("{}/", stream.name);
+        let is_named = seen.prefixed(&prefix)?.unwrap_or(otherwise);
+        Ok((stream.name.clone(), if is_named { prefix } else { String::new() }))
+    };
+    streams.iter().filter(|stream| stream.identity.is_some()).map(prefix).collect()
 }
 
 /// Parameters without which a stream is not read.

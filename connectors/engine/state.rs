@@ -244,8 +244,8 @@ async fn objects(
     snapshot: &Snapshot,
     parts: &mut Parts,
 ) -> Result<Vec<Parent>, Error> {
-    let prefix = session.reading.prefix(stream);
-    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, &prefix) };
+    let prefix = session.prefix(stream);
+    let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, prefix) };
     let wanted = session.parents_in(stream);
     let may_differ = matches!(&stream.identity, Some(Identity::Object { version, volatile, .. }) if !version.is_empty() || !volatile.is_empty());
     let mut found = Vec::new();
@@ -266,7 +266,7 @@ async fn objects(
             let mut lists = session.lists();
             meet(lists.named.entry(stream.name.clone()).or_default(), stream, values.item.as_deref(), &met)?;
         }
-        let names = snapshot.names(session, versions).await?;
+        let names = snapshot.names(session, &reader, versions).await?;
         for ((text, (mut outcome, _)), name) in page.records.iter().zip(read).zip(names) {
             if let (Outcome::Keep(record), Some(name)) = (&mut outcome, &name) {
                 record.record_id.clone_from(&name.record_id);

@@ -50,16 +50,23 @@ impl Collector for PathCollector {
     }
 
     fn unreadable(&self) -> Result<Vec<String>, Error> {
-        let format = Arc::clone(&self.format);
-        Ok(unreadable(Walk::new(&self.root, move |name| format.is_wanted(name))?))
+        Ok(unreadable(walk(&self.root, &self.format)?))
+    }
+
+    fn passed_over(&self) -> Result<Vec<String>, Error> {
+        let mut walk = walk(&self.root, &self.format)?;
+        walk.by_ref().for_each(drop);
+        Ok(walk.passed_over)
     }
 }
 
+fn walk(root: &std::path::Path, format: &Arc<dyn Format>) -> Result<Walk, Error> {
+    let format = Arc::clone(format);
+    Walk::new(root, move |name| format.is_wanted(name))
+}
+
 fn collect(root: &std::path::Path, format: &Arc<dyn Format>, run: &Run, sink: &Sink) -> Result<(), Error> {
-    let mut walk = {
-        let format = Arc::clone(format);
-        Walk::new(root, move |name| format.is_wanted(name))?
-    };
+    let mut walk = walk(root, format)?;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let (job_sender, jobs) = sync_channel::<Job>(0);
     let jobs = Arc::new(Mutex::new(jobs));
@@ -81,8 +88,8 @@ fn collect(root: &std::path::Path, format: &Arc<dyn Format>, run: &Run, sink: &S
         // A walk that stopped because nobody listens any more is not the cause.
         handed_over.and(found)
     });
-    if walk.others > 0 {
-        tracing::warn!(path = %root.display(), files = walk.others, "files that are no log files were left out");
+    if let Some(first) = walk.passed_over.first() {
+        tracing::warn!(path = %root.display(), files = walk.others, first, "files that are named as no log files were left out");
     }
     result
 }

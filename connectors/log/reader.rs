@@ -42,6 +42,11 @@ pub(crate) trait Format: Debug + Send + Sync {
         true
     }
 
+    /// Whether a file of this key that has nothing in it is whole: lines may have been none.
+    fn may_be_empty(&self, _key: &str) -> bool {
+        false
+    }
+
     /// What becomes of an element of the file of this key: its bytes, and its place in the file.
     fn classify(&self, key: &str, element: &[u8], place: u64, redactor: &Redactor) -> Outcome;
 
@@ -199,7 +204,9 @@ pub(crate) fn read(
                 if !is_empty {
                     parts.add(Outcome::Rejected(reason.clone()), || position, &rest, redactor)?;
                 }
-                incomplete = Some(reason);
+                if !(is_empty && format.may_be_empty(&key)) {
+                    incomplete = Some(reason);
+                }
             }
         }
     }

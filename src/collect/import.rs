@@ -63,4 +63,13 @@ impl Seen for Prefixed {
     fn stored(&self, ids: &[String]) -> Result<Vec<bool>, SourceError> {
         self.seen.stored(ids)
     }
+
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, SourceError> {
+        self.seen.bodies(ids)
+    }
+
+    /// Of the source's own units: what is imported is named as what it reads itself.
+    fn prefixed(&self, prefix: &str) -> Result<Option<bool>, SourceError> {
+        self.seen.prefixed(prefix)
+    }
 }

@@ -44,6 +44,16 @@ impl Seen for Known {
         let rows = self.ask(sql!("store/stored.sql"), "ids", list(ids)?)?;
         Ok(rows.into_iter().map(|stored| stored == Value::Bool(true)).collect())
     }
+
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let rows = self.ask(sql!("store/bodies.sql"), "ids", list(ids)?)?;
+        Ok(rows.into_iter().map(|body| if let Value::Text(body) = body { Some(body) } else { None }).collect())
+    }
+
+    fn prefixed(&self, prefix: &str) -> Result<Option<bool>, Error> {
+        let rows = self.ask(sql!("store/prefixed.sql"), "prefix", prefix.to_owned())?;
+        Ok(rows.into_iter().find_map(|row| if let Value::Bool(prefixed) = row { Some(prefixed) } else { None }))
+    }
 }
 
 fn list(texts: &[String]) -> Result<String, Error> {

@@ -25,6 +25,14 @@ impl Seen for Unread {
     fn stored(&self, ids: &[String]) -> Result<Vec<bool>, Error> {
         Ok(vec![false; ids.len()])
     }
+
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        Ok(vec![None; ids.len()])
+    }
+
+    fn prefixed(&self, _prefix: &str) -> Result<Option<bool>, Error> {
+        Ok(None)
+    }
 }
 
 /// The plan of the next collection, and what came of beginning it.

@@ -94,4 +94,16 @@ impl Seen for Shared {
         let memory = self.memory();
         Ok(ids.iter().map(|id| memory.records.iter().any(|(known, ..)| known == id)).collect())
     }
+
+    fn bodies(&self, ids: &[String]) -> Result<Vec<Option<String>>, Error> {
+        let memory = self.memory();
+        let last = |id: &String| memory.records.iter().rev().find(|(known, ..)| known == id);
+        Ok(ids.iter().map(|id| last(id).map(|(_, body, _)| body.clone())).collect())
+    }
+
+    fn prefixed(&self, prefix: &str) -> Result<Option<bool>, Error> {
+        let memory = self.memory();
+        let mut of_stream = memory.records.iter().filter(|(_, _, unit)| unit.starts_with(prefix)).peekable();
+        Ok(of_stream.peek().is_some().then(|| of_stream.all(|(id, ..)| id.starts_with(prefix))))
+    }
 }

@@ -1,5 +1,7 @@
 //! Whether each source can be read, and whether the last collection read it to its end.
 
+use std::path::Path;
+
 use changetrail_connectors::{Catalog, Collector};
 use jiff::Timestamp;
 
@@ -39,7 +41,7 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
             .hint(Some("relative paths start at the folder of the configuration".to_owned()));
     }
     match unreadable(&*collector) {
-        Ok(None) => Item::new(Level::Ok, what, format!("reads {}", path.display())),
+        Ok(None) => passed_over(&*collector, what, &path),
         Ok(Some(files)) => Item::new(Level::Fail, what, format!("of {}, {files}", path.display()))
             .hint(Some("whoever runs the audit must be allowed to read them; links must lead somewhere".to_owned())),
         Err(error) => Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
@@ -48,20 +50,34 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
 
 /// What of its files cannot be read, in words.
 fn unreadable(collector: &dyn Collector) -> Result<Option<String>, changetrail_connectors::Error> {
-    let mut files = collector.unreadable()?;
-    let count = files.len();
-    if count == 0 {
-        return Ok(None);
+    let files = collector.unreadable()?;
+    Ok((!files.is_empty()).then(|| format!("{} cannot be read:\n{}", files.len(), some(&files))))
+}
+
+/// What is read of a folder, and what is passed over there.
+fn passed_over(collector: &dyn Collector, what: String, path: &Path) -> Item {
+    let finding = format!("reads {}", path.display());
+    match collector.passed_over() {
+        Ok(files) if files.is_empty() => Item::new(Level::Ok, what, finding),
+        Ok(files) => {
+            let finding =
+                format!("{finding}, and passes over {} that are named as no log:\n{}", files.len(), some(&files));
+            let hint =
+                "what is a log must end in .json, .jsonl, .ndjson or .gz, which the README of the connector says";
+            Item::new(Level::Warn, what, finding).hint(Some(hint.to_owned()))
+        }
+        Err(error) => Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
     }
-    files.truncate(NAMED);
+}
+
+/// The first of these files, a line each.
+fn some(files: &[String]) -> String {
     // A name may have lines in it.
-    for file in &mut files {
-        *file = inert(file).into_owned();
+    let mut lines: Vec<String> = files.iter().take(NAMED).map(|file| inert(file).into_owned()).collect();
+    if files.len() > NAMED {
+        lines.push(format!("… and {} more", files.len() - NAMED));
     }
-    if count > NAMED {
-        files.push(format!("… and {} more", count - NAMED));
-    }
-    Ok(Some(format!("{count} cannot be read:\n{}", files.join("\n"))))
+    lines.join("\n")
 }
 
 /// What the next collection asks of a source; nothing where the store cannot be read, which is told of by itself.
