@@ -5,6 +5,7 @@
 //! The surprising fact: JSON is often a text inside JSON, several times over, so texts are looked into as well.
 //! Access key ids are no secrets; they are the evidence that tells sessions apart.
 
+pub(crate) mod exact;
 pub(crate) mod places;
 mod tree;
 

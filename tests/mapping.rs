@@ -300,3 +300,30 @@ fn a_release_of_own_items_that_could_be_another_sites_is_set_aside() {
         assert_eq!(place.query(told).rows, [[aside]]);
     }
 }
+
+#[test]
+fn what_two_readers_would_read_in_two_ways_is_set_aside() {
+    let place = place(MAPPING, &[record(1, &["a"])]);
+    place.write(
+        "log/2.jsonl",
+        r#"{"id":2,"at":"2026-10-01T10:00:00Z","who":"bot","who":"eve","do":"post","items":["x"]}"#,
+    );
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    let told = place.query("select error from quarantine").rows;
+    assert!(told.len() == 1 && told[0][0].contains("the key `who` stands there twice"), "{told:?}");
+    assert_eq!(place.query("select record_id from change").rows, [["1"]]);
+}
+
+#[test]
+fn what_is_taken_out_of_a_record_leaves_the_rest_as_it_was() {
+    let place = place(MAPPING, &[]);
+    place.write("mine/ledger/connector.toml", DESCRIPTION.replace("lag =", "redact = ['/pw']\nlag ="));
+    let line = |number: &str| {
+        format!(r#"{{"at":"2026-10-01T10:00:00Z","who":"ann","do":"post","items":["a"],"n":{number},"pw":"hush"}}"#)
+    };
+    place.write("log/1.jsonl", [line("12345678901234567890123"), line("12345678901234567890124")].join("\n"));
+    place.ran(0, &["collect"]);
+    let told = place.query("select count(distinct record_id), count(*) filter (contains(record, '1234567890123456789012')), count(*) filter (contains(record, 'hush')) from store.raw_record");
+    assert_eq!(told.rows, [["2", "2", "0"]]);
+}

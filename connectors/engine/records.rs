@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::stream::{ITEM, Identity, Stream};
 use crate::log::Outcome;
+use crate::redact::exact::Exact;
 use crate::redact::places::{remove, shown};
 use crate::secret::Secrets;
 use crate::{Record, Redactor, canonical};
@@ -84,17 +85,17 @@ pub(super) struct Version {
 impl Reader<'_> {
     /// What a record is; for an object, the record's id is left to the snapshot, and its name comes along.
     pub(super) fn read(&self, text: &str) -> (Outcome, Option<Version>) {
-        let value: Value = match serde_json::from_str(text) {
+        let value = match canonical::read(text) {
             Ok(value @ Value::Object(_)) => value,
             Ok(_) => return (Outcome::Rejected("the record is no object".into()), None),
-            Err(error) => return (Outcome::Rejected(format!("no JSON: {error}")), None),
+            Err(error) => return (Outcome::Rejected(format!("not readable as JSON: {error}")), None),
         };
         let named = match &self.stream.identity {
             // What has no name of its own is named by what it says.
             Some(Identity::Event(pointers)) => {
-                Ok((self.joined(text, &value, pointers).unwrap_or_else(|_| self.hashed(&value, &[])), None))
+                Ok((self.joined(text, &value, pointers).unwrap_or_else(|_| self.hashed(text, &[])), None))
             }
-            Some(Identity::Hash { volatile }) => Ok((self.hashed(&value, volatile), None)),
+            Some(Identity::Hash { volatile }) => Ok((self.hashed(text, volatile), None)),
             Some(Identity::Object { object, version, volatile }) => {
                 self.object(text, &value, [object, version, volatile])
             }
@@ -105,7 +106,7 @@ impl Reader<'_> {
             Ok(named) => named,
             Err(problem) => return (Outcome::Rejected(problem), None),
         };
-        let (body, received_hmac) = self.body(text, &value);
+        let (body, received_hmac) = self.body(text);
         let record = Record { record_id, occurred_at: self.time(&value), body, received_hmac, position: 0 };
         (Outcome::Keep(record), version)
     }
@@ -114,15 +115,15 @@ impl Reader<'_> {
         Ok(format!("{}{}", self.prefix, joined(&self.parts(text, value, pointers)?)))
     }
 
-    fn hashed(&self, value: &Value, volatile: &[String]) -> String {
-        format!("{}sha256:{}", self.prefix, hash(value, volatile))
+    fn hashed(&self, text: &str, volatile: &[String]) -> String {
+        format!("{}sha256:{}", self.prefix, hash(text, volatile))
     }
 
     /// The texts at pointers, and the item where that is asked for; the pointer of the whole record is its hash.
     fn parts(&self, text: &str, value: &Value, pointers: &[String]) -> Result<Vec<String>, String> {
         let part = |pointer: &String| match pointer.as_str() {
             ITEM => Ok(self.item.unwrap_or_default().to_owned()),
-            "" => Ok(hash(value, &[])),
+            "" => Ok(hash(text, &[])),
             pointer => named(text, value, pointer),
         };
         pointers.iter().map(part).collect()
@@ -140,7 +141,7 @@ impl Reader<'_> {
         };
         let object = format!("{}{}", self.prefix, escaped(self.parts(text, value, object)?));
         let version =
-            if version.is_empty() { hash(value, volatile) } else { escaped(self.parts(text, value, version)?) };
+            if version.is_empty() { hash(text, volatile) } else { escaped(self.parts(text, value, version)?) };
         Ok((format!("{object}@{version}"), Some(Version { object, version })))
     }
 
@@ -150,10 +151,10 @@ impl Reader<'_> {
     }
 
     /// The text to keep, and the keyed hash of what was received where that differs.
-    fn body(&self, text: &str, value: &Value) -> (String, Option<[u8; 32]>) {
+    fn body(&self, text: &str) -> (String, Option<[u8; 32]>) {
         let mut kept = None;
         if !self.redact.is_empty() {
-            let mut value = value.clone();
+            let mut value = Exact::of(text);
             let removed = self.redact.iter().filter(|pointer| remove(&mut value, pointer)).count();
             kept = (removed > 0).then(|| value.to_string());
         }
@@ -213,15 +214,12 @@ pub(super) fn items(text: &str, pointer: &str) -> Vec<String> {
     places.iter().filter_map(|place| named(text, &value, place).ok()).collect()
 }
 
-fn hash(value: &Value, volatile: &[String]) -> String {
-    if volatile.is_empty() {
-        return canonical::hash(value);
-    }
-    let mut value = value.clone();
+fn hash(text: &str, volatile: &[String]) -> String {
+    let mut value = Exact::of(text);
     for pointer in volatile {
         remove(&mut value, pointer);
     }
-    canonical::hash(&value)
+    value.hash()
 }
 
 #[cfg(test)]
