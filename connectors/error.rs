@@ -213,6 +213,14 @@ pub enum Error {
         /// The time from which records are needed.
         asked: Timestamp,
     },
+    /// It was asked for some time, and no answer could be used.
+    #[error("no answer that can be used came within {seconds} s")]
+    Unheard {
+        /// How long it was asked.
+        seconds: u64,
+        /// What came last.
+        source: Cause,
+    },
     /// Several streams of one source failed; each is told.
     #[error("{failed} of {streams} streams failed: {}", summary(errors))]
     Several {
@@ -250,9 +258,24 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Auth { help, .. } | Self::Unreachable { help, .. } => (!help.is_empty()).then(|| help.clone()),
             Self::Forbidden { permission, .. } => Some(format!("grant {permission} to the collector's identity")),
-            Self::RateLimited { .. } => {
-                Some("others use the same limit: lower `share` of the source, or try again later".into())
-            }
+            Self::RateLimited { .. } => Some(
+                "others use the same limit: try again later, or ask more slowly: with `share` of the source where its \
+                 connector has that, else with `rps` in [limits] of its connector.toml"
+                    .into(),
+            ),
+            Self::Status { status, .. } if *status >= 500 => Some(
+                "it is the system that fails: try again later, and look whether its vendor tells of an outage".into(),
+            ),
+            Self::Status { .. } => Some(
+                "look at the address and the names of things in the source; if they are right, the system wants to be \
+                 asked otherwise than [request] of the connector does"
+                    .into(),
+            ),
+            Self::BadResponse { .. } | Self::Unheard { .. } => Some(
+                "look whether the address of the source leads to the interface and not to a page for people; if it \
+                 does, the system answers otherwise than the connector's description says"
+                    .into(),
+            ),
             Self::Io { path, source, .. } => io_hint(path, source),
             Self::WindowTooOld { .. } => {
                 Some("read the time before from an archive: a source with `path`, or `import`".into())
@@ -282,9 +305,7 @@ impl Error {
                  `--validate` they are believed"
                     .into(),
             ),
-            Self::BadResponse { .. }
-            | Self::Status { .. }
-            | Self::Secret { .. }
+            Self::Secret { .. }
             | Self::Decode { .. }
             | Self::WriterStopped
             | Self::Worker { .. }

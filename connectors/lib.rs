@@ -38,6 +38,7 @@ pub use catalog::{Catalog, nearest};
 pub use engine::{FolderError, throwaway_rsa_key};
 pub use error::{ConfigError, Error};
 pub use files::hex;
+pub use http::Heard;
 pub use record::{Proof, Receipt, Record, Rejected, Signature, Unit, Vouched};
 pub use redact::Redactor;
 pub use spec::Spec;
@@ -149,6 +150,8 @@ pub struct Run {
     pub seen: Arc<dyn Seen>,
     /// Replaces secrets before a record leaves the connector.
     pub redactor: Arc<Redactor>,
+    /// What comes of its requests.
+    pub heard: Arc<Heard>,
 }
 
 /// What the store knows of units that were read before.

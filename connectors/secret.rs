@@ -4,18 +4,29 @@
 //! configuration itself is an error. The surprising fact: a system may send our own secret back, in an error or in a
 //! record, so whatever it says goes through [`Secrets::mask`] before anybody sees or keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stands where a secret was.
 const MASK: &str = "***";
 /// A shorter text is too likely to stand in a record by chance.
 const MASKED_FROM: usize = 6;
+/// What may stand in an address as it is: as a part of a path, as a path, in a form.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &SEGMENT.remove(b'/');
+const FORM: &AsciiSet = &SEGMENT.remove(b'*').add(b'~');
+/// Credentials that are remembered as sent: more would be of requests that were answered long ago.
+const SENT: usize = 8;
 /// A command that takes longer waits for somebody, and at night nobody is there.
 const COMMAND_TIME: Duration = Duration::from_mins(1);
 /// A longer text is no secret.
@@ -134,9 +145,21 @@ fn stop(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The secrets of one source, for one collection.
+/// The secrets of one source, for one collection, and what was last sent in their place: tokens that were issued for them.
 #[derive(Clone, Default)]
-pub(crate) struct Secrets(BTreeMap<String, String>);
+pub(crate) struct Secrets {
+    values: BTreeMap<String, String>,
+    sent: Arc<Mutex<Sent>>,
+}
+
+/// What is looked for in what comes back. Clones share it: whoever reads records knows what was sent for them.
+#[derive(Default)]
+struct Sent {
+    /// The last credentials, newest first.
+    credentials: Vec<String>,
+    /// Every form of each secret; `None`: there is none, or not yet.
+    finder: Option<Arc<AhoCorasick>>,
+}
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -146,24 +169,99 @@ impl std::fmt::Debug for Secrets {
 
 impl Secrets {
     pub(crate) fn new(values: BTreeMap<String, String>) -> Self {
-        Self(values)
+        let finder = finder(values.values());
+        Self { values, sent: Arc::new(Mutex::new(Sent { credentials: Vec::new(), finder })) }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
-    /// The text without any secret; `None` if it has none.
+    /// Notes what goes out as credentials: it may come back.
+    pub(crate) fn note_sent(&self, credentials: &[String]) {
+        let mut sent = self.sent();
+        if credentials.iter().all(|credential| sent.credentials.contains(credential)) {
+            return;
+        }
+        sent.credentials.retain(|known| !credentials.contains(known));
+        sent.credentials.splice(0..0, credentials.iter().cloned());
+        sent.credentials.truncate(SENT);
+        sent.finder = finder(self.values.values().chain(&sent.credentials));
+    }
+
+    /// The text without any secret, however it is written; `None` if it has none.
     pub(crate) fn mask(&self, text: &str) -> Option<String> {
-        let mut masked: Option<String> = None;
-        for secret in self.0.values().flat_map(|secret| secret.lines()).filter(|line| line.len() >= MASKED_FROM) {
-            let now = masked.as_deref().unwrap_or(text);
-            if now.contains(secret) {
-                masked = Some(now.replace(secret, MASK));
+        let finder = self.sent().finder.clone()?;
+        let (mut masked, mut done) = (String::new(), 0);
+        for found in finder.find_iter(text) {
+            masked.push_str(&text[done..found.start()]);
+            masked.push_str(MASK);
+            done = found.end();
+        }
+        (done > 0).then(|| masked + &text[done..])
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Finds secrets, of several forms at one place the longest.
+fn finder<'a>(secrets: impl Iterator<Item = &'a String>) -> Option<Arc<AhoCorasick>> {
+    let lines = secrets.flat_map(|secret| secret.lines()).filter(|line| line.len() >= MASKED_FROM);
+    let forms: BTreeSet<String> = lines.flat_map(forms).collect();
+    if forms.is_empty() {
+        return None;
+    }
+    let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(forms);
+    Some(Arc::new(finder.expect("a secret is no longer than a secret can be")))
+}
+
+/// The ways in which systems write a text: as it is, in an address or a form, in Base64, and each of these within JSON, whose
+/// writers differ in what they escape, and within JSON in JSON.
+fn forms(secret: &str) -> Vec<String> {
+    let percent = |kept: &'static AsciiSet| utf8_percent_encode(secret, kept).to_string();
+    let encoded = [percent(NON_ALPHANUMERIC), percent(SEGMENT), percent(PATH)];
+    let form = percent(FORM).replace("%20", "+");
+    let base64 = [STANDARD.encode(secret), STANDARD_NO_PAD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+    let plain: Vec<String> = [secret.to_owned(), form.clone(), lower_hex(&form)]
+        .into_iter()
+        .chain(encoded.iter().map(|text| lower_hex(text)))
+        .chain(encoded.clone())
+        .chain(base64)
+        .collect();
+    let once: Vec<String> = plain.iter().flat_map(|text| in_json(text)).collect();
+    let twice: Vec<String> = once.iter().flat_map(|text| in_json(text)).collect();
+    plain.into_iter().chain(once).chain(twice).collect()
+}
+
+/// Percent-encoded text with its digits in lower case.
+fn lower_hex(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut lower = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at(part.len().min(2));
+        lower.extend(["%", &digits.to_ascii_lowercase(), rest]);
+    }
+    lower
+}
+
+/// A text within JSON: as most write it, with `/` escaped (PHP), and with what could be markup in numbers (Go, .NET).
+fn in_json(text: &str) -> [String; 4] {
+    let plain = serde_json::Value::from(text).to_string();
+    let plain = plain.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
+    let numbered = |letters: &str, upper: bool| {
+        let mut result = String::new();
+        for letter in text.chars() {
+            match u32::from(letter) {
+                code if letters.contains(letter) && upper => result.push_str(&format!("\\u{code:04X}")),
+                code if letters.contains(letter) => result.push_str(&format!("\\u{code:04x}")),
+                _ => result.push(letter),
             }
         }
-        masked
-    }
+        result
+    };
+    [plain.replace('/', "\\/"), plain, numbered("<>&", false), numbered("<>&+'\"`", true)]
 }
 
 #[cfg(test)]
@@ -232,6 +330,27 @@ mod tests {
             Secrets::new([("token".to_owned(), "s3cret-value".to_owned()), ("pin".to_owned(), "1".to_owned())].into());
         assert_eq!(secrets.mask("bad token s3cret-value, s3cret-value!").as_deref(), Some("bad token ***, ***!"));
         assert_eq!(secrets.mask("1 is too short to be masked"), None);
+        secrets.clone().note_sent(&["issued-token".to_owned()]);
+        assert_eq!(secrets.mask("s3cret-value for issued-token").as_deref(), Some("*** for ***"));
         assert_eq!(format!("{secrets:?}"), "Secrets");
+    }
+
+    #[test]
+    fn secrets_are_masked_however_they_are_written() {
+        let secrets = Secrets::new([("token".to_owned(), "AbC/dE+12 \"é==".to_owned())].into());
+        for written in [
+            "AbC/dE+12 \"é==",
+            "AbC%2FdE%2B12%20%22%C3%A9%3D%3D",
+            "AbC%2fdE%2b12%20%22%c3%a9%3d%3d",
+            "AbC/dE%2B12%20%22%C3%A9%3D%3D",
+            "AbC%2FdE%2B12+%22%C3%A9%3D%3D",
+            "AbC/dE+12 \\\"é==",
+            "AbC\\/dE+12 \\\"é==",
+            "AbC\\\\/dE+12 \\\\\\\"é==",
+            "AbC/dE\\u002B12 \\u0022é==",
+            "QWJDL2RFKzEyICLDqT09",
+        ] {
+            assert_eq!(secrets.mask(&format!("<{written}>")).as_deref(), Some("<***>"), "{written}");
+        }
     }
 }

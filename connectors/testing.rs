@@ -39,7 +39,7 @@ impl Seen for Known {
 pub(crate) fn run_at(now: &str) -> Run {
     let now: Timestamp = now.parse().expect("a time");
     let (seen, redactor) = (Arc::new(Known::default()), Arc::new(Redactor::new([7; 32])));
-    Run { now, since: None, cursors: HashMap::new(), seen, redactor }
+    Run { now, since: None, cursors: HashMap::new(), seen, redactor, heard: Arc::default() }
 }
 
 /// A collector of a source with these parameters.

@@ -16,6 +16,7 @@ mod ci;
 mod clock;
 mod connectors;
 mod digests;
+mod echoes;
 mod entra;
 mod habits;
 mod history;

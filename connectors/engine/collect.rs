@@ -132,6 +132,7 @@ impl Reading {
         let bare = Connection::new(self.place.clone(), None, patience, self.permission.clone())?
             .with_hosts(self.hosts.clone())
             .with_secrets(secrets)
+            .with_heard(Arc::clone(&run.heard))
             .with_redact(&self.redact)
             .with_waits(self.errors.retry_after.iter().filter_map(|name| name.parse().ok()).collect())
             .with_limits(self.limits.max_bytes, self.silence())?;

@@ -106,9 +106,17 @@ impl Reader<'_> {
             Ok(named) => named,
             Err(problem) => return (Outcome::Rejected(problem), None),
         };
+        let record_id = self.masked(record_id);
+        let version = version
+            .map(|Version { object, version }| Version { object: self.masked(object), version: self.masked(version) });
         let (body, received_hmac) = self.body(text);
         let record = Record { record_id, occurred_at: self.time(&value), body, received_hmac, position: 0 };
         (Outcome::Keep(record), version)
+    }
+
+    /// A name without any secret.
+    fn masked(&self, name: String) -> String {
+        self.secrets.mask(&name).unwrap_or(name)
     }
 
     fn joined(&self, text: &str, value: &Value, pointers: &[String]) -> Result<String, String> {

@@ -52,8 +52,9 @@ pub(super) fn credentials(headers: &HeaderMap) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// Code and message of an error, whatever the case of their keys; else the beginning of the text. Secrets are replaced.
-pub(super) fn said(body: &str) -> String {
+/// Code and message of an error, whatever the case of their keys; else the beginning of the text. Secrets are replaced before
+/// it is cut: a part of one is one too.
+pub(super) fn said(body: &str, mask: impl Fn(&str) -> Option<String>) -> String {
     let value: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let member = |value: &serde_json::Value, name: &str| {
         let found = value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -63,7 +64,7 @@ pub(super) fn said(body: &str) -> String {
     let text = |name: &str| member(&error, name).and_then(|value| value.as_str().map(str::to_owned));
     let words: Vec<String> = [text("code"), text("message")].into_iter().flatten().collect();
     let words = if words.is_empty() { body.to_owned() } else { words.join(": ") };
-    let words = scrub(&words);
+    let words = scrub(&mask(&words).unwrap_or(words));
     let words = if words.trim().is_empty() { "no explanation".to_owned() } else { words };
     words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(MAX_SAID).collect()
 }
@@ -71,6 +72,10 @@ pub(super) fn said(body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn said(body: &str) -> String {
+        super::said(body, |text| text.contains("é-secret").then(|| text.replace("é-secret", "***")))
+    }
 
     #[test]
     fn an_error_is_told_in_the_words_of_the_system() {
@@ -82,6 +87,8 @@ mod tests {
         assert_eq!(said(" "), "no explanation");
         assert_eq!(said(&"é".repeat(9_000)).chars().count(), MAX_SAID);
         assert_eq!(said("[[1]]"), "[[1]]");
+        let cut = said(&format!("{}é-secret", "x".repeat(MAX_SAID - 3)));
+        assert!(cut.ends_with("x***"), "{cut}");
         let echo = said(r#"{"record":{"id":1,"password":"HUSH","note":"client_secret=HUSH&x=1"}}"#);
         assert!(!echo.contains("HUSH") && echo.contains("\"id\":1"), "{echo}");
     }

@@ -7,6 +7,7 @@
 mod answer;
 pub(crate) mod aws;
 pub(crate) mod azure;
+mod heard;
 mod hosts;
 mod wait;
 
@@ -18,6 +19,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 pub(crate) use answer::Head;
+pub use heard::Heard;
 pub(crate) use hosts::{Hosts, is_local};
 
 use crate::Error;
@@ -118,6 +120,7 @@ pub(crate) struct Connection {
     redact: Arc<[String]>,
     /// Headers, besides the usual ones, that say how long to wait.
     waits: Vec<HeaderName>,
+    heard: Arc<Heard>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -150,6 +153,7 @@ impl Connection {
             secrets: Secrets::default(),
             redact: Arc::default(),
             waits: Vec::new(),
+            heard: Arc::default(),
         })
     }
 
@@ -175,6 +179,11 @@ impl Connection {
     /// With headers of its own in which the system says how long to wait.
     pub(crate) fn with_waits(self, waits: Vec<HeaderName>) -> Self {
         Self { waits, ..self }
+    }
+
+    /// With somebody who wants to know what comes of its requests.
+    pub(crate) fn with_heard(self, heard: Arc<Heard>) -> Self {
+        Self { heard, ..self }
     }
 
     /// With requests spaced in time.
@@ -231,8 +240,13 @@ impl Connection {
             if let Some(limiter) = &self.limiter {
                 limiter.turn().await;
             }
+            self.heard.asked();
             let (error, wait, count) = match self.attempt(ask, fresh, &understand).await {
                 Ok(answer) => {
+                    // That there are credentials does not say that they will do.
+                    if !ask.is_secret {
+                        self.heard.understood();
+                    }
                     if let Some(limiter) = &self.limiter {
                         limiter.succeeded();
                     }
@@ -265,6 +279,7 @@ impl Connection {
                     (error, wait, failures)
                 }
             };
+            self.heard.failed(&error);
             fresh = false;
             // A system that says "now" again and again does not mean it.
             let wait = wait.filter(|wait| !wait.is_zero() || count <= 3);
@@ -282,8 +297,8 @@ impl Connection {
     ) -> Result<Reply<T>, Failure> {
         let (mut url, mut redirects) = (ask.url.clone(), 0);
         loop {
-            let Received { head, body, credentials } = self.send(ask, &url, fresh).await?;
-            let said = |body: &[u8]| self.said(ask, body, &credentials);
+            let Received { head, body } = self.send(ask, &url, fresh).await?;
+            let said = |body: &[u8]| self.said(ask, body);
             let status = head.status;
             let waits = || wait::wait(status.as_u16(), &head.headers, &self.waits);
             if let Some(action) = self.rules.as_ref().and_then(|rules| rules(status.as_u16(), &body)) {
@@ -324,7 +339,7 @@ impl Connection {
         if let Some(authority) = &self.authority {
             authority.authorise(&mut request, fresh).await.map_err(Failure::Lasting)?;
         }
-        let credentials = credentials(request.headers());
+        self.secrets.note_sent(&credentials(request.headers()));
         let silence = |error: reqwest::Error| {
             let help = "check the network, a proxy, and the address in the source if there is one".into();
             // The address has been told, and a page's address is long.
@@ -341,17 +356,15 @@ impl Connection {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Received { head, body, credentials })
+        Ok(Received { head, body })
     }
 
     /// The system's own words, without what is secret.
-    fn said(&self, ask: &Ask<'_>, body: &[u8], credentials: &[String]) -> String {
+    fn said(&self, ask: &Ask<'_>, body: &[u8]) -> String {
         if ask.is_secret {
             return "the answer is not repeated: it may hold a secret".into();
         }
-        let said = said(&places::shown(&String::from_utf8_lossy(body), &self.redact));
-        let said = credentials.iter().fold(said, |said, credential| said.replace(credential, "***"));
-        self.secrets.mask(&said).unwrap_or(said)
+        said(&places::shown(&String::from_utf8_lossy(body), &self.redact), |text| self.secrets.mask(text))
     }
 
     /// The system answered with an error.
@@ -379,8 +392,6 @@ impl Connection {
 struct Received {
     head: Head,
     body: Vec<u8>,
-    /// Secrets that were sent, and may have come back.
-    credentials: Vec<String>,
 }
 
 /// A description's rule applies to the answer.

@@ -149,7 +149,8 @@ fn read(
             (source, prefix) = import.prepare(&catalog, &source)?;
             seen = Arc::new(Prefixed { prefix: prefix.clone(), seen });
         }
-        let run = Run { now: options.now, since: options.since, cursors, seen, redactor: Arc::clone(&redactor) };
+        let (redactor, heard) = (Arc::clone(&redactor), Arc::default());
+        let run = Run { now: options.now, since: options.since, cursors, seen, redactor, heard };
         let collector = collector(&catalog, config, &source);
         progress.begin(&source.name, None);
         runtime.spawn(feed(index, collector, run, prefix, options.validate, sender.clone(), Arc::clone(&room)));
@@ -191,7 +192,7 @@ pub fn plan(config: &Config, store: &Path, options: &Options, online: bool) -> R
         let lines = collector(&catalog, config, source).and_then(|collector| {
             collector.ready()?;
             let (seen, redactor) = (Arc::new(probe::Unread), Arc::clone(&redactor));
-            let run = Run { now: options.now, since: options.since, cursors, seen, redactor };
+            let run = Run { now: options.now, since: options.since, cursors, seen, redactor, heard: Arc::default() };
             if online { runtime.block_on(probe::ask(collector.as_ref(), &run)) } else { Ok(collector.plan(&run)) }
         });
         plans.push(Plan { source: source.name.clone(), lines });

@@ -53,7 +53,12 @@ pub(super) async fn ask(collector: &dyn Collector, run: &Run) -> Result<Vec<Stri
     match tokio::time::timeout(LONG_ENOUGH, async { tokio::join!(collect, count) }).await {
         Ok((Ok(()), records)) => lines.push(format!("asked: it can be read to its end, {records} records")),
         Ok((Err(error), _)) => return Err(error),
-        Err(_) => lines.push(format!("asked: it answers; not read to its end within {} s", LONG_ENOUGH.as_secs())),
+        Err(_) => match run.heard.nothing() {
+            Some(last) => {
+                return Err(Error::Unheard { seconds: LONG_ENOUGH.as_secs(), source: last.into() });
+            }
+            None => lines.push(format!("asked: it answers; not read to its end within {} s", LONG_ENOUGH.as_secs())),
+        },
     }
     Ok(lines)
 }

@@ -46,6 +46,7 @@ impl Memory {
             cursors: self.cursors.clone(),
             seen: Arc::new(Shared(Mutex::new(self.clone()))),
             redactor: Arc::new(Redactor::new([7; 32])),
+            heard: Arc::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = match runtime {
