@@ -18,23 +18,30 @@ with started as (
     where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
 ),
 planned as (
-    -- the stack of a plan is known from where the plan was written
-    select s.* replace (coalesce(w.starts_operation, s.starts_operation) as starts_operation)
+    -- the stack of a plan is known from where the plan was written, and so is its role
+    select s.* replace (coalesce(w.starts_operation, s.starts_operation) as starts_operation, coalesce(s.operation_role, w.operation_role) as operation_role)
     from started s
     left join (
-        select operation_plan, any_value(starts_operation order by occurred_at) as starts_operation
+        select operation_plan, any_value(starts_operation order by occurred_at) as starts_operation, any_value(operation_role order by occurred_at) as operation_role
         from started where category = 'evidence' and operation_plan is not null group by operation_plan
     ) w on s.category = 'change' and w.operation_plan = s.operation_plan
 ),
-with_role as (
-    select
-        * exclude (operation_plan, operation_role),
-        role_key(last_value(operation_role ignore nulls) over so_far) as acts_with,
-        -- a stack keeps the role that it was made with
-        bool_or(operation = 'create') over so_far as made
+numbered as (
+    -- what is made anew under an old name has nothing of what had that name before
+    select *, count(*) filter (operation = 'create') over so_far as making
     from planned
     -- sets of one name may be in several accounts
     window so_far as (partition by system, account, starts_operation order by occurred_at, record_id rows between unbounded preceding and current row)
+),
+with_role as (
+    select
+        * exclude (operation_plan, operation_role, making),
+        -- a stack keeps the role that it was made with
+        role_key(last_value(operation_role ignore nulls) over (
+            partition by system, account, starts_operation, making order by occurred_at, record_id rows between unbounded preceding and current row
+        )) as acts_with,
+        making > 0 as made
+    from numbered
 )
 select w.*, a.actor_kind, a.actor, a.actor_name, a.session_key, a.session_started
 from with_role w
@@ -137,7 +144,9 @@ others as (
     join candidate o on o.change_id = ch.change_id
     where ch.on_behalf_of = 'initiator' and (o.in_region or not ch.in_region)
       and case
-          when not ch.by_stack then o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for)
+          -- of two on one stack the first was over when the second began; a set's wait for each other
+          when not ch.by_stack then (o.starts_operation <> ch.starts_operation or starts_with(o.starts_operation, 'stackset/'))
+            and (o.occurred_at >= ch.occurred_at - interval 10 minutes or (o.change_id, o.operation_id) in (from session_taken_for))
           -- two sets of one name, or a set and somebody who laid hands on a stack of it: a set goes from account to account for hours
           else o.by_stack and (o.account, o.starts_operation) is distinct from (ch.account, ch.starts_operation)
             and (o.occurred_at >= ch.occurred_at - interval 10 minutes or starts_with(o.starts_operation, 'stackset/'))
