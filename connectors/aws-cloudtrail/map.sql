@@ -390,12 +390,15 @@ select
             -- executed by its ARN alone, a plan names its stack only where it was written
             t.requestParameters->>'$.changeSetName'
         ))
+        -- Cloud Control does what it is asked for by the role that it is given, as a stack does
+        when service = 'cloudcontrolapi' and category = 'change' and (t.requestParameters->>'$.roleArn') is not null
+        then concat_ws('/', account, t.awsRegion, 'cloudcontrolapi', t.requestParameters->>'$.typeName', coalesce(t.requestParameters->>'$.identifier', t.eventID))
     end as starts_operation,
     case
         when service = 'cloudformation' and name = 'CreateChangeSet' then concat_ws('/', account, t.awsRegion, t.responseElements->>'$.id')
         when service = 'cloudformation' and name = 'ExecuteChangeSet' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.changeSetName')
     end as operation_plan,
-    case when service = 'cloudformation' then coalesce(
+    case when service in ('cloudformation', 'cloudcontrolapi') then coalesce(
         t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn',
         -- a delegated administrator asks, the organisation's management account does it with the role that AWS has there
         case when (t.requestParameters->>'$.callAs') = 'DELEGATED_ADMIN' then 'AWSServiceRoleForCloudFormationStackSetsOrgAdmin' end
