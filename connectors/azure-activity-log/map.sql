@@ -227,9 +227,12 @@ select
     subscription,
     resource_group,
     case when correlation_id <> '' then [correlation_id] end as correlation_ids,
-    -- what a template deployment makes (its modules too), or the end of a resource group takes with it, has its correlation
-    -- id, and its caller
-    case when (resource_type = 'microsoft.resources/deployments' and verb = 'write') or (resource_type = 'microsoft.resources/subscriptions/resourcegroups' and verb = 'delete') then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
+    -- what a template deployment makes (its modules too), a stack makes or takes away, or the end of a resource group takes with
+    -- it, has its correlation id, and its caller
+    case when name in (
+        'microsoft.resources/deployments/write', 'microsoft.resources/deploymentstacks/write', 'microsoft.resources/deploymentstacks/delete',
+        'microsoft.resources/subscriptions/resourcegroups/delete'
+    ) then '/correlation/' || nullif(correlation_id, '') end as starts_operation,
     '/correlation/' || nullif(correlation_id, '') as part_of,
     case when correlation_id <> '' then 'caller' end as on_behalf_of,
     null as diffs,
