@@ -1,6 +1,7 @@
 //! The roster from a file: `name,roles,identities`, several in one cell separated by `;`; with `from` and `to`, when the
-//! person had the roles of that line.
+//! person had the roles of that line. Who had others at other times has several lines.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -33,7 +34,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
         return Err("line 1: the header must be name,roles,identities".to_owned());
     };
     let (roles, from, to) = (column("roles"), column("from"), column("to"));
-    let mut people = Vec::new();
+    let mut people: Vec<Person> = Vec::new();
+    let mut named: HashMap<String, Vec<usize>> = HashMap::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -52,9 +54,36 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
             .map(|role| parse_role(role, from, to).map_err(|error| format!("line {line}: {error}")))
             .collect::<Result<_, _>>()?;
         let identities = parts(cell(identities)).map(str::to_owned).collect();
-        people.push(Person { name: cell(name).to_owned(), roles, identities });
+        let person = Person { name: cell(name).to_owned(), roles, identities };
+        // Two people may have one name, and one identity may stand with two by mistake: only both make them one.
+        let of_that_name = named.entry(folded(&person.name)).or_default();
+        match of_that_name.iter().find(|&&known| person.identities.iter().any(|identity| has(&people[known], identity)))
+        {
+            Some(&known) => take_in(&mut people[known], person),
+            None => {
+                of_that_name.push(people.len());
+                people.push(person);
+            }
+        }
     }
     Ok(people)
+}
+
+fn has(person: &Person, identity: &str) -> bool {
+    person.identities.iter().any(|known| folded(known) == folded(identity))
+}
+
+fn take_in(known: &mut Person, person: Person) {
+    known.roles.extend(person.roles);
+    for identity in person.identities {
+        if !has(known, &identity) {
+            known.identities.push(identity);
+        }
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.to_lowercase()
 }
 
 fn parts(cell: &str) -> impl Iterator<Item = &str> {
@@ -87,6 +116,32 @@ mod tests {
         .unwrap();
         let role = &dated[0].roles[0];
         assert_eq!((role.from.is_some(), role.to.is_some(), dated[1].roles[0].from), (true, true, None));
+    }
+
+    #[test]
+    fn lines_of_one_person_are_a_history_of_roles() {
+        let people = parse(
+            "name,roles,identities,from,to\n\
+             Alice Green,senior,alice@example.org,,2026-06-30\n\
+             Bo,senior,bo,,\n\
+             alice green,manager,agreen;ALICE@example.org,2026-07-01,\n\
+             Bo,manager,bo@other.example,,\n"
+                .as_bytes(),
+        )
+        .unwrap();
+        let said: Vec<_> = people
+            .iter()
+            .map(|person| (person.name.as_str(), person.roles.len(), person.identities.join(";")))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("Alice Green", 2, "alice@example.org;agreen".to_owned()),
+                ("Bo", 1, "bo".to_owned()),
+                ("Bo", 1, "bo@other.example".to_owned()),
+            ]
+        );
+        assert!(people[0].roles[0].to.is_some() && people[0].roles[1].from.is_some());
     }
 
     #[test]
