@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use crate::support::world::{deploy, log, place, release};
 use crate::support::{Place, Table, checkout};
 
 /// The section of the README.
@@ -132,4 +135,29 @@ fn every_finding_leads_to_its_evidence() {
         }
     }
     place.ran(2, &["explain", "nothing"]).says(&["there is no change or finding `nothing`"]);
+}
+
+/// Of the change and of the finding alike: a decision that was taken back, and a review of the code, are no approval of the
+/// stage.
+#[test]
+fn explain_says_of_every_decision_whether_it_counts() {
+    let place = place();
+    log(&place, "1", deploy());
+    let review = json!({"phase": "review", "decision": "approved", "approver": "bob@example.org", "decided_at": "2026-11-03T09:30:00Z"});
+    let approvals = json!([review, "dana@example.org 09:40", "dana@example.org 09:45 rejected"]);
+    release(&place, "1", json!([{"release": "r1", "live": "10:00-10:20", "approvals": approvals}]));
+    place.ran(1, &["-q", "audit"]);
+    let finding = place.query("select finding_id from finding where subject_id = 'r1:live'").rows[0][0].clone();
+    for id in ["c", finding.as_str()] {
+        let said = place.ran(0, &["explain", id, "-o", "json"]).stdout;
+        let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+        let standing: Vec<_> =
+            said["approvals"].as_array().expect("approvals").iter().map(|a| (&a["phase"], &a["standing"])).collect();
+        let expected = json!([
+            ["review", "counts as a signature, not as the approval of the stage: a review of the code"],
+            ["pre", "does not count: taken back before the start"],
+            ["pre", "no approval"],
+        ]);
+        assert_eq!(json!(standing), expected, "{id}");
+    }
 }

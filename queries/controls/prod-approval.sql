@@ -14,6 +14,7 @@ given as (
         coalesce(bool_or(a.valid), false) as approved,
         coalesce(bool_or(a.decision = 'approved' and not a.counts), false) as claimed,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.decided_at is null and not a.gated), false) as untimed,
+        coalesce(bool_or(a.decision = 'approved' and not a.automated and a.taken_back), false) as taken_back,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.stale), false) as stale,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_requester), false) as own,
         coalesce(bool_or(a.decision = 'approved' and not a.automated and a.in_time and a.by_author), false) as by_author,
@@ -59,6 +60,7 @@ select
         when approvals is null then 'approvals-unknown'
         when claimed then 'approvals-claimed'
         when untimed then 'approval-untimed'
+        when taken_back then 'approval-taken-back'
         when stale then 'approval-stale'
         when own then 'self-approval'
         when by_author then 'approved-by-author'

@@ -14,10 +14,12 @@ select
         when not a.counts then 'does not count: the pipeline''s own claim'
         when not a.in_time and a.decided_at is null then 'does not count: no time, and the platform did not hold the stage'
         when not a.in_time then 'does not count: after the start'
+        when a.taken_back then 'does not count: taken back before the start'
         when a.stale then 'does not count: given for another commit'
         when a.approver_role is null then 'does not count: neither senior nor manager'
         when a.by_requester then 'the requester''s own'
         when a.by_author then 'does not count: by an author of what is deployed'
+        when a.phase = 'review' then 'counts as a signature, not as the approval of the stage: a review of the code'
         else 'counts'
     end as standing,
     a.source,
