@@ -346,3 +346,30 @@ fn a_folder_never_has_a_manifest_that_does_not_fit() {
     place.ran(2, &["report", "--out", "other"]).says(&["writing other/changes.csv", "hint: "]);
     assert!(!place.path("other/manifest.csv").exists());
 }
+
+/// One that was refused lies in the period in which it was, one that was only told of where it was told of; what has no time
+/// at all is left out of none.
+#[test]
+fn what_never_started_is_in_the_report_of_its_period() {
+    let place = place();
+    let refused = |id: &str, more: serde_json::Value| {
+        let mut record = json!({"outcome": "rejected", "started_at": null, "finished_at": null, "approvals": null});
+        record.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        json!({"release": id, "preprod": null, "live": "10:00-10:20", "live_record": record})
+    };
+    let no = json!([{"phase": "pre", "decision": "rejected", "approver": "dana@example.org", "decided_at": "2026-11-03T09:50:00Z"}]);
+    let releases = json!([
+        refused("decided", json!({"approvals": no, "recorded_at": "2026-11-05T00:00:00Z"})),
+        refused("ended", json!({"finished_at": "2026-11-03T10:00:00Z", "recorded_at": "2026-11-05T00:00:00Z"})),
+        refused("told", json!({"recorded_at": "2026-11-04T10:00:00Z"})),
+        refused("timeless", json!({"recorded_at": null})),
+    ]);
+    release(&place, "1", releases);
+    place.ran(0, &["audit"]);
+    let listed = |since: &str, until: &str| {
+        let said = place.ran(0, &["report", "releases", "-o", "csv", "--since", since, "--until", until]).stdout;
+        Table::parse(&said).column("release_id").into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed("2026-11-03T00:00:00Z", "2026-11-04T00:00:00Z"), ["decided", "ended", "timeless"]);
+    assert_eq!(listed("2026-11-04T00:00:00Z", "2026-11-05T00:00:00Z"), ["told", "timeless"]);
+}
