@@ -15,9 +15,11 @@ select
 from config_source s
 left join poll p on p.source = s.name
 union all
+-- where no source tells of releases somebody may push them, though nobody has yet
 select 'record', 'release-log', run.now
 from run
-where exists (from batch where source = 'record');
+where exists (from batch where source = 'record')
+   or not exists (from config_source join connector_relation using (connector) where relation = 'deployment');
 
 -- Which systems a source tells of: those that it, or another of the same connector, has told of. One of which nothing has
 -- come yet may still unmask somebody.
