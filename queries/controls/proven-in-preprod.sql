@@ -10,7 +10,7 @@ with proof as (
         coalesce(bool_or(p.outcome = 'succeeded' and in_time(p.finished_at, l.started_at)), false) as proven
     from deployment l
     left join deployment p
-      on p.service = l.service and p.release_id = l.release_id and p.environment = 'preprod' and p.ran
+      on p.service = l.service and p.release_key = l.release_key and p.environment = 'preprod' and p.ran
     where l.environment = 'live' and l.ran
     group by all
 )

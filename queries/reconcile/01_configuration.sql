@@ -57,12 +57,6 @@ with s as (
 )
 select place, s.name as service, s.type as type, s.team as team, s.pipelines as pipelines, s.stages as stages from s;
 
--- Which services a pipeline releases. Where several name it a record may say which of them; else it is the first.
-create or replace table config_pipeline as
-select pipeline, service, row_number() over (partition by pipeline order by min(place), service) = 1 as is_first
-from (select place, service, unnest(pipelines) as pipeline from config_service)
-group by pipeline, service;
-
 -- The service's own map of stages, then that of an exception of the standard.
 create or replace table config_stage as
 with

@@ -9,7 +9,7 @@ semi join decision using (kind, value)
 join deployment d using (deployment_id)
 join source_as_configured s on s.source = d.source and s.approvals = 'evidence'
 join config_service c on c.service = d.service
-where k.kind <> 'ticket' or lower(d.release_id) = k.value
+where k.kind <> 'ticket' or d.release_key = k.value
 group by all;
 
 -- Decisions told apart, with the deployments that they are about: found by one key, and every other key fits. What is told of
@@ -21,7 +21,7 @@ join deployment_key k using (kind, value)
 join (from deployment semi join deployment_again using (deployment_id)) d on d.deployment_id = k.deployment_id
 left join key_owner o using (kind, value)
 where (o.pipelines is null or list_contains(o.pipelines, lower(d.pipeline)) or list_contains(o.services, d.service))
-  and coalesce(lower(a.release_id) = lower(d.release_id), true)
+  and coalesce(lower(a.release_id) = d.release_key, true)
   and coalesce(lower(a.pipeline) = lower(d.pipeline), true)
   and coalesce(lower(a.stage) = lower(d.stage), true)
   and coalesce(list_contains(d.run_ids, lower(a.run_id)), true)

@@ -4,7 +4,7 @@ select deployment_id, 'deployment' as kind, deployment_id as value from deployme
 union all
 select deployment_id, 'run', unnest(list_distinct(run_ids)) from deployment
 union all
-select deployment_id, 'release', lower(release_id) from deployment
+select deployment_id, 'release', release_key from deployment
 union all
 select deployment_id, 'ticket', unnest(list_distinct(tickets)) from deployment
 union all

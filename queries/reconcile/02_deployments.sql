@@ -41,10 +41,11 @@ create or replace temporary view deployment_now as
 with
 latest_of_source as (
     -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there
-    select v.*, v.source in (select name from config_source) as configured, coalesce(c.approvals = 'evidence', false) as evidence,
+    select v.* replace (spelling.pipeline as pipeline), v.source in (select name from config_source) as configured, coalesce(c.approvals = 'evidence', false) as evidence,
            coalesce(c.connector = lower(split_part(v.items[1], ':', 1)), false) as own_content
     from deployment_version v
     semi join deployment_again using (deployment_id)
+    join pipeline_spelling spelling on spelling.folded = lower(v.pipeline)
     left join source_as_configured c on c.source = v.source
     qualify row_number() over (
         partition by v.deployment_id, v.source
@@ -102,6 +103,8 @@ select
     p.source,
     p.record_id,
     coalesce(p.release_id, p.deployment_id) as release_id,
+    -- what is compared: case says nothing in the name of a release
+    lower(coalesce(p.release_id, p.deployment_id)) as release_key,
     p.pipeline,
     p.owner_service as service,
     p.version, p.commit_sha, p.artifact_digest, p.steps_digest,

@@ -27,6 +27,9 @@ union
 -- it runs, and may have run too long by now; or the end that its record told beforehand has come
 select deployment_id from deployment where started_at is not null and finished_at is null
 union
+-- its pipeline is spelt otherwise: a record that says so came, or is no more
+select d.deployment_id from deployment d join pipeline_spelling s on s.folded = lower(d.pipeline) where s.pipeline <> d.pipeline
+union
 -- somebody is known by another name, or has another role: members of groups come and go without the configuration
 select deployment_id from deployment
 where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)

@@ -7,15 +7,15 @@ where exists (from excused except from excused_before) or exists (from excused_b
 create or replace temporary table control_again as
 with
 anew as (
-    select service, release_id from deployment semi join deployment_again using (deployment_id)
+    select service, release_key from deployment semi join deployment_again using (deployment_id)
     union
-    select service, release_id from deployment_before
+    select service, release_key from deployment_before
 )
 -- something else is known of it, or it is no more
 select deployment_id from deployment_again
 union
 -- so it is of another deployment of its release, in pre-production perhaps
-select deployment_id from deployment semi join anew using (service, release_id)
+select deployment_id from deployment semi join anew using (service, release_key)
 union
 -- its pipeline may be defined otherwise now: before this run, or before the one that proved it
 select deployment_id from deployment

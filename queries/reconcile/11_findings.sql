@@ -110,14 +110,19 @@ deployments as (
     ) c on c.deployment_id = f.subject_id
 ),
 definitions as (
-    -- a pipeline may have several live stages
-    select control, 'medium' as severity, subject_kind, subject_id, min(service) as service, min(environment) as environment, '' as actor,
+    -- a pipeline may have several live stages; of each service that it releases it is a finding of its own
+    select control, 'medium' as severity, subject_kind, subject_id, service, min(environment) as environment, '' as actor,
            subject_kind || ' ' || subject_id || ': ' || string_agg(distinct reason, ', ' order by reason) as summary, false as provisional,
            null::varchar as exemption_id, case when bool_and(occurred_at is not null) then max(occurred_at) end as happened_at,
-           list(part(reason)) as parts
-    from control_result
-    where subject_kind in ('pipeline', 'service') and result = 'fail'
-    group by control, subject_kind, subject_id
+           list(part(reason)) as parts, any_value(of_several) as of_several
+    from (
+        select *, min(service) over w <> max(service) over w as of_several
+        from control_result
+        where subject_kind in ('pipeline', 'service')
+        window w as (partition by control, subject_kind, subject_id)
+    )
+    where result = 'fail'
+    group by control, subject_kind, subject_id, service
 ),
 open_windows as (
     select 'recorded' as control, coalesce((select severity from control_severity where control = 'recorded' and subject_kind = 'deployment'), 'medium') as severity,
@@ -170,7 +175,7 @@ every as (
 ),
 judged as (
     select
-        left(sha256(concat_ws(chr(31), coalesce(e.about, e.control), e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment else '' end)), 20) as finding_id,
+        left(sha256(concat_ws(chr(31), coalesce(e.about, e.control), e.subject_kind, e.subject_id, case when e.subject_kind = 'case' then e.service || '/' || e.environment when e.of_several then e.service else '' end)), 20) as finding_id,
         e.control,
         -- one step lower outside live; a place that no scope knows counts as live; what is not settled accuses nobody yet
         case

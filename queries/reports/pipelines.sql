@@ -22,4 +22,4 @@ left join results r using (pipeline, service)
 where p.current
   and ($environment is null or p.environment = $environment)
   and ($service is null or p.service = $service)
-order by p.pipeline, p.stage_order, p.stage;
+order by p.pipeline, p.service, p.stage_order, p.stage;

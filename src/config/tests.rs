@@ -156,6 +156,9 @@ fn what_can_be_worked_with_is_a_warning() {
     );
     warned(&format!("{person}[[person]]\nname = \"B\"\nidentities = [\" AGreen\"]\n"), "belongs to `A` and to `B`");
     warned("[[pipeline_identity]]\npipeline = \"p\"\nactors = [\"a\"]\n", "no [[service]] lists the pipeline `p`");
+    let listed = "[[service]]\nname = \"s\"\ntype = \"deployed\"\npipelines = [\"A  p\"]\n";
+    let config = parse(&format!("{listed}[[pipeline_identity]]\npipeline = \"a P\"\nactors = [\"a\"]\n")).unwrap();
+    assert!(config.warnings.iter().all(|warning| !warning.contains("lists the pipeline")), "{:?}", config.warnings);
     warned(
         "[[person]]\nname = \"A\"\nidentities = [\"x\"]\n[[person]]\nname = \"B\"\nidentities = [\"X\"]\n",
         "the identity `X` belongs to `A` and to `B`",

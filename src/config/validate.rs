@@ -153,7 +153,9 @@ fn pipeline_identities(config: &Config, lines: &Lines, found: &mut Findings) {
             let text = format!("[[pipeline_identity]] of `{pipeline}` declares no identity, so it matches nothing");
             found.warning(line, text);
         }
-        if !config.services.iter().any(|service| service.pipelines.contains(pipeline)) {
+        let folded = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let mut listed = config.services.iter().flat_map(|service| &service.pipelines);
+        if !listed.any(|name| folded(name) == folded(pipeline)) {
             let text = format!("[[pipeline_identity]]: no [[service]] lists the pipeline `{pipeline}`");
             found.warning(line, text);
         }

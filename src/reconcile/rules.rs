@@ -68,6 +68,7 @@ pub(super) const FIRST: &[Step] = steps! {
 /// after these come the controls on releases and pipelines.
 pub(super) const RELEASES: &[Step] = steps! {
     "configuration": "reconcile/01_configuration.sql",
+    "pipelines' names": "reconcile/01_pipelines.sql",
     "people": "reconcile/01_people.sql",
     "which deployments": "reconcile/02_which_deployments.sql",
     "keys of deployments": "reconcile/02_deployment_keys.sql" if Again,

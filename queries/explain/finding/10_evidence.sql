@@ -16,7 +16,7 @@ with behind as (
     union
     select s.source, s.record_id, s.raw_hash
     from finding f
-    join stage_version s on s.pipeline = f.subject_id
+    join stage_version s on lower(s.pipeline) = lower(f.subject_id)
     where f.finding_id = $finding_id and f.subject_kind = 'pipeline'
     union
     select t.source, t.record_id, t.raw_hash
