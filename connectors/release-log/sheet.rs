@@ -8,8 +8,8 @@ use std::io;
 
 use csv::StringRecord;
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, fmt::strtime};
+use jiff::fmt::strtime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use serde_json::{Map, Value, json};
 
 use crate::{Record, Redactor, Rejected, canonical};
@@ -110,7 +110,9 @@ impl<'a, R: io::Read> Sheet<'a, R> {
             let place = if field.is_some() { &mut fields } else { &mut others };
             place.insert(field.map_or_else(|| header.clone(), str::to_owned), json!(cell));
         }
-        let text = self.layout.release(fields, others)?.to_string();
+        // Where no column says who approved, nobody knows; an empty cell of one says that nobody did.
+        let told = self.headers.iter().any(|(_, field)| *field == Some("approved_by"));
+        let text = self.layout.release(fields, others, told)?.to_string();
         let (body, received_hmac) = self.redactor.apply(&text);
         let value: Value = serde_json::from_str(&body).map_err(|error| format!("not readable as JSON: {error}"))?;
         let name = super::lines::name(&value)?;
@@ -156,15 +158,19 @@ impl<R: io::Read> Iterator for Sheet<'_, R> {
 }
 
 impl Layout {
-    /// The row as a release record.
-    fn release(&self, mut fields: Map<String, Value>, others: Map<String, Value>) -> Result<Value, String> {
+    /// The row as a release record. What a cell means is for `map.sql` to say, but for times, which need the zone.
+    fn release(
+        &self,
+        mut fields: Map<String, Value>,
+        others: Map<String, Value>,
+        approvals_told: bool,
+    ) -> Result<Value, String> {
         let mut take = |name: &str| fields.remove(name).and_then(|cell| cell.as_str().map(str::to_owned));
         let several = |cell: Option<String>| -> Vec<String> {
             cell.iter().flat_map(|cell| cell.split(';')).map(|part| part.trim().to_owned()).collect()
         };
         let (approvers, times) = (several(take("approved_by")), several(take("approved_at")));
         let keys = json!({"run_ids": several(take("run_ids")), "tickets": several(take("tickets"))});
-        let bypassed = take("bypassed").map(|cell| matches!(&*plain(&cell), "yes" | "y" | "true" | "1"));
         let mut moments = Map::new();
         for name in ["started_at", "finished_at", "recorded_at"] {
             if let Some(cell) = take(name) {
@@ -180,10 +186,9 @@ impl Layout {
         let mut record = Map::from_iter([("schema".to_owned(), json!("changetrail.deployment/1"))]);
         record.append(&mut fields);
         record.append(&mut moments);
-        if let Some(bypassed) = bypassed {
-            record.insert("bypassed".to_owned(), json!(bypassed));
+        if approvals_told {
+            record.insert("approvals".to_owned(), json!(approvals));
         }
-        record.insert("approvals".to_owned(), json!(approvals));
         record.insert("keys".to_owned(), keys);
         if !record.contains_key("id") {
             let part = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -197,26 +202,39 @@ impl Layout {
     }
 
     fn moment(&self, name: &str, cell: &str) -> Result<String, String> {
-        let time = crate::log::time_of(cell).filter(|_| has_zone(cell)).or_else(|| self.local(cell));
-        let time =
-            time.ok_or_else(|| format!("`{name}`: `{cell}` is no time; write 2026-11-03 10:00 or 03/11/2026 10:00"))?;
-        Ok(time.to_string())
+        if let Some(time) = crate::log::time_of(cell).filter(|_| has_zone(cell)) {
+            return Ok(time.to_string());
+        }
+        let time = local(cell)
+            .ok_or_else(|| format!("`{name}`: `{cell}` is no time; write 2026-11-03 10:00 or 03/11/2026 10:00"))?;
+        // Where a clock is put forward or back, a time is never or twice.
+        let zoned = self.zone.to_ambiguous_timestamp(time);
+        let why = match zoned.offset() {
+            AmbiguousOffset::Gap { .. } => "does not exist",
+            AmbiguousOffset::Fold { .. } => "is there twice",
+            AmbiguousOffset::Unambiguous { .. } => "cannot be told",
+        };
+        let zone = self.zone.iana_name().unwrap_or("the time zone");
+        let refusal =
+            || format!("`{name}`: `{cell}` {why} in {zone}; write it with its offset, as 2026-10-25T01:30:00+01:00");
+        Ok(zoned.unambiguous().map_err(|_| refusal())?.to_string())
     }
+}
 
-    /// A time without a zone.
-    fn local(&self, cell: &str) -> Option<Timestamp> {
-        let formats = [
-            "%Y-%m-%dT%H:%M:%S%.f",
-            "%Y-%m-%dT%H:%M",
-            "%Y-%m-%d %H:%M:%S%.f",
-            "%Y-%m-%d %H:%M",
-            "%d/%m/%Y %H:%M:%S",
-            "%d/%m/%Y %H:%M",
-        ];
-        let read = |format: &&str| strtime::parse(format, cell).ok()?.to_datetime().ok();
-        let time: DateTime = formats.iter().find_map(read)?;
-        self.zone.to_ambiguous_timestamp(time).compatible().ok()
-    }
+/// A time without a zone. A year of two digits is one of this century, or of the last one's end.
+fn local(cell: &str) -> Option<DateTime> {
+    let formats = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%d/%m/%Y %H:%M:%S",
+        "%d/%m/%Y %H:%M",
+        "%d/%m/%y %H:%M:%S",
+        "%d/%m/%y %H:%M",
+    ];
+    let read = |format: &&str| strtime::parse(format, cell).ok()?.to_datetime().ok();
+    formats.iter().filter_map(read).find(|time| time.year() >= 1000)
 }
 
 fn has_zone(cell: &str) -> bool {

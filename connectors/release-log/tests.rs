@@ -97,6 +97,32 @@ async fn without_a_zone_times_are_utc_and_an_id_is_made_of_the_row() {
 }
 
 #[tokio::test]
+async fn a_year_of_two_digits_is_one_and_what_cells_mean_is_not_judged() {
+    let unit = sheet("id,pipeline,stage,started_at,bypassed\na,p,prod,03/11/26 10:00,Yes - P1\n", "").await;
+    let record = body(&unit, 0);
+    assert_eq!(record["started_at"], "2026-11-03T10:00:00Z");
+    assert_eq!(record["bypassed"], "Yes - P1");
+    assert!(record.get("approvals").is_none(), "no column tells of them");
+    let unit = sheet("id,pipeline,stage,approved by\na,p,prod,\n", "").await;
+    assert_eq!(body(&unit, 0)["approvals"], serde_json::json!([]));
+    let unit = sheet("id,pipeline,stage,started_at\na,p,prod,26-11-03 10:00\n", "").await;
+    assert!(unit.rejected[0].error.contains("is no time"), "{unit:?}");
+}
+
+#[tokio::test]
+async fn a_time_that_the_zone_never_had_or_had_twice_is_refused_with_the_reason() {
+    let text = "id,pipeline,stage,started_at\na,p,prod,25/10/2026 01:30\nb,p,prod,29/03/2026 01:30\n\
+        c,p,prod,2026-10-25T01:30:00+01:00\nd,p,prod,25/10/2026 02:00\n";
+    let unit = sheet(text, "time_zone = 'Europe/London'").await;
+    let said: Vec<&str> = unit.rejected.iter().map(|row| row.error.as_str()).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("`25/10/2026 01:30` is there twice in Europe/London"), "{said:?}");
+    assert!(said[1].contains("`29/03/2026 01:30` does not exist in Europe/London"), "{said:?}");
+    assert_eq!(body(&unit, 0)["started_at"], "2026-10-25T00:30:00Z");
+    assert_eq!(body(&unit, 1)["started_at"], "2026-10-25T02:00:00Z");
+}
+
+#[tokio::test]
 async fn rows_that_are_no_records_are_set_aside_with_line_and_reason() {
     let mut text =
         b"id,pipeline,stage,started_at\na,p,prod,31/02/2026 10:00\nb,,prod,2026-07-03 10:00\nc,p,prod,yesterday\n"
