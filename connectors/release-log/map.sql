@@ -192,14 +192,25 @@ from decided;
 -- emits: pipeline_stage
 with
 r as (
-    select record_id, occurred_at, from_json(record, '{
+    select record_id, from_json(record, '{
         "schema": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR", "revision": "VARCHAR", "changed_by": "VARCHAR", "changed_at": "VARCHAR",
-        "stages": [{"name": "VARCHAR", "environment": "VARCHAR", "order": "BIGINT", "trigger": "VARCHAR", "approvals_required": "BIGINT",
-                    "approvers": ["VARCHAR"], "requester_can_approve": "BOOLEAN", "can_bypass": "BOOLEAN"}]
+        "stages": [{"name": "VARCHAR", "environment": "VARCHAR", "order": "VARCHAR", "trigger": "VARCHAR", "approvals_required": "VARCHAR",
+                    "approvers": "JSON", "requester_can_approve": "VARCHAR", "can_bypass": "VARCHAR"}]
     }') as t
     from raw
+    where (record->>'$.schema') like 'changetrail.pipeline/%'
 ),
-stages as (select record_id, t, unnest(t.stages) as s from r where t.schema like 'changetrail.pipeline/%')
+-- what cannot be read of one stage is wrong with the whole definition
+judged as (
+    select
+        record_id, t,
+        coalesce(not_a_time('changed_at', t.changed_at), list_filter(list_transform(t.stages, lambda s: coalesce(
+            not_a_number('order of a stage', s.order), not_a_number('approvals_required of a stage', s.approvals_required),
+            not_a_flag('requester_can_approve of a stage', s.requester_can_approve), not_a_flag('can_bypass of a stage', s.can_bypass)
+        )), lambda said: said is not null)[1]) as problem
+    from r
+),
+stages as (select record_id, t, problem, unnest(t.stages) as s from judged)
 select
     record_id,
     t.pipeline,
@@ -209,12 +220,13 @@ select
     make_utc(t.changed_at) as changed_at,
     s.name as stage,
     s.environment,
-    s.order as stage_order,
+    try_cast(s.order as bigint) as stage_order,
     s.trigger,
-    s.approvals_required,
-    s.approvers,
-    s.requester_can_approve,
-    s.can_bypass
+    try_cast(s.approvals_required as bigint) as approvals_required,
+    json_texts(s.approvers) as approvers,
+    try_cast(s.requester_can_approve as boolean) as requester_can_approve,
+    try_cast(s.can_bypass as boolean) as can_bypass,
+    problem
 from stages;
 
 -- emits: change

@@ -10,7 +10,7 @@ from (
         null::varchar as record_id, null::varchar as pipeline, null::varchar as service, null::varchar as revision,
         null::varchar as changed_by, null::timestamp as changed_at, null::varchar as stage, null::varchar as environment,
         null::bigint as stage_order, null::varchar as trigger, null::bigint as approvals_required, null::varchar[] as approvers,
-        null::boolean as requester_can_approve, null::boolean as can_bypass
+        null::boolean as requester_can_approve, null::boolean as can_bypass, null::varchar as problem
     where false
     union all by name
     (
@@ -18,4 +18,4 @@ from (
     )
 ) m
 join raw using (record_id)
-where text_of(m.pipeline) is not null and text_of(m.stage) is not null;
+where text_of(m.pipeline) is not null and text_of(m.stage) is not null and m.problem is null;

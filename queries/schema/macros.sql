@@ -21,6 +21,8 @@ create or replace temporary macro not_a_time(key, x) as
     case when text_of(x) is not null and make_utc(x) is null then key || ' is no time: ' || x end;
 create or replace temporary macro not_a_flag(key, x) as
     case when text_of(x) is not null and try_cast(x as boolean) is null then key || ' is neither true nor false: ' || x end;
+create or replace temporary macro not_a_number(key, x) as
+    case when text_of(x) is not null and try_cast(x as bigint) is null then key || ' is no whole number: ' || x end;
 
 -- The texts of a JSON list, or of the one value that stands where a list may.
 create or replace temporary macro json_texts(x) as
