@@ -30,7 +30,7 @@ place as (
 r as (
     select record_id, from_json(record, '{
         "schema": "VARCHAR", "id": "VARCHAR", "release_id": "VARCHAR", "pipeline": "VARCHAR", "service": "VARCHAR",
-        "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "VARCHAR", "steps_digest": "VARCHAR",
+        "version": "VARCHAR", "commit": "VARCHAR", "artifact_digest": "JSON", "steps_digest": "VARCHAR",
         "stage": "VARCHAR", "environment": "VARCHAR", "trigger": "VARCHAR", "requested_by": "VARCHAR",
         "started_at": "VARCHAR", "finished_at": "VARCHAR", "outcome": "VARCHAR", "bypassed": "VARCHAR",
         "recorded_at": "VARCHAR", "url": "VARCHAR", "authors": "JSON", "approvals": "JSON",
@@ -109,7 +109,7 @@ told as (
 select
     record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
     case when not dropped then t.service end as service, t.version, t.commit as commit_sha,
-    t.artifact_digest, t.steps_digest, coalesce(text_of(t.stage), t.environment) as stage, t.environment, t.trigger, t.requested_by,
+    array_to_string(list_sort(json_texts(t.artifact_digest)), ' ') as artifact_digest, t.steps_digest, coalesce(text_of(t.stage), t.environment) as stage, t.environment, t.trigger, t.requested_by,
     coalesce(make_utc(t.started_at), case when not never_started then first.started_at end) as started_at,
     make_utc(t.finished_at) as finished_at,
     coalesce(o.outcome, t.outcome) as outcome,

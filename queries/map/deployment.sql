@@ -2,7 +2,7 @@
 insert into deployment_version
 select
     $source, m.record_id, raw.raw_hash, m.deployment_id, m.recorded_at, raw.unit, raw.position,
-    text_of(m.release_id), trimmed(m.pipeline), text_of(m.service), text_of(m.version), text_of(m.commit_sha), text_of(m.artifact_digest),
+    text_of(m.release_id), trimmed(m.pipeline), text_of(m.service), text_of(m.version), text_of(m.commit_sha), digests_of(m.artifact_digest),
     text_of(m.steps_digest), trimmed(m.stage), text_of(m.environment),
     case when lower(text_of(m.trigger)) in ('automatic', 'manual', 'scheduled', 'rollback') then lower(text_of(m.trigger)) end,
     text_of(m.requested_by), m.started_at, m.finished_at, m.outcome, m.bypassed,

@@ -24,6 +24,16 @@ create or replace temporary macro not_a_flag(key, x) as
 create or replace temporary macro not_a_number(key, x) as
     case when text_of(x) is not null and try_cast(x as bigint) is null then key || ' is no whole number: ' || x end;
 
+-- An artifact is its digest, whatever names it: an image's digest alone, SHA-256 where nothing says which, several in any order.
+create or replace temporary macro digests_of(x) as
+    case
+        when regexp_matches(x, '[0-9a-fA-F]{64}') then array_to_string(list_sort(list_distinct(list_transform(
+            string_split_regex(replace(lower(trimmed(x)), '%3a', ':'), '[\s,;]+'),
+            lambda d: regexp_replace(regexp_replace(d, '^.*@(sha\d+:[0-9a-f]+).*$', '\1'), '^([0-9a-f]{64})$', 'sha256:\1')
+        ))), ' ')
+        else text_of(x)
+    end;
+
 -- The texts of a JSON list, or of the one value that stands where a list may.
 create or replace temporary macro json_texts(x) as
     case
