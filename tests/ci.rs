@@ -97,6 +97,46 @@ fn a_record_that_would_be_set_aside_is_refused_at_once() {
 }
 
 #[test]
+fn what_is_said_of_an_authorisation_and_cannot_be_read_is_refused_at_once() {
+    let place = place();
+    let deployment = |fields: &str| {
+        format!(
+            r#"{{"schema":"changetrail.deployment/1","id":"r1","pipeline":"p","stage":"prod","outcome":"succeeded",{fields}}}"#
+        )
+    };
+    let event = |decision: &str| {
+        format!(
+            r#"{{"context":{{"id":"3","source":"/ci/1","type":"dev.cdevents.approval.updated.0.1.0-draft","timestamp":"2026-11-03T09:50:00Z","chainId":"c1"}},
+            "subject":{{"id":"a","content":{{"responder":"urn:user:dana@example.org","decision":"{decision}"}}}}}}"#
+        )
+        .replace('\n', "")
+    };
+    let lines = [
+        deployment(r#""approvals":["dana@example.org"]"#),
+        deployment(r#""approvals":[{"decision":"perhaps","approver":"dana@example.org"}]"#),
+        deployment(r#""approvals":[{"phase":"sideways","decision":"approved","approver":"dana@example.org"}]"#),
+        deployment(r#""started_at":"2026-11-03""#),
+        r#"{"schema":"changetrail.approval/1","release_id":"r1","decision":"approved","approver":"dana@example.org","decided_at":"2026-11-03"}"#.to_owned(),
+        r#"{"schema":"changetrail.pipeline/1","pipeline":"p","stages":[{"name":"prod","can_bypass":"admins only"}]}"#.to_owned(),
+        // the deployment that it lets in may be told later
+        event("approved"),
+        event("perhaps"),
+    ];
+    place.write("records.jsonl", lines.join("\n"));
+    let output = place.ran(2, &["record", "records.jsonl"]);
+    output.says(&[
+        "refused: line 1: the approval has no decision",
+        "refused: line 2: unknown decision perhaps",
+        "refused: line 3: unknown phase sideways",
+        "refused: line 4: started_at has no time of day: 2026-11-03",
+        "refused: line 5: decided_at has no time of day: 2026-11-03",
+        "refused: line 6: can_bypass of a stage is neither true nor false: admins only",
+        "refused: line 8: unknown decision perhaps",
+        "1 accepted, 0 known already, 7 refused",
+    ]);
+}
+
+#[test]
 fn a_record_that_is_pushed_after_its_time_is_shown_as_late_and_its_approvals_are_claims() {
     let place = place();
     let line = r#"{"schema":"changetrail.deployment/1","id":"r1","pipeline":"register-release","stage":"prod","outcome":"succeeded",

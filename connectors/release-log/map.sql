@@ -38,22 +38,47 @@ r as (
                  "azure_app_ids": "JSON", "aws_roles": "JSON", "oidc_subjects": "JSON", "tickets": "JSON", "items": "JSON"}
     }') as t,
         -- says so, rather than nothing
-        coalesce(json_type(record, '$.started_at') = 'NULL', false) as never_started
+        coalesce(json_type(record, '$.started_at') = 'NULL', false) as never_started,
+        json_type(record, '$.keys') as keys_type, json_type(record, '$.approvals') as approvals_type,
+        list_filter(
+            ['release_id', 'service', 'version', 'commit', 'steps_digest', 'stage', 'environment', 'trigger', 'requested_by'],
+            lambda key: json_type(record, '$.' || key) in ('ARRAY', 'OBJECT')
+        )[1] as no_text
     from raw
     where (record->>'$.schema') like 'changetrail.deployment/%'
+),
+first as (
+    select t.pipeline as pipeline, t.id as id, min(clock_time(t.started_at)) as started_at from r group by t.pipeline, t.id
 ),
 listed as (
     -- one value may stand where a list is meant
     select
-        record_id, t, never_started,
+        r.*, coalesce(clock_time(t.started_at), case when not never_started then first.started_at end) as started_at,
         from_json(case when json_type(t.approvals) = 'OBJECT' then '[' || t.approvals::varchar || ']' else t.approvals end, '[{
             "phase": "VARCHAR", "decision": "VARCHAR", "approver": "VARCHAR", "decided_at": "VARCHAR", "automated": "VARCHAR", "gated": "VARCHAR", "comment": "VARCHAR"
         }]') as approvals,
         json_texts(t.keys.run_ids) as run_ids
     from r
+    left join first on first.id = r.t.id and first.pipeline = r.t.pipeline
 ),
-first as (
-    select t.pipeline as pipeline, t.id as id, min(make_utc(t.started_at)) as started_at from r group by t.pipeline, t.id
+decided as (
+    -- Whoever takes a decision back, or calls it off, has not signed off. A decision that is told by its day alone has no time
+    -- where that may be before the start or after it. A refusal without a time takes back what stands before it, as if the
+    -- stage had waited for it: in doubt it was in time.
+    select *, list_transform(
+        list_transform(approvals, lambda a: {
+            'a': a, 'refuses': decision_of(a.decision) in ('rejected', 'withdrawn', 'cancelled'),
+            'decided_at': clock_time(a.decided_at), 'day': make_utc(a.decided_at), 'start': date_trunc('day', started_at)
+        }),
+        lambda d: {
+            'phase': d.a.phase, 'decision': case when d.refuses then 'rejected' else d.a.decision end, 'approver': d.a.approver,
+            'decided_at': coalesce(d.decided_at, case when d.day > d.start or (d.day < d.start and not d.refuses) then d.day end),
+            'automated': try_cast(d.a.automated as boolean),
+            'gated': try_cast(d.a.gated as boolean) or (d.refuses and d.decided_at is null and coalesce(d.day <= d.start, true)),
+            'comment': d.a.comment
+        }
+    ) as decisions
+    from listed
 ),
 event as (
     -- as it stands, or in a CloudEvent's envelope
@@ -107,17 +132,14 @@ told as (
     left join run r on r.chain = d.t.context.chainId
 )
 select
-    record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, make_utc(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
+    record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, clock_time(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
     case when not dropped then t.service end as service, t.version, t.commit as commit_sha,
     array_to_string(list_sort(json_texts(t.artifact_digest)), ' ') as artifact_digest, t.steps_digest, coalesce(text_of(t.stage), t.environment) as stage, t.environment, t.trigger, t.requested_by,
-    coalesce(make_utc(t.started_at), case when not never_started then first.started_at end) as started_at,
-    make_utc(t.finished_at) as finished_at,
+    d.started_at,
+    clock_time(t.finished_at) as finished_at,
     coalesce(o.outcome, t.outcome) as outcome,
     try_cast(t.bypassed as boolean) as bypassed,
-    list_transform(approvals, lambda a: {
-        'phase': a.phase, 'decision': a.decision, 'approver': a.approver, 'decided_at': make_utc(a.decided_at),
-        'automated': try_cast(a.automated as boolean), 'gated': try_cast(a.gated as boolean), 'comment': a.comment
-    }) as approvals,
+    decisions as approvals,
     run_ids,
     -- CodeBuild calls a run project:uuid, and names the session of the run after the uuid
     list_concat(coalesce(json_texts(t.keys.aws_session_names), []), [
@@ -131,19 +153,22 @@ select
     json_texts(t.keys.tickets) as tickets,
     json_texts(t.authors) as authors,
     t.url,
-    -- without its time a release that ran would explain nothing, and one that ended would go on explaining; and what is said of
-    -- its authorisation and cannot be read must not count for it
+    -- without its time a release that ran would explain nothing, and one that ended would go on explaining; what is said of its
+    -- authorisation and cannot be read must not count for it; and a correction may not lose without a word
     coalesce(
-        not_a_time('started_at', t.started_at), not_a_time('finished_at', t.finished_at), not_a_flag('bypassed', t.bypassed),
-        list_filter(list_transform(approvals, lambda a: coalesce(
+        not_a_clock_time('started_at', t.started_at), not_a_clock_time('finished_at', t.finished_at), not_a_clock_time('recorded_at', t.recorded_at),
+        not_a_flag('bypassed', t.bypassed),
+        no_text || ' is several things where one is meant: write a record for each',
+        case when keys_type not in ('OBJECT', 'NULL') then 'keys is no object; one is {"run_ids": ["7001"]}' end,
+        case when approvals_type not in ('ARRAY', 'OBJECT', 'NULL') and text_of(t.approvals->>'$') is not null then 'approvals is no list of approvals' end,
+        list_filter(list_transform(d.approvals, lambda a: coalesce(
             not_a_time('decided_at of an approval', a.decided_at), not_a_flag('automated of an approval', a.automated),
             not_a_flag('gated of an approval', a.gated)
         )), lambda said: said is not null)[1]
     ) as problem
-from listed l
+from decided d
 cross join place
-left join first on first.id = l.t.id and first.pipeline = l.t.pipeline
-left join outcomes o on o.said = lower(replace(replace(t.outcome, ' ', ''), '_', ''))
+left join outcomes o on o.said = word_of(t.outcome)
 union all by name
 from told;
 
@@ -166,28 +191,40 @@ event as (
     from raw
     where (record->>'$.schema') is null
 ),
+happened as (
+    select record_id, t, clock_time(t.context.timestamp) as happened_at from event
+),
 decided as (
     select
-        e.record_id, t.subject.content.decision as decision, make_utc(t.context.timestamp) as decided_at,
+        e.record_id, t.subject.content.decision as decision, happened_at as decided_at,
         regexp_replace(t.subject.content.responder, '^urn:([^:]+:)*', '') as approver,
-        t.subject.content.resourceTargetUrl as url,
+        t.subject.content.resourceTargetUrl as url, not_a_clock_time('timestamp', t.context.timestamp) as problem,
         -- of a chain the deployment that followed
         (
-            select arg_min('cdevents:' || d.t.context.source || ':' || d.t.context.id, make_utc(d.t.context.timestamp)) from event d
+            select arg_min('cdevents:' || d.t.context.source || ':' || d.t.context.id, d.happened_at) from happened d
             where d.t.context.chainId = e.t.context.chainId and regexp_matches(d.t.context.type, '^dev\.cdevents\.service\.(deployed|upgraded|rolledback)\.')
-              and make_utc(d.t.context.timestamp) >= make_utc(e.t.context.timestamp)
+              and d.happened_at >= e.happened_at
         ) as deployment_id
-    from event e
+    from happened e
     where t.context.type like 'dev.cdevents.approval.updated.%'
+),
+told as (
+    select
+        record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, null as url, t.phase, t.decision, t.approver,
+        clock_time(t.decided_at) as decided_at, try_cast(t.automated as boolean) as automated, try_cast(t.gated as boolean) as gated, t.for_commit, t.comment,
+        -- when what it is about starts, is not known here: by its day alone it could be before or after
+        coalesce(not_a_clock_time('decided_at', t.decided_at), not_a_flag('automated', t.automated), not_a_flag('gated', t.gated)) as problem
+    from r
+    union all by name
+    select record_id, deployment_id, case when deployment_id is null then url end as url, 'pre' as phase, decision, approver, decided_at, problem
+    from decided
 )
-select
-    record_id, t.deployment as deployment_id, t.release_id, t.pipeline, t.stage, t.run_id, t.ticket, null as url, t.phase, t.decision, t.approver,
-    make_utc(t.decided_at) as decided_at, try_cast(t.automated as boolean) as automated, try_cast(t.gated as boolean) as gated, t.for_commit, t.comment,
-    coalesce(not_a_time('decided_at', t.decided_at), not_a_flag('automated', t.automated), not_a_flag('gated', t.gated)) as problem
-from r
-union all by name
-select record_id, deployment_id, case when deployment_id is null then url end as url, 'pre' as phase, decision, approver, decided_at
-from decided;
+-- as with the decisions that stand in their deployment's record
+select * exclude (refuses) replace (
+    case when refuses then 'rejected' else decision end as decision,
+    gated or (refuses and decided_at is null) as gated
+)
+from (select *, decision_of(decision) in ('rejected', 'withdrawn', 'cancelled') as refuses from told);
 
 -- emits: pipeline_stage
 with

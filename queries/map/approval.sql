@@ -3,7 +3,7 @@ insert into approval_version
 select
     $source, m.record_id, raw.raw_hash, m.deployment_id, text_of(m.release_id), text_of(m.pipeline), text_of(m.stage), text_of(m.run_id),
     text_of(m.ticket), text_of(m.commit_sha), m.url,
-    m.valid_from, m.valid_to, m.phase, lower(trimmed(m.decision)), text_of(m.approver), m.decided_at, m.automated, m.gated, m.for_commit, m.comment,
+    m.valid_from, m.valid_to, phase_of(m.phase), decision_of(m.decision), text_of(m.approver), m.decided_at, m.automated, m.gated, m.for_commit, m.comment,
     raw.batch_id
 from (
     select
@@ -19,5 +19,5 @@ from (
     )
 ) m
 join raw using (record_id)
-where m.decision is not null and m.problem is null
+where coalesce(m.problem, not_a_decision(m.decision, m.phase)) is null
   and coalesce(m.deployment_id, text_of(m.release_id), text_of(m.run_id), text_of(m.ticket), text_of(m.commit_sha), m.url) is not null;

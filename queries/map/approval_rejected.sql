@@ -1,11 +1,11 @@
 insert into quarantine
 select $source, raw.unit, raw.position::varchar, 'map',
-       case when m.decision is null then 'the approval has no decision' when m.problem is not null then m.problem else 'the approval names no deployment, release, run, ticket, commit or address' end,
+       coalesce(not_a_decision(m.decision, m.phase), m.problem, 'the approval names no deployment, release, run, ticket, commit or address'),
        raw.raw_hash, coalesce(raw.occurred_at, b.committed_at, $now)::date, 0, raw.record
 from (
     select
         null::varchar as record_id, null::varchar as deployment_id, null::varchar as release_id, null::varchar as run_id, null::varchar as ticket,
-        null::varchar as commit_sha, null::varchar as url, null::varchar as decision, null::varchar as problem
+        null::varchar as commit_sha, null::varchar as url, null::varchar as decision, null::varchar as phase, null::varchar as problem
     where false
     union all by name
     (
@@ -14,4 +14,5 @@ from (
 ) m
 join raw using (record_id)
 left join batch b on b.batch_id = raw.batch_id
-where m.decision is null or m.problem is not null or coalesce(m.deployment_id, text_of(m.release_id), text_of(m.run_id), text_of(m.ticket), text_of(m.commit_sha), m.url) is null;
+where coalesce(not_a_decision(m.decision, m.phase), m.problem) is not null
+   or coalesce(m.deployment_id, text_of(m.release_id), text_of(m.run_id), text_of(m.ticket), text_of(m.commit_sha), m.url) is null;

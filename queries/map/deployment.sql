@@ -7,7 +7,7 @@ select
     case when lower(text_of(m.trigger)) in ('automatic', 'manual', 'scheduled', 'rollback') then lower(text_of(m.trigger)) end,
     text_of(m.requested_by), m.started_at, m.finished_at, m.outcome, m.bypassed,
     list_transform(m.approvals, lambda a: {
-        'phase': a.phase, 'decision': trimmed(a.decision), 'approver': text_of(a.approver), 'decided_at': a.decided_at,
+        'phase': phase_of(a.phase), 'decision': decision_of(a.decision), 'approver': text_of(a.approver), 'decided_at': a.decided_at,
         'automated': a.automated, 'gated': a.gated, 'comment': a.comment
     }),
     coalesce(texts_of(m.run_ids), []), coalesce(texts_of(m.session_names), []), coalesce(texts_of(m.correlation_ids), []), coalesce(texts_of(m.app_ids), []),
@@ -31,7 +31,7 @@ from (
     )
 ) m
 join raw using (record_id)
-where m.deployment_id is not null and m.pipeline is not null and m.stage is not null and m.problem is null
+where m.deployment_id is not null and m.pipeline is not null and m.stage is not null and coalesce(m.problem, not_decisions(m.approvals)) is null
   -- what a content system tells of its own items is told apart from what another site of the same vendor tells
   and not coalesce(lower(split_part(m.items[1], ':', 1)) = lower($system) and not (starts_with(m.deployment_id, $source || ':') and starts_with(coalesce(m.release_id, m.deployment_id), $source || ':')), false)
   and m.outcome in ('succeeded', 'partial', 'failed', 'cancelled', 'rejected', 'running');

@@ -1,14 +1,18 @@
 -- Macros that mappings and rules share. Made for each connection: a newer program brings newer ones.
 
 -- Text to UTC, with and without an offset, t and z in either case; null for what is no time. A plain cast would drop or shift the zone,
--- and take `infinity`, and years so far away that nothing can be added to them.
+-- and take `infinity`, and years so far away that nothing can be added to them. An offset stands after a time of day: the end
+-- of a day alone is none.
 create or replace temporary macro make_utc(x) as
     case
         when not regexp_matches(x, '^\s*\d{4}\D') then null
-        when regexp_matches(x, '(?i)(z|[+-]\d{2}(:?\d{2})?)\s*$')
+        when regexp_matches(x, '(?i)\d[t\s].*(z|[+-]\d{2}(:?\d{2})?)\s*$')
             then make_timestamp(epoch_us(try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamptz)))
         else try_cast(upper(regexp_replace(x, '\.(\d{6})\d+', '.\1')) as timestamp)
     end;
+
+-- The same where a time of day is needed: a day alone is no moment.
+create or replace temporary macro clock_time(x) as case when regexp_matches(x, '(?i)\d[t\s]\s*\d{1,2}:\d{2}') then make_utc(x) end;
 
 -- Text as people write it into records: space around it says nothing, nor how much of it stands between two words, nor what
 -- nobody sees; and empty text is none. Else one person could be two.
@@ -19,10 +23,42 @@ create or replace temporary macro texts_of(x) as list_filter(list_transform(x, l
 -- What is wrong with what stands under a key: null where it can be read, or nothing stands there.
 create or replace temporary macro not_a_time(key, x) as
     case when text_of(x) is not null and make_utc(x) is null then key || ' is no time: ' || x end;
+create or replace temporary macro not_a_clock_time(key, x) as
+    coalesce(not_a_time(key, x), case when text_of(x) is not null and clock_time(x) is null then key || ' has no time of day: ' || x end);
 create or replace temporary macro not_a_flag(key, x) as
     case when text_of(x) is not null and try_cast(x as boolean) is null then key || ' is neither true nor false: ' || x end;
 create or replace temporary macro not_a_number(key, x) as
     case when text_of(x) is not null and try_cast(x as bigint) is null then key || ' is no whole number: ' || x end;
+
+-- A word that systems and people write in several ways, whatever its case and what stands between its parts.
+create or replace temporary macro word_of(x) as lower(regexp_replace(x, '[\s\p{Z}\p{Cf}_-]+', '', 'g'));
+
+-- What a decision says, and on what: null for a word that nobody knows. Not to know that one was taken back would excuse.
+create or replace temporary macro decision_of(x) as
+    case
+        when word_of(x) in ('approved', 'approve', 'accepted', 'accept', 'granted', 'grant', 'signedoff') then 'approved'
+        when word_of(x) in ('rejected', 'reject', 'declined', 'decline', 'denied', 'deny', 'refused', 'refuse', 'disapproved', 'notapproved') then 'rejected'
+        when word_of(x) in ('withdrawn', 'withdraw', 'revoked', 'revoke', 'rescinded', 'retracted', 'takenback', 'dismissed') then 'withdrawn'
+        when word_of(x) in ('skipped', 'skip', 'notrequired', 'nolongerrequired', 'duplicate') then 'skipped'
+        when word_of(x) in ('pending', 'requested', 'notrequested', 'waiting', 'deferred', 'reassigned', 'undefined', 'uninitiated', 'moreinforequired') then 'pending'
+        when word_of(x) in ('cancelled', 'canceled', 'cancel', 'abandoned', 'failed') then 'cancelled'
+        when word_of(x) in ('expired', 'timedout', 'timeout') then 'expired'
+    end;
+create or replace temporary macro phase_of(x) as
+    case
+        when word_of(x) in ('pre', 'predeploy', 'predeployment', 'before') then 'pre'
+        when word_of(x) in ('post', 'postdeploy', 'postdeployment', 'after') then 'post'
+        when word_of(x) in ('review', 'codereview', 'peerreview', 'pullrequest', 'mergerequest') then 'review'
+    end;
+create or replace temporary macro not_a_decision(decision, phase) as
+    case
+        when text_of(decision) is null then 'the approval has no decision'
+        when decision_of(decision) is null
+            then 'unknown decision ' || decision || ' of an approval; one of approved, rejected, withdrawn, skipped, pending, cancelled, expired'
+        when text_of(phase) is not null and phase_of(phase) is null then 'unknown phase ' || phase || ' of an approval; one of pre, post, review'
+    end;
+create or replace temporary macro not_decisions(approvals) as
+    list_filter(list_transform(approvals, lambda a: not_a_decision(a.decision, a.phase)), lambda said: said is not null)[1];
 
 -- An artifact is its digest, whatever names it: an image's digest alone, SHA-256 where nothing says which, several in any order.
 create or replace temporary macro digests_of(x) as
