@@ -91,15 +91,18 @@ event as (
     from raw
     where (record->>'$.schema') is null
 ),
+happened as (
+    select record_id, t, clock_time(t.context.timestamp) as happened_at from event
+),
 run as (
-    select t.context.chainId as chain, t.subject.id as run_id, t.subject.content.pipelineName as pipeline,
-           coalesce(t.subject.content.uri, t.subject.content.url) as url, make_utc(t.context.timestamp) as started_at
-    from event where t.context.type like 'dev.cdevents.pipelinerun.started.%' and t.context.chainId is not null
-    qualify row_number() over (partition by t.context.chainId order by make_utc(t.context.timestamp), record_id) = 1
+    select t.context.chainId as chain, happened_at as started_at, any_value(t.subject.id order by record_id) as run_id,
+           any_value(t.subject.content.pipelineName order by record_id) as pipeline,
+           any_value(coalesce(t.subject.content.uri, t.subject.content.url) order by record_id) as url
+    from happened where t.context.type like 'dev.cdevents.pipelinerun.started.%' and t.context.chainId is not null and happened_at is not null
+    group by all
 ),
 deployed as (
-    select e.*, make_utc(t.context.timestamp) as told_at, t.customData.changetrail as own
-    from event e
+    select *, t.customData.changetrail as own from happened
     where regexp_matches(t.context.type, '^dev\.cdevents\.service\.(deployed|upgraded|rolledback)\.')
 ),
 told as (
@@ -115,21 +118,26 @@ told as (
         d.t.subject.content.environment.id as stage,
         case when d.t.context.type like '%.rolledback.%' then 'rollback' else own.trigger end as trigger,
         own.requested_by,
-        -- after the run had begun, the stage before was done and the gate had opened
-        coalesce(make_utc(own.started_at), case when r.started_at is not null then greatest(r.started_at, (
-            select max(make_utc(p.t.context.timestamp)) from event p
+        -- after its run had begun, the stage before was done and the gate had opened
+        coalesce(clock_time(own.started_at), case when r.started_at is not null then greatest(r.started_at, (
+            select max(p.happened_at) from happened p
             where p.t.context.chainId = d.t.context.chainId and p.record_id <> d.record_id
               and regexp_matches(p.t.context.type, '^dev\.cdevents\.(service\.(deployed|upgraded|rolledback)|approval\.(updated|closed))\.')
-              and make_utc(p.t.context.timestamp) < d.told_at
+              and p.happened_at < d.happened_at
         )) end) as started_at,
-        d.told_at as finished_at,
-        d.told_at as recorded_at,
+        d.happened_at as finished_at,
+        d.happened_at as recorded_at,
         'succeeded' as outcome,
         list_concat(coalesce(own.keys.run_ids, []), case when r.run_id is not null then [r.run_id] else [] end) as run_ids,
         own.keys.aws_session_names as session_names, own.keys.azure_correlation_ids as correlation_ids, own.keys.tickets as tickets,
-        coalesce(r.url, d.t.subject.content.uri) as url
+        coalesce(r.url, d.t.subject.content.uri) as url,
+        coalesce(
+            case when text_of(d.t.context.timestamp) is null then 'the event has no timestamp' end,
+            not_a_clock_time('timestamp', d.t.context.timestamp), not_a_clock_time('customData.changetrail.started_at', own.started_at)
+        ) as problem
     from deployed d
-    left join run r on r.chain = d.t.context.chainId
+    -- a chain may have several runs, one after the other: it was the latest that had begun by then
+    asof left join run r on r.chain = d.t.context.chainId and d.happened_at >= r.started_at
 )
 select
     record_id, case when dropped then t.pipeline || ':' || t.id else t.id end as deployment_id, clock_time(t.recorded_at) as recorded_at, t.release_id, t.pipeline,
