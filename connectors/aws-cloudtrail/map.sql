@@ -45,7 +45,9 @@ r as (
 calls as (
     select
         event_source, event_name, name,
-        regexp_replace(regexp_replace(name, '^(Batch)?[A-Z][a-z]+', ''), '[^A-Za-z0-9_]', '', 'g') as about,
+        -- AdminDeleteUser deletes
+        regexp_replace(name, '^Admin([A-Z])', '\1') as deed,
+        regexp_replace(regexp_replace(deed, '^(Batch)?[A-Z][a-z]+', ''), '[^A-Za-z0-9_]', '', 'g') as about,
         -- IAM's names of services are the ones that people know
         case split_part(event_source, '.', 1) when 'monitoring' then 'cloudwatch' when 'email' then 'ses' when 'tagging' then 'tag' else split_part(event_source, '.', 1) end as service
     from (
@@ -63,9 +65,18 @@ classed as (
 ),
 targeted as (
     select
-        c.*, k.operation as target_operation, k.resource as target, coalesce(k.else_resource, k.resource) as else_target,
+        c.*, k.operation as target_operation,
+        -- what stands beside the value in an ARN: {request.MEMBER|request.MEMBER=what it is where none is named!what is not written}
+        nullif(regexp_extract(k.resource, '\{(request\.[^}]+)\}', 1), '') as beside,
+        coalesce(replace(k.resource, '{' || beside || '}', '{beside}'), k.resource) as target,
+        coalesce(replace(k.else_resource, '{' || beside || '}', '{beside}'), k.else_resource, target) as else_target,
+        list_transform(string_split(regexp_extract(beside, '^[^=!]+'), '|'), lambda x: '$' || substr(x, 8)) as beside_paths,
+        nullif(regexp_extract(beside, '=([^!]+)', 1), '') as beside_default, nullif(regexp_extract(beside, '!(.+)', 1), '') as beside_unwritten,
         split_part(k.path, '.', 1) as place, '$.' || substr(k.path, position('.' in k.path) + 1) as path,
-        split_part(k.else_path, '.', 1) as else_place, '$.' || substr(k.else_path, position('.' in k.else_path) + 1) as else_path
+        split_part(k.else_path, '.', 1) as else_place, '$.' || substr(k.else_path, position('.' in k.else_path) + 1) as else_path,
+        -- an ARN says whose the target is where nothing but ARNs, and names without a colon, may stand: other names may look like one
+        regexp_matches(k.path, '^resources$|(?i)arn$|\.functionName$|\.keyId$') and not regexp_matches(k.path, '(?i)(source|recoveryPoint)arn$') as tells_owner,
+        regexp_matches(k.else_path, '^resources$|(?i)arn$|\.functionName$|\.keyId$') and not regexp_matches(k.else_path, '(?i)(source|recoveryPoint)arn$') as else_tells_owner
     from classed c
     left join (select * exclude (event_name), unnest(string_split(event_name, ' ')) as event_name from target) k
       on k.event_source = c.event_source and c.name glob k.event_name
@@ -74,7 +85,9 @@ targeted as (
 known as (
     select
         t.* exclude (class_operation, target_operation, about), o.patterns,
-        '$.' || f.failed as failed_path, split_part(f.done, '.', 1) as done_place, '$.' || split_part(f.done, '.', 2) as done_path,
+        starts_with(f.failed, 'details.') as fails_in_details, nullif(split_part(f.failed, '=', 2), '') as failed_state,
+        '$.' || regexp_replace(f.failed, '^details\.|=.*$', '', 'g') as failed_path,
+        split_part(f.done, '.', 1) as done_place, '$.' || substr(f.done, position('.' in f.done) + 1) as done_path,
         l.category as level,
         -- some consoles have calls of their own: AWSPaymentPortalService.GetPaymentsDue, getTRNDataForAccounts
         regexp_matches(t.name, '^([A-Za-z]+\.)?([Gg]et|[Ll]ist|[Dd]escribe|Head|BatchGet|[Ss]earch|[Ll]ookup)([^a-z]|$)') as reads,
@@ -82,17 +95,18 @@ known as (
         coalesce(
             t.class_operation, t.target_operation, l.operation,
             case
-                when t.service = 'iam' or regexp_matches(t.name, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|^Allow|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
-                when regexp_matches(t.name, '^(Un)?[Tt]ag|Tags?(For|To|From|On)?(Resources?|Certificate|Stream|Vault)?$') then 'update'
-                when regexp_matches(t.name, '^(Create|BatchCreate|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase|Clone|Generate|Issue|Submit)') then 'create'
-                when regexp_matches(t.name, '^(Delete|Drop|Terminate|Remove|Deregister|Deprovision|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete|Leave|Close)') then 'delete'
-                when regexp_matches(t.name, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover|Accept|Reject|Assign|Unassign|Suspend|Resume|Subscribe|Unsubscribe|Publish|Batch(Put|Update|Associate|Disassociate)|Continue|Rollback|Switchover|Transfer|Invite|Enroll|Override|Confirm|Pause|Complete|Bulk|Send|Swap|Rebuild|Refresh|Reload|Mark|Alter|Increase|Decrease|Flush|Prepare|Build|Open|Lock|Unlock|Renew|Restart|Rename|Archive|Unarchive|Initiate|Retry|Configure|Approve|Link|Unlink|Abort|Deprecate|TestFailover)') then 'update'
+                when t.service = 'iam' or regexp_matches(t.deed, 'Polic(y|ies)$|PolicyVersion$|Permission|Grant|^Allow|Acl$|ACL$|LoginProfile|AccessKey|MFADevice|AccountAssignment|ResourceShare|TrustAnchor') then 'permission'
+                when regexp_matches(t.deed, '^(Un)?[Tt]ag|Tags?(For|To|From|On)?(Resources?|Certificate|Stream|Vault)?$') then 'update'
+                when regexp_matches(t.deed, '^(Create|BatchCreate|Run|Launch|Allocate|Register|Import|Copy|Restore|Request|Provision|Purchase|Clone|Generate|Issue|Submit)') then 'create'
+                when regexp_matches(t.deed, '^(Delete|Drop|Terminate|Remove|Deregister|Deprovision|Release|Purge|Revoke|Destroy|Schedule.*Deletion|BatchDelete|Leave|Close)') then 'delete'
+                when regexp_matches(t.deed, '^(Put|Update|Modify|Set|Change|Enable|Disable|Attach|Detach|Associate|Disassociate|Add|Start|Stop|Reboot|Upload|Upgrade|Activate|Deactivate|Replace|Reset|Rotate|Apply|Execute|Authorize|Cancel|Move|Merge|Promote|Failover|Accept|Reject|Assign|Unassign|Suspend|Resume|Subscribe|Unsubscribe|Publish|Batch(Put|Update|Associate|Disassociate)|Continue|Rollback|Switchover|Transfer|Invite|Enroll|Override|Confirm|Pause|Complete|Bulk|Send|Swap|Rebuild|Refresh|Reload|Mark|Alter|Increase|Decrease|Flush|Prepare|Build|Open|Lock|Unlock|Renew|Restart|Rename|Archive|Unarchive|Initiate|Retry|Configure|Approve|Link|Unlink|Abort|Deprecate|TestFailover)') then 'update'
                 else 'other'
             end
         ) as kind,
         -- what the name is about, as requests spell it: CreateDBCluster is about dBCluster
         -- of `Subscribe` nothing is left, and nothing makes no path
-        case when t.about <> '' then lower(left(t.about, 1)) || substr(t.about, 2) end as noun
+        case when t.about <> '' then lower(left(t.about, 1)) || substr(t.about, 2) end as noun,
+        lower(regexp_replace(noun, '([a-z])([A-Z])', '\1-\2', 'g')) as hyphened
     from targeted t
     cross join opted o
     left join access_level l on lower(l.action) = lower(t.service || ':' || t.name)
@@ -179,46 +193,33 @@ judged as (
         coalesce(session.sessionIssuer.arn, case when who.type in ('AssumedRole', 'Role', 'Root') then who.arn end) as role
     from decided
 ),
--- What was touched is looked for only where something was: as the table says, else as the record's own list says.
+-- What was touched is looked for only where something was: as the table says, else as the record's own list says. A call may
+-- name several things at once: the first is shown, and where one of them lies counts.
 found as (
     select
         *,
         case when category = 'change' then list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] end as listed,
         -- what the answer says could not be done, if nothing was
-        case when failed_path is not null and said_error is null and json_array_length(t.responseElements, failed_path) > 0
-            and case done_place
-                when 'response' then coalesce(json_array_length(t.responseElements, done_path), 0) = 0
-                when 'request' then json_array_length(t.requestParameters, done_path) <= json_array_length(t.responseElements, failed_path)
-            end
-        then json_extract(t.responseElements, failed_path)::varchar end as not_done,
-        case when category = 'change' then
-            case place
-                when 'request' then json_extract_string(t.requestParameters, path)
-                when 'response' then json_extract_string(t.responseElements, path)
-                when 'resources' then listed
-                when 'details' then json_extract_string(t.serviceEventDetails, path)
-            end
-        end as first_value,
-        -- a call may name several at once: the first is shown, and where one of them lies counts
-        case when category = 'change' and place = 'request' and contains(path, '[0]') and json_array_length(t.requestParameters, split_part(path, '[0]', 1)) > 1 then
-            list_transform(
-                from_json(json_extract(t.requestParameters, split_part(path, '[0]', 1)), '["JSON"]')[2:],
-                lambda x: json_extract_string(x, '$' || split_part(path, '[0]', 2))
-            )
-        end as further_values
+        case when failed_path is not null and said_error is null then if(fails_in_details, t.serviceEventDetails, t.responseElements) end as answer,
+        case when case
+            when failed_state is not null then json_extract_string(answer, failed_path) = failed_state
+            when done_place = 'response' then json_count(answer, failed_path) > 0 and json_count(answer, done_path) = 0
+            else json_count(answer, failed_path) > 0 and json_count(t.requestParameters, done_path) between 1 and json_count(answer, failed_path)
+        end then json_extract(answer, if(failed_state is null, rtrim(failed_path, '.*'), regexp_replace(failed_path, '\.[^.]+$', '')))::varchar end as not_done,
+        case when category = 'change' then names_at(case place
+            when 'request' then t.requestParameters when 'response' then t.responseElements when 'details' then t.serviceEventDetails
+            when 'resources' then to_json([listed])
+        end, if(place = 'resources', '$', path)) end as first_names
     from judged
 ),
 placed as (
     select
         *,
-        case when category = 'change' and (first_value is null or first_value = '') then
-            case else_place
-                when 'request' then json_extract_string(t.requestParameters, else_path)
-                when 'response' then json_extract_string(t.responseElements, else_path)
-                when 'resources' then listed
-                when 'caller' then coalesce(session.sessionIssuer.arn, who.arn)
-            end
-        end as second_value
+        category = 'change' and coalesce(len(first_names), 0) = 0 as is_else,
+        case when is_else then names_at(case else_place
+            when 'request' then t.requestParameters when 'response' then t.responseElements
+            when 'resources' then to_json([listed]) when 'caller' then to_json([coalesce(session.sessionIssuer.arn, who.arn)])
+        end, if(else_place in ('resources', 'caller'), '$', else_path)) else first_names end as names
     from found
 ),
 -- Tags that only the service can set name the stack. Whatever else a request says of stacks, the template's author chose: labels,
@@ -251,24 +252,39 @@ tagged as (
 shown as (
     select
         *,
-        case when category = 'change' and target is not null then
-            replace(replace(replace(target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
-        end as of_target,
-        -- ids of EC2 say what they are of
-        case when category = 'change' and target = 'ec2:{}' then list_filter(list_transform(list_prepend(first_value, further_values), lambda x:
-            'arn:' || partition || ':ec2:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':' || kinds[split_part(x, '-', 1)] || '/' || x
-        ), lambda x: x is not null) end as by_id,
-        case when category = 'change' and target is not null then
-            replace(replace(replace(else_target, '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, ''))
-        end as of_else_target,
-        -- calls that the table does not know: what their name is about
-        case when category = 'change' and coalesce(nullif(first_value, ''), nullif(second_value, '')) is null and listed is null then coalesce(
-            json_extract_string(t.requestParameters, '$.' || noun || 'Arn'), json_extract_string(t.requestParameters, '$.' || noun || 'Name'),
-            json_extract_string(t.requestParameters, '$.' || noun || 'Id'), json_extract_string(t.requestParameters, '$.' || noun || 'Identifier'),
+        -- a call that names nothing: the other pattern is for that, where it has no place for a name
+        case when is_else and (len(names) > 0 or not regexp_matches(else_target, '\{(last)?\}')) then else_target else target end as chosen,
+        case when category = 'change' and beside_paths is not null then nullif(regexp_replace(coalesce(
+            list_filter(list_transform(beside_paths, lambda x: json_extract_string(t.requestParameters, x)), lambda x: x <> '')[1], beside_default
+        ), '^arn:[^/]*/', ''), beside_unwritten) end as beside_value,
+        case when category = 'change' and chosen is not null then replace(
+            replace(replace(replace(if(beside_value is null, replace(chosen, '{beside}/', ''), chosen), '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, '')),
+            '{beside}', coalesce(beside_value, '*')
+        ) end as pattern,
+        -- calls that the table does not know: what their name is about, an ARN before a name
+        category = 'change' and coalesce(len(names), 0) = 0 and listed is null as is_unknown,
+        case when is_unknown and (contains(response, 'arn:') or contains(request, 'arn')) then coalesce(
+            json_extract_string(t.requestParameters, '$.' || noun || 'Arn'), json_extract_string(t.requestParameters, '$.' || noun || 'ARN'),
+            json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || 'ARN'),
+            json_extract_string(t.responseElements, '$.' || noun || '.' || noun || 'Arn'),
+            json_extract_string(t.responseElements, '$.' || noun || '.arn'), json_extract_string(t.responseElements, '$.' || noun || '.aRN'),
+            json_extract_string(t.responseElements, '$.arn'), json_extract_string(t.responseElements, '$.aRN'), json_extract_string(t.requestParameters, '$.arn')
+        ) end as own_arn,
+        case when is_unknown and own_arn is null then coalesce(
+            json_extract_string(t.requestParameters, '$.' || noun || 'Name'), json_extract_string(t.requestParameters, '$.' || noun || 'Id'),
+            json_extract_string(t.requestParameters, '$.' || noun || 'Identifier'),
+            json_extract_string(t.requestParameters, '$."' || hyphened || '-name"'), json_extract_string(t.requestParameters, '$."' || hyphened || '-id"'),
             json_extract_string(t.requestParameters, '$.resourceArn'), json_extract_string(t.requestParameters, '$.resourceARN'),
-            json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.arn'),
-            json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id'), json_extract_string(t.requestParameters, '$.arn')
-        ) end as generic,
+            json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id')
+        ) end as own_name,
+        -- lists of ARNs, and of things with one name each, where the request names nothing else
+        case when is_unknown and pattern is null and own_arn is null and own_name is null and contains(request, '[')
+            and len(list_filter(json_keys(t.requestParameters), lambda x: regexp_matches(x, '(?i)(name|id|identifier|alias|arn)$'))) = 0
+        then list_filter(list_transform(json_extract(t.requestParameters, '$.*[*]'), lambda x: case
+            when starts_with(x::varchar, '"arn:') then x->>'$'
+            when len(regexp_extract_all(x::varchar, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]rn|ARN)"\s*:\s*"')) = 1
+            then regexp_extract(x::varchar, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]rn|ARN)"\s*:\s*"([^"\\]+)"', 1)
+        end), lambda x: x <> '') end as members,
         stack_tags[1] as stack_id,
         coalesce(nullif(stack_tags[2], ''), regexp_extract(stack_id, ':stack/([^/]+)', 1)) as tagged_stack,
         -- what is made for all regions is recorded in one of them: the stack lies where its ARN says
@@ -279,7 +295,60 @@ shown as (
         case when by_stacks then coalesce(nullif(tagged_stack, ''), case when service = 'cloudformation' then regexp_extract(t.requestParameters->>'$.stackName', '^(?:arn:[^/]*/)?([^:/]+)', 1) end, '') end as stack,
         nullif(regexp_extract(stack, '^StackSet-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', 1), '') as stack_set
     from tagged
+),
+-- Targets as they are shown: as ARNs, where the table, the call or the record says how these are written.
+touched as (
+    select
+        *,
+        case when len(names) > 0 then list_transform(names, lambda x: case
+            when starts_with(x, 'arn:') then x
+            when starts_with(x, 'arn%3A') then url_decode(x)
+            -- a function's name may be the second half of its ARN
+            when service = 'lambda' and regexp_matches(x, '^\d{12}:function:') then 'arn:' || partition || ':lambda:' || coalesce(t.awsRegion, '') || ':' || x
+            -- ids of EC2 say what they are of
+            when target = 'ec2:{}' and kinds[split_part(x, '-', 1)] is not null
+            then 'arn:' || partition || ':ec2:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':' || kinds[split_part(x, '-', 1)] || '/' || x
+            -- Session Manager and Run Command reach more than instances
+            when service = 'ssm' and starts_with(x, 'mi-') then 'arn:' || partition || ':ssm:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':managed-instance/' || x
+            when service = 'ssm' and starts_with(x, 'ecs:') then 'ssm:' || x
+            else replace(replace(replace(pattern, '{last}', last_name(x)), '/{}', '/' || ltrim(x, '/')), '{}', x)
+        end) when pattern is not null and not regexp_matches(pattern, '\{(last)?\}') then [pattern]
+        when listed is not null then [listed]
+        when is_unknown then list_transform(if(coalesce(own_arn, own_name) is null, members, [coalesce(own_arn, own_name)]), lambda x: case
+            when starts_with(x, 'arn:') then x when starts_with(x, 'arn%3A') then url_decode(x) else service || ':' || x
+        end) end as targets,
+        case when category = 'change' then coalesce(
+            nullif(targets[1], ''),
+            -- refused before it was there: one of that kind
+            replace(replace(pattern, '{last}', '*'), '{}', '*'),
+            nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
+            list_transform([coalesce(
+                nullif(regexp_extract(request, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
+                nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
+                nullif(regexp_extract(replace(response, '"requestId"', '""'), '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
+                account, ''
+            )], lambda x: if(starts_with(x, 'arn:'), x, service || ':' || x))[1]
+        ) end as shown_as,
+        -- who accepts, joins or copies another's thing changes something of their own
+        not regexp_matches(name, '^(Accept|Reject|Associate|Disassociate|Attach|Detach|Join|Leave|Subscribe|Unsubscribe|ConfirmSubscription|Copy|Import|Restore|Export)')
+            and case when len(names) > 0 then if(is_else, else_tells_owner, tells_owner) else is_unknown and own_arn is not null end as shown_tells_owner
+    from shown
     cross join (select map(list(prefix), list(kind)) as kinds from ec2_id)
+),
+-- Whose the target is: the provider's list says it, else the target's own ARN.
+owned as (
+    select
+        *,
+        case when category = 'change' and len(t.resources) > 0 then list_filter(t.resources, lambda x:
+            regexp_replace(x.ARN, ':\d{12}:', '::') = regexp_replace(shown_as, ':\d{12}:', '::') or starts_with(shown_as, x.ARN || '/')
+        )[1] end as entry,
+        if(starts_with(shown_as, entry['ARN'] || '/'), shown_as, coalesce(entry['ARN'], shown_as)) as resource,
+        coalesce(
+            nullif(regexp_extract(entry['accountId'], '^\d{12}$'), ''),
+            case when entry is not null or shown_tells_owner then nullif(regexp_extract(resource, '^arn:[^:]*:[^:]*:[^:]*:(\d{12}):', 1), '') end,
+            account
+        ) as owner_account
+    from touched
 )
 select
     record_id,
@@ -347,35 +416,9 @@ select
         when service = 'cloudformation' and name = 'CreateChangeSet' and (t.requestParameters->>'$.changeSetType') = 'CREATE' then 'create'
         else 'other'
     end as operation,
-    case when category = 'change' then coalesce(
-        nullif(case
-            when starts_with(first_value, 'arn:') then first_value
-            when len(by_id) > 0 then by_id[1]
-            -- Session Manager and Run Command reach more than instances
-            when service = 'ssm' and starts_with(first_value, 'mi-') then 'arn:' || partition || ':ssm:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':managed-instance/' || first_value
-            when service = 'ssm' and starts_with(first_value, 'ecs:') then 'ssm:' || first_value
-            when first_value <> '' and (left(first_value, 1) not in ('{', '[') or not json_valid(first_value)) then replace(replace(replace(of_target, '{last}', last_name(first_value)), '/{}', '/' || ltrim(first_value, '/')), '{}', first_value)
-            when starts_with(second_value, 'arn:') then second_value
-            when second_value <> '' and (left(second_value, 1) not in ('{', '[') or not json_valid(second_value)) then replace(replace(replace(of_else_target, '{last}', last_name(second_value)), '/{}', '/' || ltrim(second_value, '/')), '{}', second_value)
-            when target is not null and not contains(else_target, '{}') and not contains(else_target, '{last}') then of_else_target
-        end, ''),
-        listed,
-        case when starts_with(generic, 'arn:') then generic else service || ':' || nullif(generic, '') end,
-        -- refused before it was there: one of that kind
-        replace(replace(of_target, '{last}', '*'), '{}', '*'),
-        nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(request, '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
-        nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
-        service || ':' || nullif(regexp_extract(replace(response, '"requestId"', '""'), '"[A-Za-z]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
-        service || ':' || coalesce(account, '')
-    ) end as resource,
-    case
-        when len(by_id) > 0 then by_id[2:]
-        when target is not null then list_transform(further_values, lambda x:
-            case when starts_with(x, 'arn:') then x else replace(replace(replace(of_target, '{last}', last_name(x)), '/{}', '/' || ltrim(x, '/')), '{}', x) end
-        )
-    end as further_resources,
-    account,
+    resource,
+    case when len(targets) > 1 then list_filter(targets[2:], lambda x: x <> targets[1]) end as further_resources,
+    owner_account as account,
     t.awsRegion as region,
     -- stacks: who starts an operation, and what is done on its behalf
     case
@@ -417,7 +460,7 @@ select
         when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
         when by_stacks then 'caller'
     end as on_behalf_of
-from shown;
+from owned;
 
 -- emits: session
 with
@@ -519,9 +562,9 @@ select
     nullif(regexp_extract(t.userAgent, 'md/run_id#(\d+)', 1), '') as run_id,
     -- tags of the call, of the token, and those that came along from the session before
     coalesce(
-        list_filter(t.requestParameters.tags, lambda x: regexp_matches(x.key, '(?i)^run[_-]?id$'))[1].value,
-        nullif(regexp_extract(t.requestParameters.principalTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1), ''),
-        nullif(regexp_extract(t.requestParameters.incomingTransitiveTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1), '')
+        text_of(list_filter(t.requestParameters.tags, lambda x: regexp_matches(x.key, '(?i)^run[_-]?id$'))[1].value),
+        text_of(regexp_extract(t.requestParameters.principalTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1)),
+        text_of(regexp_extract(t.requestParameters.incomingTransitiveTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1))
     ) as tag_run_id,
     coalesce(t.requestParameters.sourceIdentity, t.responseElements.sourceIdentity, t.userIdentity.sessionContext.sourceIdentity) as source_identity,
     t.sharedEventID as shared_key

@@ -5,7 +5,7 @@ select
     $source, coalesce(m.system, $system), m.record_id, raw.raw_hash, coalesce(m.occurred_at, m.issued_at, raw.occurred_at, '-infinity'),
     m.issued_key, m.issued_name, m.role, m.session_name, coalesce(m.caller_type, 'unknown'), m.caller_name, m.caller_role,
     m.caller_session, m.caller_key, m.caller_started, m.provider, m.subject, m.run_id,
-    coalesce(m.tag_run_id, try_cast(m.tags as json)->>'$.RunId'), m.source_identity, m.shared_key, m.credential, raw.batch_id
+    coalesce(m.tag_run_id, text_of(try_cast(m.tags as json)->>'$.RunId')), m.source_identity, m.shared_key, m.credential, raw.batch_id
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as issued_key,

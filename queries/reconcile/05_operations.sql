@@ -59,7 +59,9 @@ named as (
         nullif(regexp_extract(part_of, '^stackset/[^/]+'), '') as part_of_set
     from change_event
 )
-select e.change_id, e.system, e.account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of,
+select e.change_id, e.system,
+       -- a stack works in the account of the identity that it has, whosever is what it touches there
+       coalesce(nullif(regexp_extract(a.actor_name, '^arn:[^:]*:(?:iam|sts)::(\d+):', 1), ''), e.account) as account, e.subscription, e.occurred_at, e.part_of, e.on_behalf_of,
        -- anybody may name a stack so: one that somebody made is none of a set
        case when e.part_of is null or e.part_of not in (select starts_operation from operation where made) then e.part_of_set end as part_of_set,
        role_key(a.actor_role) as role, a.actor_name, a.session_key, a.session_started,

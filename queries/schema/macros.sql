@@ -78,6 +78,27 @@ create or replace temporary macro json_texts(x) as
         else [x->>'$']
     end;
 
+-- The names that stand at a place in JSON, in every member of a list where the path goes through one ([0]) or ends at one.
+create or replace temporary macro names_at(document, path) as list_filter(
+    case
+        when contains(path, '[0]') then flatten(list_transform(
+            from_json(json_extract(document, split_part(path, '[0]', 1)), '["JSON"]'), lambda x: json_texts(json_extract(x, '$' || split_part(path, '[0]', 2)))
+        ))
+        when json_type(document, path) = 'ARRAY' then from_json(json_extract(document, path), '["VARCHAR"]')
+        else [json_extract_string(document, path)]
+    end,
+    lambda x: x <> '' and (left(x, 1) not in ('{', '[') or not json_valid(x))
+);
+
+-- How many things are told of at a place in JSON: a list of them, a thing, a text; at `.*` the members of an object.
+create or replace temporary macro json_count(document, path) as
+    case json_type(document, rtrim(path, '.*'))
+        when 'ARRAY' then json_array_length(document, path)
+        when 'OBJECT' then if(ends_with(path, '.*'), len(json_keys(document, rtrim(path, '.*'))), 1)
+        when 'VARCHAR' then if(json_extract_string(document, path) = '', 0, 1)
+        else 0
+    end;
+
 -- At or before the start; some systems tell of parts of a second and some do not, and an equal second counts.
 create or replace temporary macro in_time(decided_at, started_at) as date_trunc('second', decided_at) <= started_at;
 
