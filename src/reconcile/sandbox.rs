@@ -258,14 +258,6 @@ fn described(db: &Db, select: &str) -> Result<Vec<(String, String)>, store::Erro
 /// Holds the columns that come out against those of the relation.
 fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str]) -> Result<(), String> {
     let described = |select: &str| described(db, select).map_err(|error| with_causes(&error));
-    let emitted = described(statement.select)?;
-    if let Some(missing) = required.iter().find(|name| !emitted.iter().any(|(emitted, _)| emitted == *name)) {
-        return Err(format!(
-            "a `{}` needs the column `{missing}`, which it does not have; it needs {}",
-            statement.relation,
-            required.join(", ")
-        ));
-    }
     let known = described(columns)?;
     // A literal null has the type that the relation gives it: so both are described as one.
     for (name, kind) in described(&format!("{columns} union all by name (\n{}\n)", statement.select))? {
@@ -283,6 +275,14 @@ fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str])
                 statement.relation
             ));
         }
+    }
+    let emitted = described(statement.select)?;
+    if let Some(missing) = required.iter().find(|name| !emitted.iter().any(|(emitted, _)| emitted == *name)) {
+        return Err(format!(
+            "a `{}` needs the column `{missing}`, which it does not have; it needs {}",
+            statement.relation,
+            required.join(", ")
+        ));
     }
     Ok(())
 }
