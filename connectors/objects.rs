@@ -146,7 +146,7 @@ async fn read(place: &Place<'_>, parse: &dyn Parse, file: Listed, run: &Run) -> 
 /// A place that is open.
 enum Place<'a> {
     Bucket(Bucket),
-    Container(&'a Container, Connection),
+    Container(&'a Container, Box<Connection>),
 }
 
 impl<'a> Place<'a> {
@@ -159,7 +159,7 @@ impl<'a> Place<'a> {
                 }
                 Self::Bucket(Bucket::open(name, &config, access.endpoint_url.is_some()).await?)
             }
-            Objects::Container(container) => Self::Container(container, container.connect()?),
+            Objects::Container(container) => Self::Container(container, Box::new(container.connect()?)),
         })
     }
 

@@ -5,6 +5,7 @@
 //! record, so whatever it says goes through [`Secrets::mask`] before anybody sees or keeps it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -253,11 +254,13 @@ fn in_json(text: &str) -> [String; 4] {
     let numbered = |letters: &str, upper: bool| {
         let mut result = String::new();
         for letter in text.chars() {
-            match u32::from(letter) {
-                code if letters.contains(letter) && upper => result.push_str(&format!("\\u{code:04X}")),
-                code if letters.contains(letter) => result.push_str(&format!("\\u{code:04x}")),
-                _ => result.push(letter),
-            }
+            let code = u32::from(letter);
+            // Writing to a text cannot fail.
+            let _ = match letters.contains(letter) {
+                true if upper => write!(result, "\\u{code:04X}"),
+                true => write!(result, "\\u{code:04x}"),
+                false => write!(result, "{letter}"),
+            };
         }
         result
     };

@@ -40,8 +40,8 @@ fn a_signature_that_is_rewritten_after_the_release_is_settled_is_a_finding() {
         &description,
         &[("/berths", list(&json!([old, older, same, young]))), ("/signatures", list(&json!([own, other, held])))],
     );
-    let head = HEAD.replace("[\"change\"]", "[\"deployment\", \"approval\"]");
-    place.write("mine/harbour/connector.toml", format!("{head}{description}"));
+    let opening = HEAD.replace("[\"change\"]", "[\"deployment\", \"approval\"]");
+    place.write("mine/harbour/connector.toml", format!("{opening}{description}"));
     place.write("mine/harbour/map.sql", BERTHS);
     let path = place.path("changetrail.toml");
     let config = std::fs::read_to_string(&path).expect("the configuration");

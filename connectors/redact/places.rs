@@ -27,7 +27,7 @@ fn remove_at(value: &mut Exact, steps: &[String]) -> bool {
             Exact::Array(items) => {
                 member(items, step).is_some_and(|place| std::mem::replace(place, Exact::null()) != Exact::null())
             }
-            _ => false,
+            Exact::Scalar(_) => false,
         };
     }
     let all = |values: &mut dyn Iterator<Item = &mut Exact>| {
@@ -38,7 +38,7 @@ fn remove_at(value: &mut Exact, steps: &[String]) -> bool {
         Exact::Array(items) if step == "*" => all(&mut items.iter_mut()),
         Exact::Object(members) => all(&mut members.get_mut(step).into_iter()),
         Exact::Array(items) => all(&mut member(items, step).into_iter()),
-        _ => false,
+        Exact::Scalar(_) => false,
     }
 }
 
@@ -71,7 +71,7 @@ fn remove_everywhere(value: &mut Exact, pointers: &[String]) {
     match value {
         Exact::Object(members) => members.values_mut().for_each(|member| remove_everywhere(member, pointers)),
         Exact::Array(items) => items.iter_mut().for_each(|item| remove_everywhere(item, pointers)),
-        _ => {}
+        Exact::Scalar(_) => {}
     }
 }
 

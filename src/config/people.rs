@@ -57,13 +57,13 @@ fn parse(bytes: &[u8]) -> Result<Vec<Person>, String> {
         let person = Person { name: cell(name).to_owned(), roles, identities };
         // Two people may have one name, and one identity may stand with two by mistake: only both make them one.
         let of_that_name = named.entry(folded(&person.name)).or_default();
-        match of_that_name.iter().find(|&&known| person.identities.iter().any(|identity| has(&people[known], identity)))
-        {
-            Some(&known) => take_in(&mut people[known], person),
-            None => {
-                of_that_name.push(people.len());
-                people.push(person);
-            }
+        let same =
+            of_that_name.iter().find(|&&known| person.identities.iter().any(|identity| has(&people[known], identity)));
+        if let Some(&known) = same {
+            take_in(&mut people[known], person);
+        } else {
+            of_that_name.push(people.len());
+            people.push(person);
         }
     }
     Ok(people)
