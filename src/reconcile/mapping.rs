@@ -14,14 +14,10 @@ use changetrail_connectors::{Catalog, Connector, hex, spec};
 use sha2::{Digest, Sha256};
 
 use super::raw::{self, Records};
-use super::relation::{RELATIONS, Relation, checked_all, is_joined, parts};
+use super::relation::{RELATIONS, Relation, check_all, emitted, is_joined, parts};
 use super::sandbox::{self, Statement};
 use super::{Error, Options};
 use crate::store::{Db, Value, sql};
-
-/// What a mapping says of the records that belong together.
-const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
-const TOGETHER_NEEDS: &[&str] = &["record_id", "key"];
 
 /// What every mapping is made with.
 const SHARED: [&str; 9] = [
@@ -69,6 +65,8 @@ pub(super) struct Prepared<'c> {
     together: Option<Statement<'c>>,
     /// The batch up to which it was mapped before.
     pub(super) through: i64,
+    /// It was mapped before by this very mapping, which was found to be one that may run.
+    known: bool,
     /// What belongs together with new records is older than they are.
     after_batch: i64,
     records: Records,
@@ -106,12 +104,13 @@ pub(super) fn prepare<'c>(
     let (statements, together) = parts(connector)?;
     let joined = joins(&statements, together.as_ref());
     let (_, rows) = db.rows(sql!("map/progress.sql"), &params)?;
-    let (through, regroup) = match rows.first().map(Vec::as_slice) {
+    let (through, known, regroup) = match rows.first().map(Vec::as_slice) {
         Some([Value::Int(through), Value::Int(latest)]) if !options.rebuild => {
-            let again = joined && latest > through && *through > 0;
-            (if again && together.is_none() { 0 } else { *through }, together.as_ref().filter(|_| again))
+            let known = *through > 0;
+            let again = joined && latest > through && known;
+            (if again && together.is_none() { 0 } else { *through }, known, together.as_ref().filter(|_| again))
         }
-        _ => (0, None),
+        _ => (0, false, None),
     };
     for (name, csv) in connector.tables() {
         load_table(db, name, csv)?;
@@ -124,7 +123,7 @@ pub(super) fn prepare<'c>(
     )?;
     let (after_batch, records) = if regroup.is_some() { (0, Records::Together) } else { (through, Records::New) };
     if let Some(statement) = regroup {
-        group(db, source, connector, statement, through)?;
+        group(db, source, statement, through)?;
     }
     params.push(("after_batch", Value::Int(after_batch)));
     raw::prepare(db, source, connector, after_batch, records)?;
@@ -136,7 +135,7 @@ pub(super) fn prepare<'c>(
     db.run("told again", again, &params)?;
     params.push(("no_logs", text(&serde_json::json!(connector.spec().no_logs()).to_string())));
     db.run("told in several ways", sql!("map/contradicting.sql"), &params)?;
-    Ok(Prepared { params, statements, together, through, after_batch, records })
+    Ok(Prepared { params, statements, together, through, known, after_batch, records })
 }
 
 pub(super) fn run(
@@ -146,9 +145,10 @@ pub(super) fn run(
     connector: &dyn Connector,
     options: &Options,
 ) -> Result<(), Error> {
-    let Prepared { params, statements, together, through, after_batch, records: seen } =
+    let Prepared { params, statements, together, through, known, after_batch, records: seen } =
         prepare(db, source, settings, connector, options)?;
     let joined = joins(&statements, together.as_ref());
+    let emitted = emitted(connector, &statements)?;
     let (_, rows) = db.rows("select count(*) from raw", &[])?;
     let records = match rows.first().and_then(|row| row.first()) {
         Some(Value::Int(records)) => records.unsigned_abs(),
@@ -166,15 +166,14 @@ pub(super) fn run(
             each(db, "touched", sql!("map/touched_again.sql"), &params)?;
             each(db, "forget", sql!("map/forget.sql"), &params)?;
         }
-        let checked = checked_all(db, connector, &statements)?;
-        // Whoever writes one is told of a slip the first night, though it is not needed before the second.
-        if let Some(statement) = &together {
-            sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS)?;
+        if !known {
+            // Whoever writes one is told of a slip in `together` the first night, though it is not needed before the second.
+            check_all(db, connector, &emitted, together.as_ref())?;
         }
         let mut after = after_batch;
         for last in if joined { vec![i64::MAX] } else { slices(db, &params)? } {
             raw::show(db, source, after..=last, seen, "")?;
-            for (statement, relation) in &checked {
+            for (statement, relation) in &emitted {
                 take_in(db, connector, statement, relation, &params)?;
             }
             db.run("several changes", sql!("map/several.sql"), &params)?;
@@ -188,7 +187,7 @@ pub(super) fn run(
         db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
         each(db, "touched", sql!("map/touched.sql"), &params)?;
     }
-    note_told_otherwise(db, source, connector, &statements, &params)?;
+    note_told_otherwise(db, source, connector, &emitted, &params)?;
     db.run("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
 }
@@ -199,11 +198,7 @@ pub(super) fn run(
 /// It is not.
 pub(super) fn check(db: &Db, connector: &dyn Connector, options: &Options) -> Result<(), Error> {
     let prepared = prepare(db, "", &[], connector, options)?;
-    checked_all(db, connector, &prepared.statements)?;
-    match &prepared.together {
-        Some(statement) => sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS),
-        None => Ok(()),
-    }
+    check_all(db, connector, &emitted(connector, &prepared.statements)?, prepared.together.as_ref())
 }
 
 /// Maps some of the prepared records and takes it back.
@@ -222,8 +217,9 @@ pub(super) fn try_out(
     let only = format!(" and r.record_id in (select record_id from tried where number between {first} and {last})");
     db.batch("begin", "begin transaction")?;
     let tried = raw::show(db, source, prepared.after(records)..=i64::MAX, records, &only).and_then(|()| {
-        let checked = checked_all(db, connector, &prepared.statements)?;
-        checked.iter().try_for_each(|(statement, relation)| {
+        let emitted = emitted(connector, &prepared.statements)?;
+        check_all(db, connector, &emitted, None)?;
+        emitted.iter().try_for_each(|(statement, relation)| {
             if ["change", "session"].contains(&relation.name) {
                 sandbox::known_values(db, connector, statement, relation.table())?;
             }
@@ -248,16 +244,9 @@ pub(super) fn can_wait(connector: &dyn Connector) -> bool {
 }
 
 /// Finds the records that belong together with those that came in after a batch: the table `together`.
-fn group(
-    db: &Db,
-    source: &str,
-    connector: &dyn Connector,
-    statement: &Statement<'_>,
-    after_batch: i64,
-) -> Result<(), Error> {
+fn group(db: &Db, source: &str, statement: &Statement<'_>, after_batch: i64) -> Result<(), Error> {
     db.batch("records that belong together", sql!("map/whole.sql"))?;
     raw::show(db, source, 0..=i64::MAX, Records::New, "")?;
-    sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS)?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
     let group = sql!("map/together.sql").replace("{mapping}", statement.select);
     db.run("records that belong together", &group, &params)?;
@@ -302,7 +291,7 @@ fn note_told_otherwise(
     db: &Db,
     source: &str,
     connector: &dyn Connector,
-    statements: &[Statement<'_>],
+    emitted: &[(&Statement<'_>, &'static Relation)],
     params: &[(&str, Value)],
 ) -> Result<(), Error> {
     let step = "told otherwise";
@@ -312,7 +301,7 @@ fn note_told_otherwise(
     }
     raw::show(db, source, 0..=i64::MAX, Records::Contradicting, "")?;
     db.batch(step, sql!("map/meant.sql"))?;
-    for (statement, relation) in checked_all(db, connector, statements)? {
+    for (statement, relation) in emitted {
         if ["change", "session"].contains(&relation.name) {
             let mean = relation.insert.replacen("insert into ", "insert into meant_", 1);
             let name = format!("{step}: {}/{}", connector.spec().name, relation.name);
@@ -365,6 +354,10 @@ pub(super) fn version(connector: &dyn Connector) -> String {
     }
     for shared in SHARED {
         hash.update(shared);
+    }
+    // What a mapping was found to be rests on these.
+    for allowed_or_not in [sandbox::ROW_FUNCTIONS, sandbox::OUTSIDE].into_iter().flatten() {
+        hash.update(allowed_or_not);
     }
     for relation in RELATIONS {
         hash.update(relation.insert);

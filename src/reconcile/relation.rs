@@ -10,6 +10,10 @@ use super::Error;
 use super::sandbox::{self, Statement};
 use crate::store::{Db, sql};
 
+/// What a mapping says of the records that belong together.
+const TOGETHER: &str = "select null::varchar as record_id, null::varchar as key";
+const TOGETHER_NEEDS: &[&str] = &["record_id", "key"];
+
 /// How one relation is taken in. `{mapping}` stands for the connector's SELECT.
 pub(super) struct Relation {
     pub(super) name: &'static str,
@@ -87,18 +91,18 @@ pub(super) fn is_joined(relation: &str) -> bool {
     RELATIONS.iter().any(|known| known.name == relation && known.joined)
 }
 
-/// The statements of a mapping, each with the relation that it emits, once each has been found to be one that may run.
-pub(super) fn checked_all<'s, 'c>(
-    db: &Db,
+/// The statements of a mapping, each with the relation that it emits.
+///
+/// # Errors
+/// One emits what is no relation.
+pub(super) fn emitted<'s, 'c>(
     connector: &dyn Connector,
     statements: &'s [Statement<'c>],
 ) -> Result<Vec<(&'s Statement<'c>, &'static Relation)>, Error> {
-    statements.iter().map(|statement| Ok((statement, checked(db, connector, statement)?))).collect()
-}
-
-/// The relation that a statement emits, once the statement has been found to be one that may run.
-fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Result<&'static Relation, Error> {
-    let Some(relation) = RELATIONS.iter().find(|known| known.name == statement.relation) else {
+    let relation = |statement: &'s Statement<'c>| {
+        if let Some(relation) = RELATIONS.iter().find(|known| known.name == statement.relation) {
+            return Ok((statement, relation));
+        }
         let known: Vec<&str> = RELATIONS.iter().map(|known| known.name).collect();
         let problem = format!(
             "map.sql line {}: it emits `{}`; known relations: {}",
@@ -106,13 +110,25 @@ fn checked(db: &Db, connector: &dyn Connector, statement: &Statement<'_>) -> Res
             statement.relation,
             known.join(", ")
         );
-        return Err(Error::Mapping { connector: connector.spec().name.clone(), problem });
+        Err(Error::Mapping { connector: connector.spec().name.clone(), problem })
     };
-    // What takes the rows in begins with a SELECT of the relation's columns without rows.
-    let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
-    let columns = columns.map(|(columns, _)| columns.trim()).unwrap_or_default();
-    sandbox::check(db, connector, statement, columns, relation.required)?;
-    Ok(relation)
+    statements.iter().map(relation).collect()
+}
+
+/// Refuses a mapping of which a statement may not run.
+pub(super) fn check_all(
+    db: &Db,
+    connector: &dyn Connector,
+    emitted: &[(&Statement<'_>, &'static Relation)],
+    together: Option<&Statement<'_>>,
+) -> Result<(), Error> {
+    for (statement, relation) in emitted {
+        // What takes the rows in begins with a SELECT of the relation's columns without rows.
+        let columns = relation.insert.split_once("from (").and_then(|(_, rest)| rest.split_once("union all by name"));
+        let columns = columns.map(|(columns, _)| columns.trim()).unwrap_or_default();
+        sandbox::check(db, connector, statement, columns, relation.required)?;
+    }
+    together.map_or(Ok(()), |statement| sandbox::check(db, connector, statement, TOGETHER, TOGETHER_NEEDS))
 }
 
 /// The SELECTs of a `map.sql`, each with the relation that it emits, and the one that says which records belong together.
