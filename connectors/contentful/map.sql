@@ -126,7 +126,8 @@ left join person p on p.id = o.by_whom and o.stream <> 'users';
 
 -- emits: deployment
 -- A publication in which somebody but the publisher had a part: who wrote that very version; who, when it was written,
--- moved its workflow to a step that says approved, or put it into the release that published it.
+-- moved its workflow to a step that says that approval was given (and it was not taken back since), or put it into the
+-- release that published it.
 with
 person as (
     select record->>'$.sys.id' as id, coalesce(nullif(record->>'$.email', ''), concat_ws(' ', record->>'$.firstName', record->>'$.lastName')) as name
@@ -151,11 +152,32 @@ published as (
     )
     where coalesce(now[5]::bigint, 0) > coalesce(was[2]::bigint, 0) and now[2] is not null
 ),
+-- Each step that a workflow was moved to. What is told again of the step that it is on (a note, the end of the workflow) moves
+-- nothing: whoever did that decided nothing.
+moved as (
+    select m.*, k.means
+    from (
+        select
+            record->>'$.entity.sys.id' as entity, make_utc(record->>'$.eventAt') as moved_at, record->>'$.stepName' as step,
+            record->>'$.eventBy.sys.id' as mover, record->>'$.eventBy.sys.linkType' as mover_type
+        from raw
+        where stream = 'steps'
+        qualify (record->>'$.stepId') is distinct from lag(record->>'$.stepId') over (
+            partition by (record->>'$.entity.sys.id'), (record->>'$.workflow.sys.id') order by make_utc(record->>'$.eventAt'), record_id
+        )
+    ) m
+    left join workflow_step k on k.step = lower(trim(m.step))
+),
+-- an approval holds until the entry comes to a step that the table does not know: that may take it back
 step as (
-    select distinct (s.record->>'$.entity.sys.id') as entity, make_utc(s.record->>'$.eventAt') as decided_at, s.record->>'$.eventBy.sys.id' as approver, s.record->>'$.stepName' as step
-    from raw s
-    join approval_step k on lower(s.record->>'$.stepName') glob k.step
-    where s.stream = 'steps' and (s.record->>'$.eventBy.sys.linkType') = 'User'
+    select distinct entity, moved_at as decided_at, mover as approver, step, taken_back_at
+    from (
+        select *, min(moved_at) filter (where means is null) over (
+            partition by entity order by moved_at range between current row and unbounded following
+        ) as taken_back_at
+        from moved
+    )
+    where means = 'approval' and mover_type = 'User'
 ),
 scheduled as (
     select distinct p.record_id
@@ -193,6 +215,7 @@ said as (
     select p.record_id, p.publisher, s.approver, s.decided_at, s.step as comment
     from published p
     join step s on p.kind = 'entry' and s.entity = p.id and s.decided_at between p.saved_at and p.published_at
+     and coalesce(s.taken_back_at > p.published_at, true)
     union all
     select record_id, publisher, put_by, put_at, 'put into the release'
     from bundled
