@@ -24,6 +24,11 @@ pub struct Spec {
     pub kind: Kind,
     /// The relations that `map.sql` makes of it.
     pub emits: Vec<Relation>,
+    /// The systems whose sessions it tells of: its own name where nothing is said.
+    #[serde(default)]
+    sessions_of: Vec<String>,
+    /// A parameter without which it tells of none.
+    pub(crate) sessions_when: Option<String>,
     /// How it is read.
     #[serde(default = "over_http", deserialize_with = "engine::some")]
     pub transport: Vec<Transport>,
@@ -170,6 +175,28 @@ impl Spec {
             .filter(|(_, stream)| stream.kind.unwrap_or(self.kind) == Kind::State || grows(&stream.identity));
         let only = (self.kind == Kind::State || grows(&self.identity)).then_some("main");
         streams.map(|(name, _)| name.as_str()).chain(only).collect()
+    }
+
+    /// The systems whose sessions a source with these parameters tells of, or will once it is read.
+    #[must_use]
+    pub fn sessions_of(&self, params: &toml::Table) -> Vec<&str> {
+        let is_on = |name: &String| match params.get(name).or_else(|| self.params.get(name)?.default.as_ref()) {
+            None => false,
+            Some(toml::Value::Boolean(on)) => *on,
+            Some(value) => value.as_str() != Some("false"),
+        };
+        if !self.emits.contains(&Relation::Session) || !self.sessions_when.as_ref().is_none_or(is_on) {
+            return Vec::new();
+        }
+        if self.sessions_of.is_empty() {
+            return vec![&self.name];
+        }
+        self.sessions_of.iter().map(String::as_str).collect()
+    }
+
+    /// Whether it says of sessions what it emits none of.
+    pub(crate) fn tells_of_no_session(&self) -> bool {
+        (!self.sessions_of.is_empty() || self.sessions_when.is_some()) && !self.emits.contains(&Relation::Session)
     }
 
     /// How long the system keeps its log, where that is said as a length: `90 days …`, or `7d`.

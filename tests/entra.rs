@@ -173,3 +173,39 @@ fn a_change_in_azure_leads_through_the_sign_in_to_the_subject() {
     let said = place.ran(0, &["explain", "federated"]).stdout;
     assert!(said.contains(own) && said.contains("sign-ins/s-1"), "{said}");
 }
+
+#[test]
+fn until_sign_ins_have_been_read_a_verdict_on_azure_may_change() {
+    let server = server();
+    let place = place(&server);
+    place.write("releases/releases.jsonl", "");
+    place.write("azure/page.json", json!([write("own", "AAAAAAAAAAAAAAAAAAAAAQ", "2026-11-03T11:01:00Z")]).to_string());
+    let judged = || {
+        place.ran(0, &["reconcile"]);
+        let told = place.query(
+            "select c.verdict, c.state, count(f.finding_id) filter (f.severity = 'high') as high
+             from change c left join finding f on f.subject_id = c.case_id where c.system = 'azure' group by all",
+        );
+        told.rows.iter().map(|row| row.join("|")).collect::<Vec<_>>()
+    };
+    // The source of sign-ins is configured and was never reached: nothing has come of it, and it may still say who it was.
+    place.ran(0, &["collect", "--source", "azure", "--source", "release-log"]);
+    assert_eq!(judged(), ["unrecorded|provisional|0"]);
+    place.ran(0, &["collect", "--source", "entra"]);
+    let told = judged();
+    assert!(told.len() == 1 && told[0].starts_with("unrecorded|final|"), "{told:?}");
+}
+
+#[test]
+fn without_sign_ins_the_audit_log_holds_no_verdict_back() {
+    let server = server();
+    let place = place(&server);
+    let configuration = std::fs::read_to_string(place.path("changetrail.toml")).expect("changetrail.toml");
+    place.write("changetrail.toml", configuration.replace("sign_ins = true\n", ""));
+    place.write("releases/releases.jsonl", "");
+    place.write("azure/page.json", json!([write("own", "AAAAAAAAAAAAAAAAAAAAAQ", "2026-11-03T11:01:00Z")]).to_string());
+    place.ran(0, &["collect", "--source", "azure", "--source", "release-log"]);
+    place.ran(0, &["reconcile"]);
+    let told = place.query("select verdict, state from change where system = 'azure'");
+    assert_eq!(told.rows, [["unrecorded", "final"]]);
+}

@@ -36,6 +36,10 @@ pub(super) fn names(spec: &Spec, streams: &[Stream], problems: &mut Vec<String>)
             check("parameter", name, &params);
         }
     }
+    spec.sessions_when.iter().for_each(|name| check("parameter", name, &params));
+    if spec.tells_of_no_session() {
+        problems.push("sessions_of and sessions_when are for what emits `session`".into());
+    }
     if spec.transport.contains(&Transport::Files) && !params.contains(&"path") {
         problems
             .push("[params] path is missing: a source says there where the files of transport = \"files\" are".into());
@@ -134,6 +138,7 @@ pub(super) fn unused(spec: &Spec, streams: &[Stream], auth: &Auth) -> Vec<String
         used.extend(template.params());
         used.extend(template.secrets());
     }
+    used.extend(spec.sessions_when.as_deref());
     for stream in streams {
         used.extend(stream.when.as_deref());
         if let Items::Param(name) = &stream.items {

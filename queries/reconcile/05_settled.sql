@@ -21,8 +21,7 @@ from run
 where exists (from batch where source = 'record')
    or not exists (from config_source join connector_relation using (connector) where relation = 'deployment');
 
--- Which systems a source tells of: those that it, or another of the same connector, has told of. One of which nothing has
--- come yet may still unmask somebody.
+-- Which systems a source tells of: those that it, or another of the same connector, has told of.
 create or replace temporary table told_by as
 with told as (
     select distinct system, source from event
@@ -35,6 +34,16 @@ join config_source s on s.name = t.source
 join read_through r on r.connector = s.connector
 union
 select system, source from told;
+
+-- Whose sessions a source tells of: what its connector says, though nothing may have come yet, for what was never read may
+-- still unmask somebody; and what it has told of.
+create or replace temporary table sessions_told_by as
+select system, source from session_source
+union
+select t.system, t.source
+from told_by t
+join config_source s on s.name = t.source
+join connector_relation c on c.connector = s.connector and c.relation = 'session';
 
 -- Whose sign-ins may unmask a change of a system: its own, and those of AWS where its identities act there.
 create or replace temporary table unmasked_by as
@@ -61,9 +70,8 @@ select
         coalesce((
             select min(r.through)
             from read_through r
-            join connector_relation c on c.connector = r.connector and c.relation = 'session'
-            join told_by other on other.source = r.source
-            join unmasked_by u on u.by_system = other.system and u.system = t.system
+            join sessions_told_by s using (source)
+            join unmasked_by u on u.by_system = s.system and u.system = t.system
         ), timestamp '9999-01-01'),
         coalesce((
             select min(r.through)

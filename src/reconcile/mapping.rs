@@ -17,6 +17,7 @@ use super::raw::{self, Records};
 use super::relation::{RELATIONS, Relation, check_all, emitted, is_joined, parts};
 use super::sandbox::{self, Statement};
 use super::{Error, Options};
+use crate::config::Source;
 use crate::store::{Db, Value, sql};
 
 /// What every mapping is made with.
@@ -385,8 +386,9 @@ pub(super) fn load_table(db: &Db, name: &str, csv: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Which connector emits what: the rules ask which sources could still explain a change.
-pub(super) fn load_relations(db: &Db, catalog: &Catalog) -> Result<(), Error> {
+/// Which connector emits what, and whose sessions each source tells of: the rules ask which sources could still explain or
+/// unmask a change.
+pub(super) fn load_relations(db: &Db, catalog: &Catalog, sources: &[Source]) -> Result<(), Error> {
     let columns = ["connector", "relation"].map(str::to_owned);
     let mut rows = Vec::new();
     for connector in catalog.all() {
@@ -396,6 +398,15 @@ pub(super) fn load_relations(db: &Db, catalog: &Catalog) -> Result<(), Error> {
         }
     }
     db.load("connector_relation", &columns, &rows)?;
+    let mut of_sessions = Vec::new();
+    for source in sources {
+        // A source without a connector that can be used is told elsewhere.
+        let Ok(connector) = catalog.find(&source.connector) else { continue };
+        for system in connector.spec().sessions_of(&source.params) {
+            of_sessions.push(vec![Value::Text(source.name.clone()), Value::Text(system.to_owned())]);
+        }
+    }
+    db.load("session_source", &["source", "system"].map(str::to_owned), &of_sessions)?;
     Ok(())
 }
 

@@ -244,7 +244,7 @@ fn judge(
             return Err(Stopped::Source(Box::new(Failed { source, settings, connector, error })));
         }
     }
-    mapping::load_relations(db, &catalog)?;
+    mapping::load_relations(db, &catalog, &config.sources)?;
     let (of_releases, of_changes): (Vec<_>, Vec<_>) =
         config.requirements.controls.iter().partition(|control| before_verdicts(control));
     scripts(db, RELEASES, &rules, when, step)?;
