@@ -2,7 +2,7 @@
 
 -- What several records tell of one change is one: copies in several accounts or sources, beginning and end of an
 -- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
--- the resource says where it was, a copy that names the caller says who it was.
+-- the resource says where it was, a copy that names the caller says who it was; where the provider ended it, whoever began it.
 
 -- Changes of which several records tell: asked of all once, and then of those of which a record tells, or told, that was
 -- mapped or forgotten in this run.
@@ -17,6 +17,23 @@ select change_id from event semi join touched using (change_id) where category =
 -- record after an end, without a key a second beginning too. What is cut off is an operation of its own.
 create or replace temporary macro pieces(records) as table
 with
+-- what one actor began and nobody has ended yet, the provider may end: nobody else has its tokens
+ended_by_the_provider as (
+    select
+        * replace (
+            case when not (by_provider and not begins and coalesce(
+                last_value(case when not by_provider or begins then begins end ignore nulls) over earlier
+                    and min(caller) filter (where not by_provider or begins) over earlier = max(caller) filter (where not by_provider or begins) over earlier
+                    and coalesce(key = last_value(key ignore nulls) over earlier, true),
+                false
+            )) then caller end as caller
+        )
+    from query_table(records)
+    window earlier as (
+        partition by system, about order by occurred_at, not begins, key is null, source, record_id
+        rows between unbounded preceding and 1 preceding
+    )
+),
 with_what_came_before as (
     select
         *,
@@ -24,7 +41,7 @@ with_what_came_before as (
         last_value(caller ignore nulls) over earlier as caller_before,
         max(occurred_at) filter (where not begins) over earlier as end_before,
         max(occurred_at) filter (where begins) over earlier as beginning_before
-    from query_table(records)
+    from ended_by_the_provider
     window earlier as (
         partition by system, about order by occurred_at, not begins, key is null, source, record_id
         rows between unbounded preceding and 1 preceding
@@ -59,13 +76,14 @@ window whole as (partition by system, about, number);
 
 create or replace temporary view identifiable as
 select system, change_id, change_key, copy_key, source, record_id, occurred_at, outcome = 'pending' as begins,
-       case when actor_type not in ('account', 'unknown', 'workload') then actor_type || '|' || lower(actor_name) end as caller
+       case when actor_type not in ('account', 'unknown', 'workload') then actor_type || '|' || lower(actor_name) end as caller,
+       actor_type = 'service' as by_provider
 from event
 where category = 'change';
 
 -- First what has the provider's key, operation by operation.
 create or replace temporary table with_key as
-select system, change_key as about, source, record_id, occurred_at, begins, change_key as key, caller
+select system, change_key as about, source, record_id, occurred_at, begins, change_key as key, caller, by_provider
 from identifiable
 semi join told_twice using (change_id)
 where change_key <> copy_key;
@@ -77,7 +95,7 @@ select system, source, record_id, name as change_key from pieces('with_key');
 -- stands in their piece; a piece without one is an operation of its own.
 create or replace temporary table beside_keyless as
 select i.system, i.copy_key as about, i.source, i.record_id, i.occurred_at, i.begins,
-       case when i.change_key <> i.copy_key then coalesce(k.change_key, i.change_key) end as key, i.caller
+       case when i.change_key <> i.copy_key then coalesce(k.change_key, i.change_key) end as key, i.caller, i.by_provider
 from identifiable i
 semi join (select distinct system, copy_key from identifiable where change_key = copy_key) keyless using (system, copy_key)
 left join keyed k using (source, record_id);
@@ -139,7 +157,7 @@ merged as (
         max(e.ended_at) as ended_at,
         case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
         arg_min(e, (e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
-        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
+        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', e.actor_type = 'service' and e.outcome <> 'pending', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
     from told e
     join told_again using (change_id)
     group by e.change_id
