@@ -17,7 +17,7 @@ r as (
             "subStatus": {"value": "VARCHAR", "localizedValue": "VARCHAR"}, "category": {"value": "VARCHAR"}, "eventName": {"value": "VARCHAR"},
             "authorization": {"scope": "VARCHAR"}, "claims": "JSON",
             "properties": {"statusCode": "VARCHAR", "statusMessage": "VARCHAR", "eventCategory": "VARCHAR", "entity": "VARCHAR",
-                "targetResourceId": "VARCHAR", "changeType": "VARCHAR", "changes": "JSON",
+                "targetResourceId": "VARCHAR", "changeType": "VARCHAR", "changes": "JSON", "requestbody": "VARCHAR",
                 "changeAttributes": {"timestamp": "VARCHAR", "correlationId": "VARCHAR", "operation": "VARCHAR", "changedBy": "VARCHAR",
                     "changedByType": "VARCHAR", "clientType": "VARCHAR"}}
         }') as t
@@ -131,6 +131,7 @@ classed as (
 judged as (
     select
         n.*,
+        case when n.verb = 'slotsswap/action' then try_cast(n.t.properties.requestbody as json) end as body,
         k.class, k.operation as class_operation,
         app.kind as app_kind, app.name as app_name, app.channel as app_channel,
         -- the word for the result; in exports `Succeeded.Created`, else the status of the answer; a word that is not
@@ -173,6 +174,9 @@ who as (
                 and token_tenant <> lower(coalesce(t.tenantId, '')) then 'service'
             else 'application'
         end as actor_type,
+        -- named twice, in whatever letters, it could be either
+        case when len(list_filter(json_keys(body), lambda k: lower(k) = 'targetslot')) = 1
+            then json_extract_string(body, '/' || list_filter(json_keys(body), lambda k: lower(k) = 'targetslot')[1]) end as target_slot,
         coalesce(nullif(upn, ''), case when other_name like '%@%' then other_name end, case when caller like '%@%' then caller end, other_name, display_name, object_id, nullif(caller, '')) as person
     from judged
 )
@@ -224,6 +228,10 @@ select
         else 'other'
     end as operation,
     coalesce(resource, '/subscriptions/' || subscription, '/') as resource,
+    -- a slot is swapped with the slot that the request names, else with the live site
+    case when name = 'microsoft.web/sites/slots/slotsswap/action' and resource like '%/slots/%' then [
+        regexp_replace(resource, '/slots/[^/]*$', '') || case when lower(trim(target_slot)) not in ('', 'production') then '/slots/' || lower(trim(target_slot)) else '' end
+    ] end as further_resources,
     subscription,
     resource_group,
     case when correlation_id <> '' then [correlation_id] end as correlation_ids,
