@@ -358,6 +358,7 @@ select
     case when t.sharedEventID is not null then 'shared:' || t.sharedEventID
         else account || ':' || coalesce(nullif(t.addendum.originalEventID, ''), t.eventID)
     end as change_key,
+    nullif(t.addendum.originalEventID, '') <> t.eventID as corrects,
     -- of two copies the one in the account whose resource was touched counts; where none is named, that of another account
     -- than the caller's
     case when t.sharedEventID is null or who.type = 'AWSAccount' then true

@@ -18,7 +18,7 @@ select
     m.run_ids, m.correlation_ids, m.starts_operation, m.operation_plan, m.operation_role, m.part_of, m.on_behalf_of, m.diffs, m.classed_by,
     m.available_at, m.version,
     case when coalesce(m.category, if(raw.first, 'evidence', 'change')) = 'change' then change_id(coalesce(m.system, $system), coalesce(m.change_key, $source || ':' || m.record_id)) end,
-    raw.batch_id, m.ended_at, m.further_resources
+    raw.batch_id, m.ended_at, m.further_resources, coalesce(m.corrects, false)
 from (
     select
         null::varchar as record_id, null::timestamp as occurred_at, null::varchar as system, null::varchar as change_key,
@@ -30,7 +30,8 @@ from (
         null::varchar as region, null::varchar as subscription, null::varchar as resource_group, null::varchar as object, null::varchar as version,
         null::varchar[] as run_ids, null::varchar[] as correlation_ids, null::varchar as starts_operation,
         null::varchar as operation_plan, null::varchar as operation_role, null::varchar as part_of, null::varchar as on_behalf_of, null::varchar as diffs,
-        null::varchar as classed_by, null::timestamp as available_at, null::timestamp as ended_at, null::varchar[] as further_resources
+        null::varchar as classed_by, null::timestamp as available_at, null::timestamp as ended_at, null::varchar[] as further_resources,
+        null::boolean as corrects
     where false
     union all by name
     (

@@ -6,7 +6,7 @@ with
 said as (
     select raw_hash as hash, {
         'occurred_at': occurred_at, 'system': system, 'key': replace(change_key, record_id, ''), 'copy': replace(copy_key, record_id, ''),
-        'owner': owner, 'outcome': outcome, 'who': appearance_id, 'edited': channel = 'content-editor', 'action': action, 'operation': operation,
+        'owner': owner, 'corrects': corrects, 'outcome': outcome, 'who': appearance_id, 'edited': channel = 'content-editor', 'action': action, 'operation': operation,
         'resource': resource, 'further': further_resources, 'account': account, 'region': region, 'subscription': subscription,
         'resource_group': resource_group, 'object': object, 'version': version, 'run_ids': run_ids, 'correlation_ids': correlation_ids,
         'starts': starts_operation, 'plan': operation_plan, 'role': operation_role, 'part_of': part_of, 'on_behalf_of': on_behalf_of,

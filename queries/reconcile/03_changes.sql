@@ -2,7 +2,8 @@
 
 -- What several records tell of one change is one: copies in several accounts or sources, beginning and end of an
 -- operation. It began with the first of them; the end that was seen says how it went; the copy of the account that owns
--- the resource says where it was, a copy that names the caller says who it was; where the provider ended it, whoever began it.
+-- the resource says where it was, a copy that names the caller says who it was; where the provider ended it, whoever began
+-- it. What the system says to correct another record counts before that one.
 
 -- Changes of which several records tell: asked of all once, and then of those of which a record tells, or told, that was
 -- mapped or forgotten in this run.
@@ -155,9 +156,13 @@ merged as (
         e.change_id, any_value(e.system) as system, any_value(e.change_key) as change_key,
         min(e.occurred_at) as occurred_at,
         max(e.ended_at) as ended_at,
-        case when bool_or(e.outcome = 'succeeded') then 'succeeded' when bool_or(e.outcome = 'failed') then 'failed' else 'pending' end as outcome,
-        arg_min(e, (e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
-        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', e.actor_type = 'service' and e.outcome <> 'pending', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
+        case
+            when coalesce(bool_or(e.outcome = 'succeeded') filter (e.corrects), bool_or(e.outcome = 'succeeded')) then 'succeeded'
+            when bool_or(e.outcome = 'failed') then 'failed'
+            else 'pending'
+        end as outcome,
+        arg_min(e, (not coalesce(e.corrects, false), e.outcome = 'pending', e.outcome = 'failed', not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as place,
+        arg_min(e, (e.actor_type in ('account', 'unknown'), e.actor_name is null, e.actor_type = 'workload', e.actor_type = 'service' and e.outcome <> 'pending', not coalesce(e.corrects, false), not e.owner, e.occurred_at, e.source, e.record_id, e.raw_hash)) as who
     from told e
     join told_again using (change_id)
     group by e.change_id

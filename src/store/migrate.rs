@@ -25,6 +25,7 @@ const STEPS: &[&str] = &[
     sql!("schema/0019_parts_of_findings.sql"),
     sql!("schema/0020_source_as_configured.sql"),
     sql!("schema/0021_untold_units.sql"),
+    sql!("schema/0022_corrections.sql"),
 ];
 
 pub(super) fn bring_up_to_date(db: &Db, access: Access) -> Result<(), Error> {
