@@ -19,7 +19,7 @@ r as (
         "recipientAccountId": "VARCHAR", "sharedEventID": "VARCHAR", "sessionCredentialFromConsole": "VARCHAR",
         "userIdentity": {
             "type": "VARCHAR", "principalId": "VARCHAR", "arn": "VARCHAR", "accountId": "VARCHAR", "accessKeyId": "VARCHAR",
-            "userName": "VARCHAR", "invokedBy": "VARCHAR", "onBehalfOf": {"userId": "VARCHAR"},
+            "userName": "VARCHAR", "invokedBy": "VARCHAR", "onBehalfOf": {"userId": "VARCHAR"}, "invokedByDelegate": {"accountId": "VARCHAR"},
             "sessionContext": {
                 "sessionIssuer": {"type": "VARCHAR", "arn": "VARCHAR", "userName": "VARCHAR"},
                 "attributes": {"creationDate": "VARCHAR"},
@@ -118,6 +118,8 @@ named as (
         r.record_id, r.occurred_at, r.t,
         r.t.userIdentity as who,
         r.t.userIdentity.sessionContext as session,
+        -- a vendor acts with access that somebody delegated to it: whoever's session that is, it is not who acts
+        nullif(r.t.userIdentity.invokedByDelegate.accountId, '') as delegate,
         lower(r.t.readOnly) as read_only,
         coalesce(r.t.recipientAccountId, r.t.userIdentity.accountId) as account,
         -- either says that it failed; tables that are exported leave them empty where nothing did
@@ -174,6 +176,8 @@ judged as (
         end as category,
         'cloudformation.amazonaws.com' in (who.invokedBy, t.sourceIPAddress) as by_stacks,
         case
+            -- a name of another account that nobody here knows
+            when delegate is not null then 'user'
             -- an organisation's root session is a role's: somebody took it by AssumeRoot
             when who.type = 'Root' and coalesce(session.assumedRoot, '') = 'true' then 'role'
             when who.type = 'Root' then 'root'
@@ -186,8 +190,9 @@ judged as (
             -- who provisions users and groups shows a token, whose type older records do not know
             when who.type = 'WebIdentityUser' or t.eventSource = 'identitystore-scim.amazonaws.com' then 'workload'
             when who.type = 'AWSAccount' then 'account'
-            when who.type = 'AWSService' or t.eventType = 'AwsServiceEvent' then 'service'
-            when who.type is null and who.invokedBy is not null then 'service'
+            when who.type = 'AWSService' then 'service'
+            -- an event of the service's own may be somebody's doing, such as a user's whom only that service knows: then it names them
+            when concat(who.type, who.userName, who.arn, nullif(who.principalId, who.accountId)) = '' and (t.eventType = 'AwsServiceEvent' or who.invokedBy is not null) then 'service'
             else 'unknown'
         end as actor_type,
         coalesce(session.sessionIssuer.arn, case when who.type in ('AssumedRole', 'Role', 'Root') then who.arn end) as role
@@ -380,6 +385,7 @@ select
     coalesce(said_error, 'nothing was done: ' || left(not_done, 1024)) as error,
     case when actor_type = 'role' and contains(role, ':role/aws-service-role/') then 'service' else actor_type end as actor_type,
     coalesce(
+        delegate,
         -- a federated user's name was chosen; the user who asked for its credentials is who acts
         case when actor_type = 'user' then coalesce(case when session.sessionIssuer.type = 'IAMUser' then session.sessionIssuer.arn end, who.arn, who.userName, who.principalId) end,
         case when actor_type = 'person' and who.type in ('AssumedRole', 'Role') then who.onBehalfOf.userId end,
@@ -389,13 +395,13 @@ select
         case when t.eventSource = 'identitystore-scim.amazonaws.com' then concat_ws('/', t.eventSource, t.requestParameters->>'$.tenantId') end
     ) as actor_name,
     case when actor_type = 'role' then role end as actor_role,
-    case when who.type in ('AssumedRole', 'Role') then coalesce(regexp_extract(who.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), split_part(who.principalId, ':', 2)) end as session_name,
+    case when delegate is null and who.type in ('AssumedRole', 'Role') then coalesce(regexp_extract(who.arn, '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), split_part(who.principalId, ':', 2)) end as session_name,
     -- a session that names the person needs no following: its sign-in leads to the application only
-    case when actor_type <> 'person' or who.type not in ('AssumedRole', 'Role') then nullif(who.accessKeyId, '') end as session_key,
-    make_utc(session.attributes.creationDate) as session_started,
-    session.sourceIdentity as source_identity,
+    case when delegate is null and (actor_type <> 'person' or who.type not in ('AssumedRole', 'Role')) then nullif(who.accessKeyId, '') end as session_key,
+    case when delegate is null then make_utc(session.attributes.creationDate) end as session_started,
+    case when delegate is null then session.sourceIdentity end as source_identity,
     who.invokedBy as invoked_by,
-    lower(coalesce(t.sessionCredentialFromConsole, '')) = 'true' as console,
+    delegate is null and lower(coalesce(t.sessionCredentialFromConsole, '')) = 'true' as console,
     case
         when category <> 'change' then 'unknown'
         when lower(coalesce(t.sessionCredentialFromConsole, '')) = 'true' then 'console'
@@ -450,6 +456,7 @@ select
     -- tags that CloudFormation puts on what it makes name the stack; a stack of a stack set is named after the set, which
     -- comes first then: but anybody may name a stack so
     case
+        when delegate is not null then null
         when stack_set is not null then concat_ws('/', 'stackset', stack_set, case when tagged_stack <> '' then concat_ws('/', account, stack_region, tagged_stack) end)
         when by_stacks and stack_region is not null then concat_ws('/', account, stack_region, nullif(tagged_stack, ''))
     end as part_of,
@@ -457,6 +464,7 @@ select
     -- Anybody who may take the role can name a session so: that the service did it is the provider's word.
     -- A set's own stacks show which execution role it has, whatever that is called; what else its session does follows them
     case
+        when delegate is not null then null
         when stack_set is not null then 'initiator'
         when by_stacks and regexp_matches(who.arn, ':assumed-role/([^/]+/AWSCloudFormation$|AWSCloudFormationStackSetExecutionRole/|stacksets-exec-)') then 'initiator'
         when by_stacks then 'caller'
@@ -475,6 +483,7 @@ r as (
         "userIdentity": {
             "type": "VARCHAR", "principalId": "VARCHAR", "arn": "VARCHAR", "accountId": "VARCHAR", "accessKeyId": "VARCHAR",
             "userName": "VARCHAR", "invokedBy": "VARCHAR", "identityProvider": "VARCHAR", "onBehalfOf": {"userId": "VARCHAR"},
+            "invokedByDelegate": {"accountId": "VARCHAR"},
             "sessionContext": {
                 "sessionIssuer": {"type": "VARCHAR", "arn": "VARCHAR"},
                 "attributes": {"creationDate": "VARCHAR"},
@@ -504,6 +513,7 @@ called as (
         -- an application's session that names the person whom it acts for: the identity provider vouches for that
         case when t.userIdentity.type in ('AssumedRole', 'Role') and not contains(coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, ''), ':role/aws-reserved/') then t.userIdentity.onBehalfOf.userId end as acts_for,
         coalesce(t.userIdentity.sessionContext.assumedRoot, '') = 'true' as assumed_root,
+        nullif(t.userIdentity.invokedByDelegate.accountId, '') as delegate,
         -- who changes the role in the console: the record's own identity is the one that was taken
         case when t.eventName = 'SwitchRole' then t.additionalEventData.SwitchFrom end as switched_from
     from r
@@ -522,6 +532,7 @@ select
     -- where an application acts for a person, the application chose it
     case when acts_for is null then coalesce(t.requestParameters.roleSessionName, t.requestParameters.name, case when switched_from is not null then last_name(t.userIdentity.arn) end) end as session_name,
     case
+        when delegate is not null then 'user'
         when regexp_matches(switched_from, ':(user|federated-user)/') then 'user'
         when contains(switched_from, ':assumed-role/') then 'role'
         when ends_with(switched_from, ':root') then 'root'
@@ -544,29 +555,30 @@ select
         else case when t.userIdentity.type is null and t.userIdentity.invokedBy is not null then 'service' else 'unknown' end
     end end as caller_type,
     coalesce(
-        switched_from, acts_for,
+        delegate, switched_from, acts_for,
         case when t.userIdentity.type = 'FederatedUser' and t.userIdentity.sessionContext.sessionIssuer.type = 'IAMUser' then t.userIdentity.sessionContext.sessionIssuer.arn end,
         case when t.userIdentity.type in ('SAMLUser', 'WebIdentityUser') then t.userIdentity.userName end,
         t.userIdentity.arn, t.userIdentity.userName, t.userIdentity.invokedBy, t.userIdentity.principalId
     ) as caller_name,
-    case when switched_from is null then coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end)
+    case when delegate is not null then null
+        when switched_from is null then coalesce(t.userIdentity.sessionContext.sessionIssuer.arn, case when t.userIdentity.type in ('AssumedRole', 'Role') or assumed_root then t.userIdentity.arn end)
         when contains(switched_from, ':assumed-role/') then switched_from end as caller_role,
-    case when t.userIdentity.type in ('AssumedRole', 'Role') then nullif(regexp_extract(coalesce(switched_from, t.userIdentity.arn), '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), '') end as caller_session,
+    case when delegate is null and t.userIdentity.type in ('AssumedRole', 'Role') then nullif(regexp_extract(coalesce(switched_from, t.userIdentity.arn), '^arn:[^:]*:sts::[^:]*:assumed-role/[^/]+/(.+)$', 1), '') end as caller_session,
     -- a service that acts for a session, and the console, use keys of their own: then the session's begin finds it
-    case when acts_for is null and switched_from is null and (t.userIdentity.sessionContext.attributes.creationDate is null or (t.userIdentity.invokedBy is null and lower(coalesce(t.sessionCredentialFromConsole, '')) <> 'true')) then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
-    case when switched_from is null then make_utc(t.userIdentity.sessionContext.attributes.creationDate) end as caller_started,
+    case when delegate is null and acts_for is null and switched_from is null and (t.userIdentity.sessionContext.attributes.creationDate is null or (t.userIdentity.invokedBy is null and lower(coalesce(t.sessionCredentialFromConsole, '')) <> 'true')) then nullif(t.userIdentity.accessKeyId, '') end as caller_key,
+    case when delegate is null and switched_from is null then make_utc(t.userIdentity.sessionContext.attributes.creationDate) end as caller_started,
     coalesce(t.userIdentity.identityProvider, t.responseElements.provider, t.responseElements.issuer, t.requestParameters.trustAnchorArn) as provider,
     case
         when t.eventName = 'AssumeRoleWithWebIdentity' then coalesce(t.responseElements.subjectFromWebIdentityToken, t.userIdentity.userName)
         when t.eventSource = 'rolesanywhere.amazonaws.com' then t.responseElements.subjectArn
     end as subject,
-    nullif(regexp_extract(t.userAgent, 'md/run_id#(\d+)', 1), '') as run_id,
+    case when delegate is null then nullif(regexp_extract(t.userAgent, 'md/run_id#(\d+)', 1), '') end as run_id,
     -- tags of the call, of the token, and those that came along from the session before
-    coalesce(
+    case when delegate is null then coalesce(
         text_of(list_filter(t.requestParameters.tags, lambda x: regexp_matches(x.key, '(?i)^run[_-]?id$'))[1].value),
         text_of(regexp_extract(t.requestParameters.principalTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1)),
         text_of(regexp_extract(t.requestParameters.incomingTransitiveTags::varchar, '(?i)"run[_-]?id"\s*:\s*"([^"]+)"', 1))
-    ) as tag_run_id,
+    ) end as tag_run_id,
     coalesce(t.requestParameters.sourceIdentity, t.responseElements.sourceIdentity, t.userIdentity.sessionContext.sourceIdentity) as source_identity,
     t.sharedEventID as shared_key
 from called
