@@ -432,7 +432,7 @@ select
         -- a stack set is known by its name alone: its stacks lie in other accounts and do not say whose it is
         when service = 'cloudformation' and category = 'change' and name in ('CreateStackSet', 'UpdateStackSet', 'DeleteStackSet', 'CreateStackInstances', 'UpdateStackInstances', 'DeleteStackInstances', 'ImportStacksToStackSet')
         then 'stackset/' || nullif(regexp_extract(t.requestParameters->>'$.stackSetName', '^(?:arn:[^/]*/)?([^:/]+)', 1), '')
-        when service = 'cloudformation' and category in ('change', 'evidence') and name in ('CreateStack', 'UpdateStack', 'DeleteStack', 'ExecuteChangeSet', 'CreateChangeSet', 'ContinueUpdateRollback', 'RollbackStack')
+        when service = 'cloudformation' and category in ('change', 'evidence') and name in ('CreateStack', 'UpdateStack', 'CancelUpdateStack', 'DeleteStack', 'ExecuteChangeSet', 'CreateChangeSet', 'ContinueUpdateRollback', 'RollbackStack')
         then concat_ws('/', account, t.awsRegion, coalesce(
             nullif(regexp_extract(coalesce(response, ''), ':stack/([^/"]+)', 1), ''),
             nullif(regexp_extract(coalesce(t.requestParameters->>'$.stackName', ''), ':stack/([^/"]+)', 1), ''),
@@ -440,6 +440,13 @@ select
             -- executed by its ARN alone, a plan names its stack only where it was written
             t.requestParameters->>'$.changeSetName'
         ))
+        -- a refactor moves resources between several stacks, which only its plan names
+        when service = 'cloudformation' and category = 'evidence' and name = 'CreateStackRefactor'
+        then nullif(array_to_string(list_transform(names_at(t.requestParameters, '$.stackDefinitions[0].stackName'), lambda x:
+            concat_ws('/', account, t.awsRegion, regexp_extract(x, '^(?:arn:[^/]*/)?([^:/]+)', 1))
+        ), chr(10)), '')
+        when service = 'cloudformation' and category = 'change' and name = 'ExecuteStackRefactor'
+        then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.stackRefactorId')
         -- Cloud Control does what it is asked for by the role that it is given, as a stack does
         when service = 'cloudcontrolapi' and category = 'change' and (t.requestParameters->>'$.roleArn') is not null
         then concat_ws('/', account, t.awsRegion, 'cloudcontrolapi', t.requestParameters->>'$.typeName', coalesce(t.requestParameters->>'$.identifier', t.eventID))
@@ -447,6 +454,8 @@ select
     case
         when service = 'cloudformation' and name = 'CreateChangeSet' then concat_ws('/', account, t.awsRegion, t.responseElements->>'$.id')
         when service = 'cloudformation' and name = 'ExecuteChangeSet' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.changeSetName')
+        when service = 'cloudformation' and name = 'CreateStackRefactor' then concat_ws('/', account, t.awsRegion, t.responseElements->>'$.stackRefactorId')
+        when service = 'cloudformation' and name = 'ExecuteStackRefactor' then concat_ws('/', account, t.awsRegion, t.requestParameters->>'$.stackRefactorId')
     end as operation_plan,
     case when service in ('cloudformation', 'cloudcontrolapi') then coalesce(
         t.requestParameters->>'$.roleARN', t.requestParameters->>'$.roleArn',

@@ -11,8 +11,8 @@ with started as (
     from told_change
     where starts_operation is not null and (on_behalf_of is null or starts_operation = part_of) and (outcome <> 'failed' or ended_at > occurred_at)
     union all
-    -- a plan is no change, but it names the role, and may make the stack
-    select null, source, record_id, category, system, account, subscription, occurred_at, null, starts_operation, operation_plan, operation_role, null, false,
+    -- a plan is no change, but it names the role, and may make the stack; one for several stacks names one in each line
+    select null, source, record_id, category, system, account, subscription, occurred_at, null, unnest(string_split(starts_operation, chr(10))), operation_plan, operation_role, null, false,
            case when on_behalf_of is null then operation end
     from event
     where starts_operation is not null and outcome = 'succeeded' and category = 'evidence'
@@ -22,8 +22,8 @@ planned as (
     select s.* replace (coalesce(w.starts_operation, s.starts_operation) as starts_operation, coalesce(s.operation_role, w.operation_role) as operation_role)
     from started s
     left join (
-        select operation_plan, any_value(starts_operation order by occurred_at) as starts_operation, any_value(operation_role order by occurred_at) as operation_role
-        from started where category = 'evidence' and operation_plan is not null group by operation_plan
+        select operation_plan, starts_operation, any_value(operation_role order by occurred_at) as operation_role
+        from started where category = 'evidence' and operation_plan is not null group by operation_plan, starts_operation
     ) w on s.category = 'change' and w.operation_plan = s.operation_plan
 ),
 numbered as (
