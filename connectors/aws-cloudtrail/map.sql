@@ -27,7 +27,7 @@ r as (
             }
         },
         "requestParameters": "JSON", "responseElements": "JSON", "serviceEventDetails": "JSON",
-        "resources": [{"ARN": "VARCHAR", "accountId": "VARCHAR", "type": "VARCHAR"}],
+        "resources": [{"ARN": "VARCHAR", "ARNPrefix": "VARCHAR", "accountId": "VARCHAR", "type": "VARCHAR"}],
         "addendum": {"originalEventID": "VARCHAR"}
     }') as t
     from raw
@@ -130,7 +130,12 @@ named as (
         coalesce(r.t.requestParameters::varchar, '') as request,
         coalesce(r.t.responseElements::varchar, '') as response,
         case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(k.patterns) > 0 then
-            len(list_filter(r.t.resources, lambda x: len(list_filter(k.patterns, lambda p: x.ARN glob p)) > 0)) > 0
+            len(list_filter(r.t.resources, lambda x: len(list_filter(k.patterns, lambda p:
+                x.ARN glob p
+                -- what names no object, but only what they begin with, may have touched any that does: where the beginning of a
+                -- pattern fits
+                or (x.ARNPrefix <> '' and len(list_filter(range(1, length(p) + 1), lambda n: x.ARNPrefix glob left(p, n))) > 0)
+            )) > 0)) > 0
         end as is_opted,
         k.*
     from r
@@ -140,6 +145,9 @@ decided as (
     select
         *,
         case
+            -- in no network of one's own it reaches nothing but by calls that have records of their own
+            when event_source = 'cloudshell.amazonaws.com' and name = 'CreateEnvironment' and coalesce(t.requestParameters->>'$.vpcConfig', '{}') = '{}'
+            then 'a shell in no network'
             -- a hand in live is one whatever log it is told in
             when class = 'change' and kind = 'access' and coalesce(t.eventCategory, 'Management') in ('Management', 'Data') then 'action_class'
             when (t.eventCategory in ('Insight', 'Data', 'NetworkActivity', 'Aggregated') or t.managementEvent = 'false') and not coalesce(is_opted, false) then 'log category'
@@ -170,6 +178,7 @@ judged as (
             when 'sign-in' then 'session'
             when 'log category' then 'non-change'
             when 'dry run' then 'non-change'
+            when 'a shell in no network' then 'non-change'
             when 'says that it reads' then 'read'
             when 'name' then 'read'
             else 'change'
@@ -203,7 +212,7 @@ judged as (
 found as (
     select
         *,
-        case when category = 'change' then list_filter(list_transform(t.resources, lambda x: x.ARN), lambda x: x is not null)[1] end as listed,
+        case when category = 'change' then list_filter(list_transform(t.resources, lambda x: coalesce(x.ARN, x.ARNPrefix || '*')), lambda x: x is not null)[1] end as listed,
         -- what the answer says could not be done, if nothing was
         case when failed_path is not null and said_error is null then if(fails_in_details, t.serviceEventDetails, t.responseElements) end as answer,
         case when case
