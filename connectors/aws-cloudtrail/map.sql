@@ -65,8 +65,12 @@ classed as (
 ),
 targeted as (
     select
-        c.*, k.operation as target_operation,
-        -- what stands beside the value in an ARN: {request.MEMBER|request.MEMBER=what it is where none is named!what is not written}
+        c.*,
+        -- what is made or taken away in a service of which nothing more is known is no update of what the service is about
+        k.event_name = '*' and regexp_matches(c.deed, '^(Create|Delete)[A-Z]') and not regexp_matches(c.deed, 'Tags$') as makes_unknown,
+        if(makes_unknown and k.operation = 'update', null, k.operation) as target_operation,
+        -- what stands beside the value in an ARN: {request.MEMBER|request.MEMBER=what it is where none is named!what is not written};
+        -- a second pattern, for what the call touches besides
         nullif(regexp_extract(k.resource, '\{(request\.[^}]+)\}', 1), '') as beside,
         coalesce(replace(k.resource, '{' || beside || '}', '{beside}'), k.resource) as target,
         coalesce(replace(k.else_resource, '{' || beside || '}', '{beside}'), k.else_resource, target) as else_target,
@@ -128,6 +132,8 @@ named as (
         case when starts_with(r.t.awsRegion, 'cn-') then 'aws-cn' when starts_with(r.t.awsRegion, 'us-gov-') then 'aws-us-gov'
             when starts_with(r.t.awsRegion, 'eusc-') then 'aws-eusc' else 'aws' end as partition,
         coalesce(r.t.requestParameters::varchar, '') as request,
+        -- an event of the service's own tells in its details what was asked for
+        coalesce(r.t.requestParameters, json_extract(r.t.serviceEventDetails, '$.eventRequestDetails'), r.t.serviceEventDetails) as asked,
         coalesce(r.t.responseElements::varchar, '') as response,
         case when coalesce(r.t.eventCategory, 'Data') = 'Data' and len(k.patterns) > 0 then
             len(list_filter(r.t.resources, lambda x: len(list_filter(k.patterns, lambda p:
@@ -220,7 +226,12 @@ found as (
             when done_place = 'response' then json_count(answer, failed_path) > 0 and json_count(answer, done_path) = 0
             else json_count(answer, failed_path) > 0 and json_count(t.requestParameters, done_path) between 1 and json_count(answer, failed_path)
         end then json_extract(answer, if(failed_state is null, rtrim(failed_path, '.*'), regexp_replace(failed_path, '\.[^.]+$', '')))::varchar end as not_done,
-        case when category = 'change' then names_at(case place
+        -- of what the table does not know by its name the answer's own ARN comes first
+        case when category = 'change' and makes_unknown and contains(response, 'arn:') then coalesce(
+            json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || '.' || noun || 'Arn'),
+            json_extract_string(t.responseElements, '$.' || noun || '.arn')
+        ) end as made_arn,
+        case when starts_with(made_arn, 'arn:') then [made_arn] when category = 'change' then names_at(case place
             when 'request' then t.requestParameters when 'response' then t.responseElements when 'details' then t.serviceEventDetails
             when 'resources' then to_json([listed])
         end, if(place = 'resources', '$', path)) end as first_names
@@ -271,30 +282,32 @@ shown as (
         case when category = 'change' and beside_paths is not null then nullif(regexp_replace(coalesce(
             list_filter(list_transform(beside_paths, lambda x: json_extract_string(t.requestParameters, x)), lambda x: x <> '')[1], beside_default
         ), '^arn:[^/]*/', ''), beside_unwritten) end as beside_value,
-        case when category = 'change' and chosen is not null then replace(
-            replace(replace(replace(if(beside_value is null, replace(chosen, '{beside}/', ''), chosen), '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, '')),
+        case when category = 'change' and chosen is not null then list_transform(string_split(chosen, ' '), lambda x: replace(
+            replace(replace(replace(if(beside_value is null, replace(x, '{beside}/', ''), x), '{p}', partition), '{r}', coalesce(t.awsRegion, '')), '{a}', coalesce(account, '')),
             '{beside}', coalesce(beside_value, '*')
-        ) end as pattern,
+        )) end as patterns_written,
+        patterns_written[1] as pattern,
         -- calls that the table does not know: what their name is about, an ARN before a name
         category = 'change' and coalesce(len(names), 0) = 0 and listed is null as is_unknown,
-        case when is_unknown and (contains(response, 'arn:') or contains(request, 'arn')) then coalesce(
-            json_extract_string(t.requestParameters, '$.' || noun || 'Arn'), json_extract_string(t.requestParameters, '$.' || noun || 'ARN'),
+        case when is_unknown and (contains(response, 'arn:') or contains(coalesce(asked::varchar, ''), 'arn')) then coalesce(
+            json_extract_string(asked, '$.' || noun || 'Arn'), json_extract_string(asked, '$.' || noun || 'ARN'),
             json_extract_string(t.responseElements, '$.' || noun || 'Arn'), json_extract_string(t.responseElements, '$.' || noun || 'ARN'),
             json_extract_string(t.responseElements, '$.' || noun || '.' || noun || 'Arn'),
             json_extract_string(t.responseElements, '$.' || noun || '.arn'), json_extract_string(t.responseElements, '$.' || noun || '.aRN'),
-            json_extract_string(t.responseElements, '$.arn'), json_extract_string(t.responseElements, '$.aRN'), json_extract_string(t.requestParameters, '$.arn')
-        ) end as own_arn,
+            json_extract_string(t.responseElements, '$.arn'), json_extract_string(t.responseElements, '$.aRN'), json_extract_string(asked, '$.arn')
+        ) when is_unknown and t.serviceEventDetails is not null
+        then nullif(regexp_extract(json_extract_string(t.serviceEventDetails, '$.eventResponseDetails.' || noun || 'Id'), '^arn:.*'), '') end as own_arn,
         case when is_unknown and own_arn is null then coalesce(
-            json_extract_string(t.requestParameters, '$.' || noun || 'Name'), json_extract_string(t.requestParameters, '$.' || noun || 'Id'),
-            json_extract_string(t.requestParameters, '$.' || noun || 'Identifier'),
-            json_extract_string(t.requestParameters, '$."' || hyphened || '-name"'), json_extract_string(t.requestParameters, '$."' || hyphened || '-id"'),
-            json_extract_string(t.requestParameters, '$.resourceArn'), json_extract_string(t.requestParameters, '$.resourceARN'),
-            json_extract_string(t.requestParameters, '$.name'), json_extract_string(t.requestParameters, '$.id')
+            json_extract_string(asked, '$.' || noun || 'Name'), json_extract_string(asked, '$.' || noun || 'Id'),
+            json_extract_string(asked, '$.' || noun || 'Identifier'),
+            json_extract_string(asked, '$."' || hyphened || '-name"'), json_extract_string(asked, '$."' || hyphened || '-id"'),
+            json_extract_string(asked, '$.resourceArn'), json_extract_string(asked, '$.resourceARN'),
+            json_extract_string(asked, '$.name'), json_extract_string(asked, '$.id')
         ) end as own_name,
         -- lists of ARNs, and of things with one name each, where the request names nothing else
-        case when is_unknown and pattern is null and own_arn is null and own_name is null and contains(request, '[')
-            and len(list_filter(json_keys(t.requestParameters), lambda x: regexp_matches(x, '(?i)(name|id|identifier|alias|arn)$'))) = 0
-        then list_filter(list_transform(json_extract(t.requestParameters, '$.*[*]'), lambda x: case
+        case when is_unknown and pattern is null and own_arn is null and own_name is null and contains(asked::varchar, '[')
+            and len(list_filter(json_keys(asked), lambda x: regexp_matches(x, '(?i)(name|id|identifier|alias|arn)$'))) = 0
+        then list_filter(list_transform(json_extract(asked, '$.*[*]'), lambda x: case
             when starts_with(x::varchar, '"arn:') then x->>'$'
             when len(regexp_extract_all(x::varchar, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]rn|ARN)"\s*:\s*"')) = 1
             then regexp_extract(x::varchar, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]rn|ARN)"\s*:\s*"([^"\\]+)"', 1)
@@ -314,7 +327,7 @@ shown as (
 touched as (
     select
         *,
-        case when len(names) > 0 then list_transform(names, lambda x: case
+        case when len(names) > 0 then list_concat(list_transform(names, lambda x: case
             when starts_with(x, 'arn:') then x
             when starts_with(x, 'arn%3A') then url_decode(x)
             -- a function's name may be the second half of its ARN
@@ -326,7 +339,7 @@ touched as (
             when service = 'ssm' and starts_with(x, 'mi-') then 'arn:' || partition || ':ssm:' || coalesce(t.awsRegion, '') || ':' || coalesce(account, '') || ':managed-instance/' || x
             when service = 'ssm' and starts_with(x, 'ecs:') then 'ssm:' || x
             else replace(replace(replace(pattern, '{last}', last_name(x)), '/{}', '/' || ltrim(x, '/')), '{}', x)
-        end) when pattern is not null and not regexp_matches(pattern, '\{(last)?\}') then [pattern]
+        end), patterns_written[2:]) when pattern is not null and not regexp_matches(pattern, '\{(last)?\}') then [pattern]
         when listed is not null then [listed]
         when is_unknown then list_transform(if(coalesce(own_arn, own_name) is null, members, [coalesce(own_arn, own_name)]), lambda x: case
             when starts_with(x, 'arn:') then x when starts_with(x, 'arn%3A') then url_decode(x) else service || ':' || x
@@ -337,8 +350,8 @@ touched as (
             replace(replace(pattern, '{last}', '*'), '{}', '*'),
             nullif(regexp_extract(response, '"[A-Za-z]*(?:[Aa][Rr][Nn]|Id)"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
             list_transform([coalesce(
-                nullif(regexp_extract(request, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
-                nullif(regexp_extract(request, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
+                nullif(regexp_extract(asked::varchar, '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier|[Aa]lias)"\s*:\s*"([^"\\]+)"', 1), ''),
+                nullif(regexp_extract(asked::varchar, '"[A-Za-z]*[Aa][Rr][Nn]"\s*:\s*"(arn:[^"\\\s]+)"', 1), ''),
                 nullif(regexp_extract(replace(response, '"requestId"', '""'), '"[A-Za-z-]*(?:[Nn]ame|[Ii]d|[Ii]dentifier)"\s*:\s*"([^"\\]+)"', 1), ''),
                 account, ''
             )], lambda x: if(starts_with(x, 'arn:'), x, service || ':' || x))[1]
