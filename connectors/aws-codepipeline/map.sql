@@ -33,22 +33,24 @@ action as (
     qualify row_number() over (partition by t.actionExecutionId order by t.lastUpdateTime desc, record_id desc) = 1
 ),
 definition as (
-    select record->>'$.pipeline.name' as pipeline, (record->>'$.pipeline.version')::bigint as revision, record->>'$.pipeline.roleArn' as role, occurred_at,
+    -- one that was deleted and made again begins with version 1 anew
+    select record->>'$.pipeline.name' as pipeline, coalesce((record->>'$.metadata.created')::double, 0) as created, (record->>'$.pipeline.version')::bigint as revision,
+           record->>'$.pipeline.roleArn' as role, occurred_at,
            from_json(json_extract(record, '$.pipeline.stages'), '[{"name": "VARCHAR", "actions": [{"name": "VARCHAR", "runOrder": "BIGINT", "actionTypeId": {"category": "VARCHAR"}, "configuration": {"ActionMode": "VARCHAR"}}]}]') as stages
     from raw where stream = 'definitions' and not deleted
 ),
 stage as (
-    select pipeline, revision, s.name as stage, stage_order, s.actions as actions,
+    select pipeline, created, revision, s.name as stage, stage_order, s.actions as actions,
            list_max([coalesce(a.runOrder, 1) for a in s.actions if a.actionTypeId.category not in ('Source', 'Approval') and a.configuration.ActionMode is distinct from 'CHANGE_SET_REPLACE']) as last_work
-    from (select pipeline, revision, unnest(stages) as s, generate_subscripts(stages, 1) as stage_order from definition)
+    from (select pipeline, created, revision, unnest(stages) as s, generate_subscripts(stages, 1) as stage_order from definition)
 ),
 -- which stage each action is part of, or holds
 target as (
-    select g.pipeline, g.revision, g.stage, g.a.name as action, g.a.actionTypeId.category = 'Approval' as approves, coalesce(arg_min(w.stage, w.stage_order), g.stage) as target
+    select g.pipeline, g.created, g.revision, g.stage, g.a.name as action, g.a.actionTypeId.category = 'Approval' as approves, coalesce(arg_min(w.stage, w.stage_order), g.stage) as target
     from (select *, unnest(actions) as a from stage) g
-    left join stage w on w.pipeline = g.pipeline and w.revision = g.revision and w.last_work is not null
+    left join stage w on w.pipeline = g.pipeline and w.created = g.created and w.revision = g.revision and w.last_work is not null
         and case when g.last_work is null or (g.a.actionTypeId.category = 'Approval' and coalesce(g.a.runOrder, 1) >= g.last_work) then w.stage_order > g.stage_order else w.stage = g.stage end
-    group by g.pipeline, g.revision, g.stage, g.a.name, g.a.actionTypeId.category = 'Approval'
+    group by g.pipeline, g.created, g.revision, g.stage, g.a.name, g.a.actionTypeId.category = 'Approval'
 ),
 -- as the pipeline was defined when the action ran; else by the nearest definition that has the action, or the stage
 placed as (
@@ -57,7 +59,9 @@ placed as (
     join execution e on e.t.pipelineExecutionId = a.t.pipelineExecutionId
     left join target g on g.pipeline = e.pipeline and g.stage = a.t.stageName
     where a.t.input.actionTypeId.category <> 'Source'
-    qualify row_number() over (partition by a.record_id order by g.action = a.t.actionName desc, g.approves = (a.kind = 'approval') desc, abs(g.revision - a.t.pipelineVersion), g.revision desc) = 1
+    qualify row_number() over (partition by a.record_id order by
+        g.created <= a.t.startTime desc, case when g.created <= a.t.startTime then -g.created else g.created end,
+        g.action = a.t.actionName desc, g.approves = (a.kind = 'approval') desc, abs(g.revision - a.t.pipelineVersion), g.revision desc) = 1
 ),
 turned as (
     select *, row_number() over (partition by t.pipelineExecutionId, t.stageName, t.actionName order by started_at, record_id) as turn from placed
@@ -141,9 +145,10 @@ left join decided g on g.execution = d.execution and g.stage = d.stage and g.att
 left join person asked on asked.arn = e.t.trigger.triggerDetail,
 lateral (select case
     when d.did is null and d.refused then 'rejected'
+    -- of actions side by side one may have failed while another goes on
+    when list_contains(d.did, 'InProgress') then 'running'
     when list_contains(d.did, 'Failed') then 'failed'
     when list_contains(d.did, 'Abandoned') then 'cancelled'
-    when list_contains(d.did, 'InProgress') then 'running'
     when d.did is not null and d.refused then 'partial'
     when d.did is null and e.t.status <> 'InProgress' then 'cancelled'
     when d.did is null or (e.t.status = 'InProgress' and not exists (
@@ -173,16 +178,26 @@ gated as (
     select *, max(stage_order) filter (where works) over (partition by record_id order by stage_order rows between unbounded preceding and 1 preceding) as before from stage
 ),
 started as (
-    select item as pipeline, arg_max(record->>'$.trigger.triggerType', (record->>'$.startTime')::double) as trigger from raw where stream = 'executions' group by item
+    select item as pipeline, list({
+        'trigger': case
+            when (record->>'$.executionType') = 'ROLLBACK' or (record->>'$.trigger.triggerType') in ('ManualRollback', 'AutomatedRollback') then 'rollback'
+            when (record->>'$.trigger.triggerType') = 'StartPipelineExecution' then 'manual'
+            when (record->>'$.trigger.triggerType') is not null then 'automatic'
+        end,
+        'began_at': make_timestamp(((record->>'$.startTime')::double * 1e6)::bigint)
+    }) as runs
+    from raw where stream = 'executions' group by item
 )
 select
     g.record_id, g.pipeline, g.revision, g.changed_at, g.s.name as stage, g.stage_order,
-    -- one stage follows on another by itself; what starts the first is known from the last run
-    case when g.before is null and coalesce(t.trigger, '') = 'StartPipelineExecution' then 'manual' else 'automatic' end as trigger,
+    -- what starts the first is known from the runs; a stage that follows on another by itself is not started by hand, and starts by
+    -- itself as far as the first does
+    case when g.before is null or k.trigger = 'automatic' then k.trigger end as trigger,
     (g.gates + coalesce((select sum(o.gates_of_next) from stage o where o.record_id = g.record_id and o.stage_order < g.stage_order and o.stage_order >= coalesce(g.before, 0)), 0))::bigint as approvals_required,
     []::varchar[] as approvers
 from gated g
-left join started t using (pipeline)
+left join started t using (pipeline),
+lateral (select trigger_of_runs(t.runs, g.changed_at) as trigger) k
 where g.works;
 
 -- emits: change

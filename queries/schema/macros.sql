@@ -164,3 +164,17 @@ create or replace temporary macro tickets_in(x) as regexp_extract_all(upper(x), 
 
 -- Something that a finding is made of, as a number: its text would be long, and is only asked for whether it was there before.
 create or replace temporary macro part(x) as md5_number_lower(x);
+
+-- What starts a stage, where its definition does not say: what started its runs in the 90 days up to the last one, each with
+-- `trigger` and `began_at`. It starts by itself if a run did since the definition is as it is (`since`, null where that is not
+-- known); by hand, or at set times, only if none ever did: one run by hand says nothing of what else would have started it.
+-- A run of which nobody knows what started it leaves it open, and to go back to an earlier release says nothing of it.
+create or replace temporary macro lately(runs) as
+    list_filter(runs, lambda r: r.trigger is distinct from 'rollback' and coalesce(r.began_at >= list_max([x.began_at for x in runs]) - interval 90 days, true));
+create or replace temporary macro trigger_of_runs(runs, since) as
+    case
+        when len(list_filter(lately(runs), lambda r: r.trigger = 'automatic' and coalesce(r.began_at >= since, true))) > 0 then 'automatic'
+        when len(list_filter(lately(runs), lambda r: coalesce(r.trigger, 'automatic') = 'automatic')) > 0 then null
+        when list_contains([r.trigger for r in lately(runs)], 'scheduled') then 'scheduled'
+        when list_contains([r.trigger for r in lately(runs)], 'manual') then 'manual'
+    end;
