@@ -32,6 +32,16 @@ deployment as (
     from raw where stream = 'deployments'
     qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.updated_at') desc, position desc) = 1
 ),
+-- in whose name each job of a pipeline was first
+began as (
+    select record->>'$.deployable.pipeline.id' as pipeline_id, record->>'$.environment.name' as environment, record->>'$.deployable.name' as job,
+           arg_min(record->>'$.deployable.user.username', (make_utc(record->>'$.created_at'), make_utc(record->>'$.updated_at'), position)) as username
+    from raw where stream = 'deployments' group by all
+),
+-- a job that waited for somebody to start it
+waited as (
+    select distinct record->>'$.id' as id from raw where stream in ('deployments', 'details') and (record->>'$.deployable.status') = 'manual'
+),
 detail as (
     select record->>'$.id' as id, from_json(record, '{"approvals": [{"user": {"username": "VARCHAR"}, "status": "VARCHAR", "created_at": "VARCHAR", "comment": "VARCHAR"}],
         "approval_summary": {"rules": [{"deployment_approvals": [{"user": {"username": "VARCHAR"}, "status": "VARCHAR", "created_at": "VARCHAR", "comment": "VARCHAR"}]}]}}') as t
@@ -47,8 +57,11 @@ select
     concat_ws(':', 'gitlab', project, d.t.id, d.t.environment.name) as deployment_id,
     coalesce(known.first_path, 'gitlab') || '@' || left(d.t.sha, 12) as release_id,
     project as pipeline, d.t.ref as version, d.t.sha as commit_sha, d.t.environment.name as stage,
-    case d.t.deployable.pipeline.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
-    coalesce(d.t.deployable.user.username, d.t.user.username) as requested_by,
+    case when by_hand.id is not null then 'manual' else k.trigger end as trigger,
+    -- A schedule runs in its owner's name, who asked for nothing. Whoever starts a job of it that waited, or once more, did: told by
+    -- another name, for GitLab starts a job that failed again by itself.
+    case when k.trigger = 'scheduled' and d.t.deployable.user.username is not distinct from b.username then null
+         else coalesce(d.t.deployable.user.username, d.t.user.username) end as requested_by,
     case when d.t.deployable is not null then make_utc(d.t.deployable.started_at) when d.t.status in ('running', 'success', 'failed') then make_utc(d.t.created_at) end as started_at,
     case when d.t.deployable is not null then make_utc(d.t.deployable.finished_at) when d.t.status in ('success', 'failed') then make_utc(d.t.updated_at) end as finished_at,
     case
@@ -67,6 +80,9 @@ select
     d.t.deployable.pipeline.web_url as url
 from deployment d
 cross join project known
+left join waited by_hand on by_hand.id = d.t.id
+left join began b on b.pipeline_id = d.t.deployable.pipeline.id and b.environment = d.t.environment.name and b.job = d.t.deployable.name
+left join pipeline_source k on k.source = d.t.deployable.pipeline.source
 left join at_start s on s.id = d.t.id
 left join detail a on a.id = d.t.id,
 lateral (select
@@ -85,17 +101,22 @@ environment as (
 used as (
     select regexp_extract(record->>'$.deployable.pipeline.web_url', '^https?://[^/]+/(.+)/-/pipelines', 1) as pipeline, record->>'$.environment.name' as stage,
            arg_max(record_id, record->>'$.updated_at') filter (where stream = 'deployments') as record_id,
-           arg_max(record->>'$.deployable.pipeline.source', record->>'$.updated_at') as source,
+           trigger_of_runs(list({'trigger': k.trigger, 'began_at': make_utc(record->>'$.created_at')}) filter (where stream = 'deployments'), null::timestamp) as trigger,
+           max(make_utc(record->>'$.created_at')) as last_at,
+           -- a job that ever waits for somebody to start it is one that is started by hand, whatever started its pipeline
+           max(make_utc(record->>'$.created_at')) filter (where (record->>'$.deployable.status') = 'manual') as by_hand_at,
            -- a group's protection is not told to the project; that somebody was asked is
            coalesce(bool_or(
                json_array_length(record, '$.approvals') > 0 or json_array_length(record, '$.approval_summary.rules') > 0
                or try_cast(json_extract_string(record, '$.pending_approval_count') as bigint) > 0
            ), false) as is_asked
-    from raw where stream in ('deployments', 'details') group by all
+    from raw
+    left join pipeline_source k on k.source = (record->>'$.deployable.pipeline.source')
+    where stream in ('deployments', 'details') group by all
 )
 select
     coalesce(e.record_id, u.record_id) as record_id, u.pipeline, u.stage,
-    case u.source when 'web' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end as trigger,
+    case when u.by_hand_at >= u.last_at - interval 90 days then 'manual' else u.trigger end as trigger,
     coalesce(
         nullif(list_sum([r.required_approvals for r in e.t.approval_rules]), 0), e.t.required_approval_count,
         case when e.record_id is not null or not u.is_asked then 0 end
