@@ -93,19 +93,29 @@ work as (
     where coalesce(make_utc(j.startTime) >= make_utc(s.startTime), true)
     group by all
 ),
+-- The list of approvals has the latest thousand: until when it is known to have been read, and which of them it lacked by then.
+listed as (
+    select max(occurred_at) filter (where deleted) as gone_at, max(greatest(seen_at, case when deleted then occurred_at end)) as read_at,
+           coalesce(record->>'$.object', record->>'$.id') as id
+    from raw where stream = 'decisions' group by id
+),
 decision as (
-    select record_id, from_json(record, '{"id": "VARCHAR", "status": "VARCHAR", "lastModifiedOn": "VARCHAR",
+    select record_id, max(l.read_at) over () as list_read_at, coalesce(l.gone_at > r.seen_at, false) as gone,
+           from_json(record, '{"id": "VARCHAR", "status": "VARCHAR", "lastModifiedOn": "VARCHAR",
         "steps": [{"status": "VARCHAR", "comment": "VARCHAR", "lastModifiedOn": "VARCHAR", "actualApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"},
                    "assignedApprover": {"uniqueName": "VARCHAR", "displayName": "VARCHAR"}}]}') as t
-    from raw
+    from raw r
+    left join listed l on l.id = (r.record->>'$.id')
     where stream = 'decisions' and not deleted
     qualify row_number() over (partition by (record->>'$.id') order by make_utc(record->>'$.lastModifiedOn') desc, position desc) = 1
 ),
 gate as (
-    -- each approval check of a stage; who gave it is known where the list of approvals still has it
+    -- Each approval check of a stage; who gave it is known where the list of approvals still has it. One that nobody had answered
+    -- when it was last seen was open while the stage ran only if the list still had it after the stage had begun.
     select
-        s.reading, s.id as stage_id, count(*) as gates, count(d.record_id) as known,
-        bool_or(lower(d.t.status) <> 'approved') as open,
+        s.reading, s.id as stage_id, count(*) as gates,
+        count(d.record_id) filter (where not (answer_to_come and (d.gone or coalesce(d.list_read_at < w.started_at, false)))) as known,
+        bool_or(lower(d.t.status) <> 'approved' and not (answer_to_come and (d.gone or coalesce(d.list_read_at < w.started_at, false)))) as open,
         flatten(list([{
             'phase': 'pre', 'decision': lower(x.status),
             'approver': case when lower(x.status) = 'approved' then coalesce(x.actualApprover.uniqueName, x.actualApprover.displayName)
@@ -115,7 +125,9 @@ gate as (
     from stage s
     join node c on c.reading = s.reading and c.parentId = s.id and c.type = 'Checkpoint'
     join node a on a.reading = s.reading and a.parentId = c.id and a.type = 'Checkpoint.Approval'
-    left join decision d on d.t.id in (a.id, a.identifier)
+    left join work w on w.reading = s.reading and w.stage_id = s.id
+    left join decision d on d.t.id in (a.id, a.identifier),
+    lateral (select coalesce(decision_of(d.t.status), 'pending') = 'pending' as answer_to_come) said
     group by s.reading, s.id
 ),
 -- which cloud identity a run used, and when
@@ -144,7 +156,9 @@ every as (
         h.t.releaseDefinition.name || '/' || h.t.release.id as release_id,
         h.t.releaseDefinition.name as pipeline, h.t.release.name as version, b.t.sourceVersion as commit_sha, h.t.releaseEnvironment.name as stage,
         case h.t.reason when 'manual' then 'manual' when 'automated' then 'automatic' when 'scheduled' then 'scheduled' when 'redeployTrigger' then 'rollback' end as trigger,
-        coalesce(h.t.requestedFor.uniqueName, h.t.requestedFor.displayName, h.t.requestedBy.uniqueName, h.t.requestedBy.displayName) as requested_by,
+        -- of what a schedule started nobody asked for
+        case when h.t.reason = 'scheduled' then null
+             else coalesce(h.t.requestedFor.uniqueName, h.t.requestedFor.displayName, h.t.requestedBy.uniqueName, h.t.requestedBy.displayName) end as requested_by,
         case when not never_passed and h.t.startedOn not like '0001%' then greatest(make_utc(h.t.startedOn), passed_at, put_off_to) end as started_at,
         case
             when status in ('inprogress', 'undefined') or (status = 'notdeployed' and operation in ('queued', 'pending', 'scheduled', 'deferred', 'queuedforagent',
@@ -188,8 +202,8 @@ every as (
         concat_ws(':', 'ado', t.definition.name, t.id, coalesce(nullif(s.ref, '__default'), 'build'), s.attempt),
         t.definition.name || '/' || t.id, t.definition.name, t.buildNumber, t.sourceVersion,
         coalesce(nullif(s.name, '__default'), 'build'),
-        case t.reason when 'manual' then 'manual' when 'schedule' then 'scheduled' else 'automatic' end,
-        coalesce(t.requestedFor.uniqueName, t.requestedFor.displayName),
+        case when t.reason in ('manual', 'userCreated') then 'manual' when t.reason = 'schedule' then 'scheduled' when t.reason <> 'none' then 'automatic' end,
+        case when t.reason = 'schedule' then null else coalesce(t.requestedFor.uniqueName, t.requestedFor.displayName) end,
         coalesce(w.started_at, case when g.gates is null then make_utc(s.startTime) end),
         make_utc(s.finishTime),
         case
@@ -320,18 +334,24 @@ asked as (
     where s.type = 'Stage'
     group by all
 ),
+-- what started each run
+started as (
+    select (record->>'$.id') as build_id, any_value(record->>'$.reason') as reason
+    from raw where stream in ('builds', 'active') and not deleted group by all
+),
 ran as (
-    select r.*, s.is_asked
+    select r.*, s.is_asked, case when b.reason in ('manual', 'userCreated') then 'manual' when b.reason = 'schedule' then 'scheduled' when b.reason <> 'none' then 'automatic' end as trigger
     from (
         select record_id, record->>'$.definition.name' as pipeline, record->>'$.stageName' as stage, item as environment_id, record->>'$.owner.id' as build_id,
                make_utc(record->>'$.startTime') as started_at
         from raw where stream = 'environment_runs'
     ) r
     left join asked s on s.build_id = r.build_id and r.stage in (s.name, s.identifier)
+    left join started b on b.build_id = r.build_id
 ),
 -- how many are asked at least, by the last run of which that is known, since the environment asks no more; null where nothing tells
 used as (
-    select pipeline, stage, environment_id, max(record_id) as record_id,
+    select pipeline, stage, environment_id, max(record_id) as record_id, trigger_of_runs(list({'trigger': trigger, 'began_at': started_at}), null::timestamp) as trigger,
            coalesce(
                arg_max(is_asked::bigint, started_at) filter (where is_asked is not null and coalesce(started_at > gone_at, true)),
                case when bool_or(gone_at is not null) then 0 end
@@ -353,7 +373,7 @@ select
 from human
 union all by name
 select
-    coalesce(c.record_id, r.record_id) as record_id, r.pipeline, r.stage, 'automatic' as trigger, c.changed_by, max(c.changed_at) over (partition by r.pipeline) as changed_at,
+    coalesce(c.record_id, r.record_id) as record_id, r.pipeline, r.stage, r.trigger, c.changed_by, max(c.changed_at) over (partition by r.pipeline) as changed_at,
     coalesce(c.approvals_required, r.at_least) as approvals_required, coalesce(c.approvers, []) as approvers,
     coalesce(c.requester_can_approve, case when r.at_least = 0 then false end) as requester_can_approve
 from used r
