@@ -5,9 +5,15 @@
 
 -- emits: deployment
 with
+-- What each member was called, and since when: their first name since ever, another since the collection that saw it. HCP does
+-- not say when an address changed: what somebody did counts by the name that they had when it was first read.
 member as (
-    select record->>'$.relationships.user.data.id' as id, coalesce(record->>'$.attributes.email', record->>'$.attributes.username') as name
-    from raw where stream = 'members' and not deleted
+    select id, name, case when row_number() over (partition by id order by batch_id) = 1 then -1 else batch_id end as since
+    from (
+        select record->>'$.relationships.user.data.id' as id, coalesce(record->>'$.attributes.email', record->>'$.attributes.username') as name, batch_id
+        from raw where stream = 'members' and not deleted
+        qualify row_number() over (partition by (record->>'$.relationships.user.data.id'), batch_id order by seen_at desc, record_id desc) = 1
+    )
 ),
 -- What each workspace was called, and since when: its first name since ever; another since the workspace was last changed, by
 -- its own time, if that is after it was seen under the name before; else since it was seen so.
@@ -30,7 +36,10 @@ configuration as (
     where c.stream = 'commits' and i.stream = 'commits'
 ),
 raw_run as (
-    select record_id, coalesce(record->>'$.relationships.workspace.data.id', item) as workspace_id, from_json(record, '{"id": "VARCHAR",
+    select record_id, coalesce(record->>'$.relationships.workspace.data.id', item) as workspace_id,
+           min(batch_id) over (partition by (record->>'$.id')) as asked_in,
+           min(batch_id) filter (where (record->>'$.relationships."confirmed-by".data.id') is not null) over (partition by (record->>'$.id')) as confirmed_in,
+           from_json(record, '{"id": "VARCHAR",
         "attributes": {"status": "VARCHAR", "auto-apply": "BOOLEAN", "source": "VARCHAR", "trigger-reason": "VARCHAR", "plan-only": "BOOLEAN", "message": "VARCHAR", "created-at": "VARCHAR",
             "status-timestamps": {"planned-at": "VARCHAR", "confirmed-at": "VARCHAR", "applying-at": "VARCHAR", "apply-queued-at": "VARCHAR", "applied-at": "VARCHAR", "errored-at": "VARCHAR", "discarded-at": "VARCHAR", "canceled-at": "VARCHAR", "force-canceled-at": "VARCHAR"}},
         "relationships": {"created-by": {"data": {"id": "VARCHAR"}}, "confirmed-by": {"data": {"id": "VARCHAR"}}, "configuration-version": {"data": {"id": "VARCHAR"}}}}') as t
@@ -52,7 +61,8 @@ select
     r.t.relationships."configuration-version".data.id as version,
     c.commit_sha,
     regexp_extract(w.name, '[^-_]+$') as stage,
-    case when a.source in ('tfe-ui', 'tfe-api') then 'manual' else 'automatic' end as trigger,
+    -- a push to the repository starts a run by itself; what the CLI or the API asked for, a person or a machine did
+    case when a.source = 'tfe-ui' then 'manual' when a.source = 'tfe-configuration-version' and c.commit_sha is not null then 'automatic' end as trigger,
     coalesce(asked.name, r.t.relationships."created-by".data.id) as requested_by,
     started_at,
     make_utc(coalesce(s."applied-at", s."errored-at", s."force-canceled-at", s."canceled-at", s."discarded-at")) as finished_at,
@@ -72,20 +82,40 @@ from run r
 asof join workspace asked_of on asked_of.id = r.workspace_id and asked_of.since <= r.created_at
 asof join workspace w on w.id = r.workspace_id and w.since <= coalesce(r.started_at, r.created_at)
 left join configuration c on c.id = r.t.relationships."configuration-version".data.id
-left join member asked on asked.id = r.t.relationships."created-by".data.id
-left join member confirmed on confirmed.id = r.t.relationships."confirmed-by".data.id
+asof left join member asked on asked.id = r.t.relationships."created-by".data.id and asked.since <= r.asked_in
+asof left join member confirmed on confirmed.id = r.t.relationships."confirmed-by".data.id and confirmed.since <= r.confirmed_in
 where not coalesce(a."plan-only", false) and a.status <> 'planned_and_finished';
 
 -- emits: pipeline_stage
+with
+-- what started each run of a workspace
+started as (
+    select coalesce(r.record->>'$.relationships.workspace.data.id', r.item) as workspace_id, list({
+        'trigger': case
+            when (r.record->>'$.attributes.source') = 'tfe-ui' then 'manual'
+            when (r.record->>'$.attributes.source') = 'tfe-configuration-version' and (i.record->>'$.attributes.commit-sha') is not null then 'automatic'
+        end,
+        'began_at': make_utc(r.record->>'$.attributes.created-at')
+    }) as runs
+    from raw r
+    left join raw c on c.stream = 'commits' and (c.record->>'$.id') = (r.record->>'$.relationships.configuration-version.data.id')
+    left join raw i on i.stream = 'commits' and (i.record->>'$.id') = (c.record->>'$.relationships.ingress-attributes.data.id')
+    where r.stream = 'runs' and not coalesce((r.record->>'$.attributes.plan-only')::boolean, false)
+    group by all
+)
 select
     record_id, coalesce(nullif(regexp_replace(name, '[-_][^-_]+$', ''), ''), name) as pipeline, max(changed_at) over (partition by regexp_replace(name, '[-_][^-_]+$', '')) as changed_at,
-    regexp_extract(name, '[^-_]+$') as stage, case when auto then 'automatic' else 'manual' end as trigger, case when auto then 0 else 1 end as approvals_required,
+    regexp_extract(name, '[^-_]+$') as stage,
+    -- auto-apply says who must confirm, not what starts a run: a repository that is connected does, else what started the runs tells
+    case when has_repository then 'automatic' else trigger_of_runs(s.runs, w.changed_at) end as trigger,
+    case when auto then 0 else 1 end as approvals_required,
     []::varchar[] as approvers, case when not auto then true end as requester_can_approve
 from (
-    select record_id, record->>'$.attributes.name' as name, occurred_at as changed_at, coalesce((record->>'$.attributes.auto-apply')::boolean, false) as auto, deleted
+    select record_id, record->>'$.id' as id, record->>'$.attributes.name' as name, (record->>'$.attributes.vcs-repo.identifier') is not null as has_repository, occurred_at as changed_at, coalesce((record->>'$.attributes.auto-apply')::boolean, false) as auto, deleted
     from raw where stream = 'workspaces'
     qualify row_number() over (partition by coalesce(record->>'$.object', record->>'$.id') order by deleted desc, occurred_at desc nulls last, record_id desc) = 1
-)
+) w
+left join started s on s.workspace_id = w.id
 where not deleted;
 
 -- emits: change
