@@ -278,9 +278,12 @@ made as (
       )
 ),
 used as (
-    -- which workflow deploys to which environment, and how it was started the last time; as for deployments, an address alone
-    -- says nothing of a run
-    select d.item as repository, lower(coalesce(d.record->>'$.original_environment', d.record->>'$.environment')) as environment, r.workflow, arg_max(r.event, r.created_at) as event
+    -- which workflow deploys to which environment, and what started it; as for deployments, an address alone says nothing of a run
+    select d.item as repository, lower(coalesce(d.record->>'$.original_environment', d.record->>'$.environment')) as environment, r.workflow,
+           trigger_of_runs(list({
+               'trigger': case when r.event in ('workflow_dispatch', 'repository_dispatch') then 'manual' when r.event = 'schedule' then 'scheduled' when r.event is not null then 'automatic' end,
+               'began_at': r.created_at
+           }), null::timestamp) as trigger
     from made d
     join made s on s.stream = 'statuses' and regexp_extract(s.item, '/deployments/(\d+)/', 1) = (d.record->>'$.id')
     join run r on r.run_id = regexp_extract(coalesce(s.record->>'$.log_url', '') || ' ' || coalesce(s.record->>'$.target_url', ''), '/actions/runs/(\d+)', 1)
@@ -291,7 +294,7 @@ used as (
 gate as (select e.*, list_filter(e.t.protection_rules, lambda x: x.type = 'required_reviewers')[1] as rule from environment e)
 select
     g.record_id, g.repository || '/' || u.workflow as pipeline, max(make_utc(g.t.updated_at)) over (partition by g.repository, u.workflow) as changed_at, g.t.name as stage,
-    case when u.event in ('workflow_dispatch', 'repository_dispatch') then 'manual' when u.event = 'schedule' then 'scheduled' else 'automatic' end as trigger,
+    u.trigger,
     -- of the reviewers that are listed one is enough
     case when g.rule is null then 0 else 1 end as approvals_required,
     coalesce([coalesce(x.reviewer.login, 'team:' || x.reviewer.slug) for x in g.rule.reviewers], []) as approvers,
