@@ -12,7 +12,8 @@ use crate::error::with_causes;
 use crate::store::{self, Db, Value, sql};
 
 /// Functions that make rows of what a record holds.
-pub(super) const ROW_FUNCTIONS: &[&str] = &["unnest", "generate_series", "range", "json_each", "json_tree", "generate_subscripts"];
+pub(super) const ROW_FUNCTIONS: &[&str] =
+    &["unnest", "generate_series", "range", "json_each", "json_tree", "generate_subscripts"];
 
 /// Functions that look outside of the records, or say something else each time.
 pub(super) const OUTSIDE: &[&str] = &[
