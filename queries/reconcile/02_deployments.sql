@@ -55,7 +55,7 @@ latest_of_source as (
 latest as (
     -- what a pipeline says about itself replaces no evidence; and a source that the configuration still names comes before one
     -- that has another name now
-    select * exclude (configured, evidence)
+    select * exclude (configured)
     from latest_of_source
     qualify row_number() over (
         partition by deployment_id order by evidence desc, recorded_at desc nulls last, configured desc, batch_id desc, unit desc, position desc, record_id desc
@@ -97,6 +97,21 @@ placed as (
     left join stage_names named on named.stage = lower(replace(replace(o.environment, '-', ''), '_', ''))
     left join config_stage mapped on mapped.service = o.owner_service and mapped.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
     left join stage_names usual on usual.stage = lower(replace(replace(o.stage, '-', ''), '_', ''))
+),
+vouched as (
+    select * exclude (run_ids, session_names), list_transform(list_concat(run_ids, session_names), lambda x: lower(x)) as run_keys, unnest(list_distinct(run_keys)) as run_key
+    from placed where evidence and started_at is not null
+),
+-- What a pipeline says about itself under another id is a copy where somebody vouches for the same attempt of the same run in the
+-- same environment: all that it names the run by, that has too, and it began in its time. How it calls the stage says nothing.
+copy as (
+    select distinct c.deployment_id
+    from (
+        select *, list_transform(list_concat(run_ids, session_names), lambda x: lower(x)) as run_keys from placed where not evidence
+    ) c
+    cross join config_standard s
+    join vouched v on v.run_key = c.run_keys[1] and list_has_all(v.run_keys, c.run_keys) and v.kind = c.kind and c.owner_service in ('', v.owner_service)
+     and coalesce(c.started_at, c.finished_at) between v.started_at - s.skew and coalesce(v.finished_at, v.started_at + s.max_running) + s.skew
 )
 select
     p.deployment_id,
@@ -138,7 +153,7 @@ select
     p.started_at is not null and p.finished_at is null and p.started_at + c.max_running < run.now as closed_by_limit,
     p.first_recorded_at,
     coalesce(p.first_recorded_at > p.finished_at + c.skew, false) as recorded_late
-from placed p
+from (from placed anti join copy using (deployment_id)) p
 cross join config_standard c
 cross join run
 left join config_identity person on person.identity = lower(p.requested_by);

@@ -35,6 +35,15 @@ select deployment_id from deployment
 where exists (from config_identity except from config_identity_before) or exists (from config_identity_before except from config_identity)
    or exists (from config_role except from config_role_before) or exists (from config_role_before except from config_role);
 
+-- What a pipeline says about itself may be a copy of what somebody vouches for: those of one run are made out together.
+insert into deployment_again
+select distinct other.deployment_id
+from (select deployment_id, lower(unnest(list_concat(run_ids, session_names))) as run_key from deployment_version) other
+semi join (
+    select lower(unnest(list_concat(run_ids, session_names))) as run_key from deployment_version semi join deployment_again using (deployment_id)
+) again using (run_key)
+where other.deployment_id not in (from deployment_again);
+
 -- What was known of them.
 create or replace temporary table deployment_before as from deployment semi join deployment_again using (deployment_id);
 create or replace temporary table approval_before as from approval semi join deployment_again using (deployment_id);
