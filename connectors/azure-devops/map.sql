@@ -398,7 +398,7 @@ classed as (
     select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
     from entry e
     left join action_class k on e.action glob k.action
-    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
 ),
 -- definitions: a gate that differs from the revision before is a change, everything else the team's own business
 defined as (

@@ -40,7 +40,7 @@ classed as (
     join action_class k on a.resource_type glob k.resource_type and a.verb glob k.action
     qualify row_number() over (
         partition by a.resource_type, a.verb
-        order by position('*' in k.action) > 0, k.resource_type = '*', length(k.resource_type) desc, length(k.action) desc
+        order by telling(k.action)[1], telling(k.resource_type), telling(k.action)
     ) = 1
 )
 select

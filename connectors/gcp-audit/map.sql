@@ -102,7 +102,7 @@ classed as (
     join action_class k on a.log glob k.log and lower(a.method) glob lower(k.method)
     qualify row_number() over (
         partition by a.log, a.method
-        order by position('*' in k.method) > 0, length(k.method) desc, k.log = '*'
+        order by telling(k.method), telling(k.log)
     ) = 1
 )
 select

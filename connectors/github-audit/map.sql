@@ -10,19 +10,19 @@ e as (
         json_extract(record, '$.old_permission') as old_permission, json_extract(record, '$.permission') as new_permission
     from raw
 ),
--- the most telling line: without a glob before with one, then the longest
+-- the most telling line of the table for each action
 class as (
-    select a.action, arg_max(c, (not contains(c.action, '*'), length(c.action))) as c
+    select a.action, c.category, c.operation, c.action as line
     from (select distinct r.action as action from e) a
     join action_class c on a.action glob c.action
-    group by a.action
+    qualify row_number() over (partition by a.action order by telling(c.action)) = 1
 )
 select
     e.record_id,
     e.occurred_at,
     r.action as action,
-    coalesce(c.category, 'change') as category,
-    coalesce(c.operation, case r.operation_type when 'create' then 'create' when 'modify' then 'update' when 'remove' then 'delete' else 'other' end) as operation,
+    coalesce(class.category, 'change') as category,
+    coalesce(class.operation, case r.operation_type when 'create' then 'create' when 'modify' then 'update' when 'remove' then 'delete' else 'other' end) as operation,
     case
         when r.actor is null then 'unknown'
         when r.actor_is_bot or r.actor like '%[bot]' or r.actor = 'github-actions' then 'application'
@@ -47,6 +47,6 @@ select
             lambda k: {field: k, old: json_extract(changes, '/' || k || '/from'), new: json_extract(changes, '/' || k || '/to')}
         ))::varchar
     end as diffs,
-    coalesce(c.action, 'unknown action') as classed_by
+    coalesce(class.line, 'unknown action') as classed_by
 from e
 left join class on class.action = e.r.action

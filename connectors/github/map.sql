@@ -316,7 +316,7 @@ classed as (
     select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
     from entry e
     left join action_class k on e.action glob k.action
-    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
 ),
 -- settings of gates as they are: where the audit log is read, that tells who changed them
 kept as (

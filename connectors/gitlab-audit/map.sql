@@ -29,12 +29,12 @@ read as (
         coalesce(t.details.entity_path, t.entity_id) as entity
     from r
 ),
--- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
+-- the most telling line of the table for each action
 classed as (
     select a.action, k.category, k.operation, k.action as line
     from (select distinct action from read) a
     join action_class k on a.action glob k.action
-    qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by a.action order by telling(k.action)) = 1
 )
 select
     record_id,

@@ -131,7 +131,7 @@ classed as (
     select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
     from entry e
     left join action_class k on e.action glob k.action
-    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
 )
 select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, 'hcp-terraform:' || object as resource, object, null::varchar as diffs, classed_by
 from classed

@@ -27,7 +27,7 @@ classed as (
     join action_class k on a.area glob k.area and a.summary glob k.summary
     qualify row_number() over (
         partition by a.area, a.summary
-        order by position('*' in k.summary) > 0, k.area = '*', length(k.summary) desc
+        order by telling(k.summary)[1], telling(k.area), telling(k.summary)
     ) = 1
 )
 select

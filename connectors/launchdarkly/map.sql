@@ -31,12 +31,12 @@ read as (
         coalesce(access.resource, t.target.resources[1], t.kind || '/' || t.name, '') as object
     from touched
 ),
--- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
+-- the most telling line of the table for each action
 classed as (
     select a.action, k.category, k.operation, k.action as line
     from (select distinct action from read) a
     join action_class k on a.action glob k.action
-    qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by a.action order by telling(k.action)) = 1
 ),
 -- what was done to the object: a change before what is none; of changes one of who may do what, then of what users get
 gravest as (

@@ -43,7 +43,7 @@ classed as (
     join action_class k on a.workload glob k.workload and a.action glob k.action
     qualify row_number() over (
         partition by a.workload, a.action
-        order by k.workload = '*', position('*' in k.action) > 0, length(k.action) desc
+        order by telling(k.workload), telling(k.action)
     ) = 1
 ),
 judged as (

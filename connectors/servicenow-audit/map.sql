@@ -27,7 +27,7 @@ classed as (
     select a.name, k.category, k.operation, k.table_name as line
     from (select distinct name from read) a
     join table_class k on a.name glob k.table_name
-    qualify row_number() over (partition by a.name order by position('*' in k.table_name) > 0, length(k.table_name) desc) = 1
+    qualify row_number() over (partition by a.name order by telling(k.table_name)) = 1
 ),
 -- The state of an article before and after each save: what the latest step made of it, before the first that is known what
 -- that step found. Where no step is known, and in states that are not in the table, it may be read.

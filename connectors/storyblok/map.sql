@@ -20,7 +20,7 @@ activity as (
     from (select record_id, coalesce(make_utc(record->>'$.activity.created_at'), occurred_at) as occurred_at, coalesce(record->>'$.activity.key', 'unknown') as action, record from raw where stream = 'activities') a
     left join action_class k on a.action glob k.action
     left join person p on p.id = (a.record->>'$.activity.owner_id')
-    qualify row_number() over (partition by a.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by a.record_id order by telling(k.action)) = 1
 ),
 story as (
     select

@@ -23,7 +23,7 @@ classed as (
     select r.*, coalesce(k.category, 'change') as class, coalesce(k.operation, 'other') as class_operation, k.action as classed_by
     from r
     left join action_class k on r.action glob k.action
-    qualify row_number() over (partition by r.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by r.record_id order by telling(k.action)) = 1
 ),
 named as (
     select

@@ -17,7 +17,7 @@ trail as (
     from raw t
     left join action_class k on (t.record->>'$.logType') glob k.action
     where t.stream = 'trail'
-    qualify row_number() over (partition by t.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by t.record_id order by telling(k.action)) = 1
 ),
 content as (
     select

@@ -38,12 +38,12 @@ read as (
         epoch_ms(case when stream = 'deployment' then coalesce(t.ready, t.created) else t.createdAt end) as occurred_at
     from r
 ),
--- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
+-- the most telling line of the table for each action
 classed as (
     select a.action, k.category, k.operation, k.action as line
     from (select distinct action from read) a
     join action_class k on a.action glob k.action
-    qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by a.action order by telling(k.action)) = 1
 ),
 -- what gave a project's domains to a deployment: its own build, or an event
 went_live as (

@@ -47,7 +47,7 @@ event as (
         where stream = 'events'
     ) e
     left join action_class k on e.action glob k.action
-    qualify row_number() over (partition by e.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
 ),
 -- The last revision at the time of a save is what was saved; two seconds, for a save writes several rows.
 told_content as (
