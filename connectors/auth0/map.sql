@@ -1,5 +1,6 @@
 -- What Auth0's tenant logs mean. Sees raw(…) and the table action_class: what is a change, by type and description. Changes
--- to the tenant are operations of its Management API (type sapi, failed fapi), whoever asked for them and from where.
+-- to the tenant are operations of its Management API (type sapi, failed fapi), whoever asked for them and from where; all else
+-- is what users of the service do, or what befalls the tenant, and evidence where the table does not know it.
 
 -- emits: change
 with
@@ -29,17 +30,18 @@ classed as (
     join action_class k on a.kind glob k.type and a.action glob k.action
     qualify row_number() over (
         partition by a.kind, a.action
-        order by position('*' in k.action) > 0, position('*' in k.type) > 0, length(k.action) desc, length(k.type) desc
+        order by telling(k.action)[1], telling(k.type)[1], telling(k.action), telling(k.type)
     ) = 1
 )
 select
     record_id,
     make_utc(t."date") as occurred_at,
     'auth0' as system,
-    coalesce(k.category, 'change') as category,
+    coalesce(k.category, case when is_api then 'change' else 'evidence' end) as category,
     'action_class:' || k.line as classed_by,
-    case when kind in ('fapi') then 'failed' else 'succeeded' end as outcome,
-    case when kind = 'fapi' then concat_ws(' ', 'status ' || t.details.response.statusCode, t.description) end as error,
+    -- the codes of what failed begin with an f
+    case when starts_with(kind, 'f') then 'failed' else 'succeeded' end as outcome,
+    case when starts_with(kind, 'f') then concat_ws(' ', 'status ' || t.details.response.statusCode, t.description) end as error,
     case
         when acting like '%@clients' then 'application'
         when coalesce(q.auth.user.email, q.auth.user.name, t.user_name, acting) is not null then 'person'
