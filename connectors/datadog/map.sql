@@ -1,5 +1,5 @@
--- What Datadog's audit trail means. Sees raw(…) and the table action_class: what is a change, by kind of event, of asset
--- and of action. Dashboards and notebooks are daily work; monitors, access, keys, integrations are changes.
+-- What Datadog's audit trail means. Sees raw(…) and the tables action_class (what is a change, by kind of event and of asset,
+-- and by what was done) and post_path (what is asked for by POST and is no change). Dashboards and notebooks are daily work; monitors, access, keys, integrations are changes.
 
 -- emits: change
 with
@@ -22,18 +22,25 @@ r as (
 ),
 read as (
     select
-        record_id, e, e.attributes as t,
-        lower(replace(coalesce(e.attributes.evt.name, 'unnamed'), ' ', '_')) || '.' || lower(coalesce(e.attributes.asset.type, 'account')) || '.'
-            || lower(coalesce(e.attributes.action, e.attributes.http.method, 'done')) as action,
-        lower(coalesce(e.attributes.asset.type, 'account')) || '/' || coalesce(e.attributes.asset.id, e.attributes.asset.name, '') as object
+        r.record_id, r.e, r.e.attributes as t,
+        lower(replace(coalesce(r.e.attributes.evt.name, 'unnamed'), ' ', '_')) || '.' || lower(coalesce(nullif(r.e.attributes.asset.type, ''), 'account')) as what,
+        -- of all that is asked of its API Datadog says `accessed`: the method says what it was
+        lower(coalesce(
+            case when lower(r.e.attributes.evt.name) = 'request' then coalesce(p.means, r.e.attributes.http.method) end,
+            r.e.attributes.action, r.e.attributes.http.method, 'done'
+        )) as verb,
+        what || '.' || verb as action,
+        lower(coalesce(nullif(r.e.attributes.asset.type, ''), 'account')) || '/' || coalesce(r.e.attributes.asset.id, r.e.attributes.asset.name, ltrim(r.e.attributes.http.url_details.path, '/'), '') as object
     from r
+    left join post_path p on r.e.attributes.http.method = 'POST' and r.e.attributes.http.url_details.path = p.path
 ),
--- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
+-- the most telling line of the table for each action: looking at something is reading it whatever it is, so a verb that is
+-- named goes before a pattern of the object
 classed as (
-    select a.action, k.category, k.operation, k.action as line
-    from (select distinct action from read) a
-    join action_class k on a.action glob k.action
-    qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    select a.what, a.verb, k.category, k.operation, k.what || ' ' || k.verb as line
+    from (select distinct what, verb from read) a
+    join action_class k on a.what glob k.what and a.verb glob k.verb
+    qualify row_number() over (partition by a.what, a.verb order by telling(k.verb)[1], telling(k.what), telling(k.verb)) = 1
 )
 select
     record_id,
@@ -57,8 +64,8 @@ select
     action,
     case
         when k.operation is not null then k.operation
-        when t.action = 'created' then 'create'
-        when t.action = 'deleted' then 'delete'
+        when verb in ('created', 'post') then 'create'
+        when verb in ('deleted', 'delete') then 'delete'
         else 'update'
     end as operation,
     'datadog:' || object as resource,
@@ -69,4 +76,4 @@ select
         when t.asset.prev_value is not null or t.asset.new_value is not null then [{'field': action, 'old': t.asset.prev_value, 'new': t.asset.new_value}]
     end) as diffs
 from read
-left join classed k using (action);
+left join classed k using (what, verb);
