@@ -1,6 +1,6 @@
 -- What Entra ID tells, told apart by content: the audit log (`activityDateTime`), sign-ins (`createdDateTime` and a
 -- token's id), and applications with their federated credentials. Table action_class: which activities are daily
--- business, and which more than an update. Unknown activities are changes.
+-- business (some only where somebody does them for themselves), and which more than an update. Unknown activities are changes.
 
 -- emits: change
 with
@@ -37,7 +37,10 @@ audited as (
 aimed as (
     select
         *,
-        coalesce(list_filter(targets, lambda x: lower(coalesce(x.type, '')) not in ('user', 'device', 'other', ''))[1], targets[1]) as target
+        coalesce(list_filter(targets, lambda x: lower(coalesce(x.type, '')) not in ('user', 'device', 'other', ''))[1], targets[1]) as target,
+        -- whoever did it is the only person whom it is about: what somebody does for another is an administrator's doing
+        nullif(t.initiatedBy.user.id, '') is not null
+            and list_distinct([lower(x.id) for x in targets if lower(x.type) = 'user']) = [lower(t.initiatedBy.user.id)] as own
     from audited
 ),
 classed as (
@@ -46,8 +49,8 @@ classed as (
         k.category as class, k.operation as class_operation,
         lower(replace(coalesce(a.target.type, 'directory'), ' ', '')) || '/' || coalesce(nullif(a.target.id, ''), nullif(a.target.displayName, ''), '') as object
     from aimed a
-    left join action_class k on lower(a.action) glob lower(k.action)
-    qualify row_number() over (partition by a.record_id order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    left join action_class k on lower(a.action) glob lower(k.action) and (k.whose is distinct from 'own' or a.own)
+    qualify row_number() over (partition by a.record_id order by telling(k.action)) = 1
 )
 select
     record_id,
