@@ -1,5 +1,5 @@
 -- What PagerDuty's audit records mean. Sees raw(…) and the table action_class: what is a change. Overrides of a rota and
--- how a person is called are daily work; services, escalation, members and keys are changes.
+-- how a person is called are daily work; services, escalation, members, their roles and keys are changes.
 
 -- emits: change
 with
@@ -23,16 +23,18 @@ r as (
 read as (
     select
         record_id, t,
-        replace(coalesce(t.details.resource.type, t.root_resource.type, 'unknown'), '_reference', '') || '.' || lower(coalesce(t.action, 'unnamed')) as action,
+        replace(coalesce(t.details.resource.type, t.root_resource.type, 'unknown'), '_reference', '') || '.' || lower(coalesce(t.action, 'unnamed'))
+            -- a role is a right, the rest of a person is not
+            || case when list_contains([lower(f.name) for f in t.details.fields], 'role') then '.role' else '' end as action,
         replace(coalesce(t.root_resource.type, 'unknown'), '_reference', '') || '/' || coalesce(t.root_resource.id, '') as object
     from r
 ),
--- the most telling line of the table for each action: an exact name before a pattern, a long pattern before a short one
+-- the most telling line of the table for each action
 classed as (
     select a.action, k.category, k.operation, k.action as line
     from (select distinct action from read) a
     join action_class k on a.action glob k.action
-    qualify row_number() over (partition by a.action order by position('*' in k.action) > 0, length(k.action) desc) = 1
+    qualify row_number() over (partition by a.action order by telling(k.action)) = 1
 )
 select
     record_id,
