@@ -43,6 +43,98 @@ fn an_approval_that_was_not_there_on_the_night_before_is_told() {
     assert!(said.contains("changed-after-the-start"), "{said}");
 }
 
+/// What was rewritten is shown as what fails, with what was said before: of the finding and of the change.
+#[test]
+fn explain_shows_what_is_told_otherwise_and_by_which_records() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", told(&json!({"approvals": dana(BEFORE)})));
+    place.ran(0, &["audit"]);
+    release(
+        &place,
+        "2",
+        told(&json!({"approvals": dana(BEFORE), "requested_by": "bob@example.org", "bypassed": false})),
+    );
+    place.ran(1, &["audit"]);
+    let found =
+        place.query("select finding_id, (select change_id from change where record_id = 'c') from finding").rows;
+    for (id, section) in [(&found[0][0], "results"), (&found[0][1], "controls")] {
+        let said = place.ran(0, &["explain", id, "-o", "json"]).stdout;
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        let otherwise = said["told_otherwise"].as_array().expect("what is told otherwise");
+        assert_eq!(otherwise.len(), 1, "{said}");
+        for (key, word) in [("fact", "requested_by"), ("before", "alice@example.org"), ("after", "bob@example.org")] {
+            assert_eq!(otherwise[0][key], word, "{said}");
+        }
+        assert_ne!(otherwise[0]["before_record"], otherwise[0]["record"]);
+        let failed = said[section].as_array().expect("results").iter().filter(|row| row["result"] == "fail");
+        let failed: Vec<_> = failed.map(|row| (&row["control"], &row["reason"])).collect();
+        assert_eq!(failed, [(&json!("two-stage-authorisation"), &json!("changed-after-the-start"))], "{said}");
+        assert!(said[section].as_array().expect("results").iter().all(|row| row["because"].is_string()), "{said}");
+    }
+}
+
+/// The same lines elsewhere are no news: only if another of them counts since.
+#[test]
+fn a_file_that_is_moved_or_copied_tells_nothing_new() {
+    for copied in [true, false] {
+        let place = place();
+        log(&place, "1", deploy());
+        release(&place, "4", told(&json!({"approvals": dana(BEFORE)})));
+        release(&place, "5", told(&json!({"approvals": []})));
+        place.ran(1, &["audit"]);
+        let before = findings(&place);
+        let elsewhere = |from: &str, to: &str| {
+            let (from, to) =
+                (place.path(&format!("releases/{from}.jsonl")), place.path(&format!("releases/{to}.jsonl")));
+            std::fs::copy(&from, to).expect("copied");
+            if !copied {
+                std::fs::remove_file(from).expect("removed");
+            }
+        };
+        elsewhere("4", "3");
+        place.ran(0, &["audit"]);
+        assert_eq!((verdict(&place).as_str(), findings(&place)), ("unapproved", before.clone()));
+        // Behind the line that counts comes another one that nobody ever went by, and so does what it hides nothing of.
+        release(&place, "1", told(&json!({"approvals": [], "requested_by": "bob@example.org"})));
+        place.ran(0, &["audit"]);
+        assert_eq!(findings(&place), before);
+        // The last by its path counts.
+        elsewhere("3", "6");
+        place.ran(1, &["audit"]);
+        assert_eq!(verdict(&place), "released");
+        let said = place.query("select summary from finding where status <> 'resolved'").rows.concat().concat();
+        assert!(said.contains("changed-after-the-start"), "{said}");
+        release(&place, "55", told(&json!({"approvals": dana(BEFORE), "version": "2"})));
+        place.run(&["audit"]);
+        let said = place.query("select summary from finding where status <> 'resolved'").rows.concat().concat();
+        assert!(said.contains("changed-after-the-start"), "a line behind it hides nothing: {said}");
+        place.ran(0, &["reconcile", "--rebuild"]);
+        assert_eq!(place.query("select summary from finding where status <> 'resolved'").rows.concat().concat(), said);
+    }
+}
+
+/// A line that comes later and says that it is older is no older than the reading before it.
+#[test]
+fn a_rewriting_chooses_no_time_at_which_it_is_excused() {
+    let place = place();
+    log(&place, "1", deploy());
+    release(&place, "1", told(&json!({"approvals": [], "recorded_at": "2026-11-03T10:21:00Z"})));
+    let exempt = "\n[[exemption]]\nid = 'X-1'\nreason = 'incident'\napproved_by = 'Dana White'\nrequested_by = 'Bob Brown'\nfrom = '2026-11-03T08:00:00Z'\nto = '2026-11-04T08:00:00Z'\nservice = 'register'\ndeployments = ['r1:live']\n";
+    let path = place.path("changetrail.toml");
+    let config = std::fs::read_to_string(&path).expect("the configuration");
+    std::fs::write(&path, config + exempt).expect("written");
+    place.ran(0, &["audit"]);
+    assert_eq!(findings(&place), [["two-stage-authorisation", "high", "exempted"]]);
+    release(
+        &place,
+        "2",
+        told(&json!({"approvals": [], "requested_by": "bob@example.org", "recorded_at": "2026-11-03T12:00:00Z"})),
+    );
+    place.ran(1, &["audit"]);
+    assert_eq!(findings(&place), [["two-stage-authorisation", "high", "open"]]);
+}
+
 #[test]
 fn every_fact_of_the_authorisation_counts() {
     let untimed = |gated: bool, phase: &str| json!([{"phase": phase, "decision": "approved", "approver": "dana@example.org", "automated": false, "gated": gated}]);

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::Place;
 use crate::support::world::{deploy, log, place, release, verdict};
+use crate::support::{Place, Table, checkout};
 
 const STANDARD: &str = r#"
 id = "ACME-1"
@@ -188,4 +188,47 @@ fn what_is_wrong_with_it_is_said() {
     let config = std::fs::read_to_string(place.path("changetrail.toml")).expect("the configuration");
     place.write("changetrail.toml", config.replace("name = \"acme\"", "name = \"acne\""));
     place.ran(2, &["audit"]).says(&["unknown standard `acne`", "did you mean `acme`?"]);
+}
+
+/// Every reason that a built-in control or rule gives is explained: the codes stand in the SQL, in `case … end as reason` or as
+/// a literal beside a result.
+#[test]
+fn every_reason_has_a_sentence() {
+    let sentences = std::fs::read_to_string(checkout("queries/reconcile/reasons.csv")).expect("the sentences");
+    let sentences = Table::parse(&sentences);
+    let known: Vec<&str> = sentences.rows.iter().map(|row| sentences.cell(row, "reason")).collect();
+    let controls = std::fs::read_dir(checkout("queries/controls")).expect("the controls");
+    let mut files: Vec<_> = controls.map(|entry| entry.expect("an entry").path()).collect();
+    files.push(checkout("queries/reconcile/11_told_failures.sql"));
+    let mut given = 0;
+    for path in files {
+        let sql = std::fs::read_to_string(&path).expect("a rule");
+        for code in reasons(&sql) {
+            given += 1;
+            assert!(known.contains(&code), "{}: `{code}` has no sentence", path.display());
+        }
+    }
+    assert!(given > 60, "{given}");
+}
+
+/// What a control says besides its results: the codes after `then`, `else` and after a result.
+fn reasons(sql: &str) -> Vec<&str> {
+    const RESULTS: &[&str] = &["pass", "fail", "no-evidence", "not-applicable"];
+    // Words that are compared, or name the kind of a subject.
+    const WORDS: &[&str] = &["approval", "trigger"];
+    let mut codes = Vec::new();
+    for line in sql.lines().filter(|line| !line.trim_start().starts_with("--")) {
+        let parts: Vec<&str> = line.split('\'').collect();
+        for place in (1..parts.len()).step_by(2) {
+            let (before, code) = (parts[place - 1].trim_end(), parts[place]);
+            let after_result = place >= 2 && before == "," && RESULTS.contains(&parts[place - 2]);
+            if (before.ends_with("then") || before.ends_with("else") || after_result)
+                && !RESULTS.contains(&code)
+                && !WORDS.contains(&code)
+            {
+                codes.push(code);
+            }
+        }
+    }
+    codes
 }

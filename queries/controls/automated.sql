@@ -10,6 +10,11 @@ select
         when actor_kind = 'person' then 'fail'
         else 'no-evidence'
     end as result,
-    reason
+    case
+        when verdict = 'exempted' then reason
+        when deployment_id <> '' then 'linked'
+        when actor_kind in ('pipeline', 'workload', 'platform') then 'machine-made'
+        else reason
+    end as reason
 from change
 where service <> '' and verdict <> 'platform';

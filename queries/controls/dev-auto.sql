@@ -11,7 +11,7 @@ select
     case
         when bool_or(environment = 'dev' and trigger = 'automatic' and approvals_required = 0) then 'dev-automatic'
         when not bool_or(environment = 'dev') then 'no-dev-stage'
-        when bool_or(environment = 'dev' and coalesce(trigger, 'automatic') = 'automatic' and coalesce(approvals_required, 0) = 0) then case when bool_or(environment = 'dev' and trigger is null and coalesce(approvals_required, 0) = 0) then 'trigger-unknown' else 'approvals-unknown' end
+        when bool_or(environment = 'dev' and coalesce(trigger, 'automatic') = 'automatic' and coalesce(approvals_required, 0) = 0) then case when bool_or(environment = 'dev' and trigger is null and coalesce(approvals_required, 0) = 0) then 'trigger-unknown' else 'dev-approvals-unknown' end
         else 'dev-not-automatic'
     end as reason,
     max(changed_at) as occurred_at

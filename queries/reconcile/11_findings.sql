@@ -36,17 +36,10 @@ failed as (
     from control_result
     where subject_kind = 'deployment' and result in ('fail', 'no-evidence')
     union all
-    -- the verdict goes by the latest record; that it says otherwise than before is told all the same, each time
-    select 'two-stage-authorisation', d.deployment_id, d.service, d.environment, 'fail', 'changed-after-the-start', recorded_at, recorded_at
-    from authorisation_change
-    join deployment d using (deployment_id)
-    where d.environment = 'live' and d.ran
-    union all
-    -- equal steps are equal steps; that they are defined otherwise than when they were proven is told all the same
-    select r.control, r.subject_id, r.service, r.environment, 'fail', 'definition-changed', n.changed_at, null
-    from redefinition n
-    join control_result r on r.control = 'repeatable' and r.subject_kind = 'deployment' and r.subject_id = n.deployment_id
-    where r.result <> 'not-applicable' and r.reason <> 'definition-changed'
+    -- that an end is missing is a finding of its own
+    select control, subject_id, service, environment, result, reason, occurred_at, retold_at
+    from told_failure
+    where reason <> 'end-not-recorded'
 ),
 failed_deployment as (
     select
@@ -56,7 +49,7 @@ failed_deployment as (
         'deployment' as subject_kind, r.subject_id, any_value(r.service) as service, any_value(r.environment) as environment,
         lower(coalesce(any_value(d.requested_by), '')) as actor,
         'release ' || any_value(d.release_id) || ' of ' || any_value(d.pipeline) || ': ' || string_agg(r.control || ' ' || r.result || ' (' || r.reason || ')', ', ' order by r.control, r.reason) as summary,
-        list(r.control) as controls, bool_or(c.authorisation) as unauthorised, any_value(d.started_at) as started_at,
+        any_value(d.started_at) as started_at,
         greatest(any_value(d.started_at), max(r.failed_at)) as happened_at,
         -- what is pushed was told when the store took it
         any_value(case when d.source = 'record' then d.first_recorded_at end) as told_at,
@@ -67,18 +60,29 @@ failed_deployment as (
     left join control_severity v on v.control = r.control and v.subject_kind = 'deployment'
     group by r.subject_id
 ),
--- exempted as its changes are; where there are none, as a change at its start would be
-deployment_exempted as (
-    select f.subject_id, min(x.exemption_id) as exemption_id
-    from failed_deployment f
+-- What an exemption has to cover: what the deployment failed as it ran, and each time at which its record was rewritten.
+excusable as (
+    select subject_id, retold_at, any_value(service) as service, any_value(environment) as environment, list(distinct r.control) as controls,
+           bool_or(c.authorisation) as unauthorised
+    from failed r
+    join control c using (control)
+    group by subject_id, retold_at
+),
+-- exempted as its changes are; where there are none, as a change at its start would be. What was done to its record is excused
+-- in the time in which it was done.
+excuse as (
+    select f.subject_id, f.retold_at, min(x.exemption_id) as exemption_id
+    from excusable f
+    join deployment d on d.deployment_id = f.subject_id
     join (select *, unnest(deployments) as deployment_id from exemption where invalid is null) x on x.deployment_id = f.subject_id
     left join (select distinct deployment_id, exemption_id from change where verdict = 'exempted') c
       on c.deployment_id = f.subject_id and c.exemption_id = x.exemption_id
     where (len(x.controls) = 0 or list_has_all(x.controls, f.controls))
+      and (f.retold_at is null or (f.retold_at >= x.valid_from and f.retold_at < x.valid_to))
       and (
           c.exemption_id is not null
           or (
-              f.started_at >= x.valid_from and f.started_at < x.valid_to
+              coalesce(f.retold_at, d.started_at) >= x.valid_from and coalesce(f.retold_at, d.started_at) < x.valid_to
               and (x.service is null or x.service = f.service)
               and (x.environment is null or x.environment = f.environment)
               and (x.approver_services is null or list_contains(x.approver_services, f.service))
@@ -86,13 +90,20 @@ deployment_exempted as (
               and (len(x.verdicts) = 0 or list_contains(x.verdicts, case when f.unauthorised then 'unapproved' else 'nonconforming' end))
           )
       )
-      and f.subject_id not in (select deployment_id from change where verdict in ('unapproved', 'nonconforming'))
+    group by f.subject_id, f.retold_at
+),
+deployment_exempted as (
+    select f.subject_id, coalesce(any_value(x.exemption_id) filter (where f.retold_at is null), min(x.exemption_id)) as exemption_id
+    from excusable f
+    left join excuse x on x.subject_id = f.subject_id and x.retold_at is not distinct from f.retold_at
+    where f.subject_id not in (select deployment_id from change where verdict in ('unapproved', 'nonconforming'))
     group by f.subject_id
+    having bool_and(x.exemption_id is not null)
 ),
 deployments as (
     -- whatever it fails, today this and tomorrow that: it is the same finding
     select
-        f.* exclude (controls, unauthorised, started_at, told_at)
+        f.* exclude (started_at, told_at)
             -- a release goes on until its last change; and of what was told only since a baseline was taken nobody accepted
             -- anything, however long ago it says that it was
             replace (greatest(f.happened_at, c.changed_at, case when f.happened_at < b.until and f.told_at > b.set_at then f.told_at end) as happened_at),
@@ -126,11 +137,12 @@ definitions as (
 ),
 open_windows as (
     select 'recorded' as control, coalesce((select severity from control_severity where control = 'recorded' and subject_kind = 'deployment'), 'medium') as severity,
-           'deployment' as subject_kind, deployment_id as subject_id, service, environment,
-           lower(coalesce(requested_by, '')) as actor,
-           'deployment ' || deployment_id || ' has no recorded end; its window was closed by max_running' as summary, false as provisional,
-           null::varchar as exemption_id, window_end as happened_at
-    from deployment where closed_by_limit and environment <> '' and ran
+           t.subject_kind, t.subject_id, t.service, t.environment, lower(coalesce(d.requested_by, '')) as actor,
+           'deployment ' || t.subject_id || ' has no recorded end; its window was closed by max_running' as summary, false as provisional,
+           null::varchar as exemption_id, t.occurred_at as happened_at
+    from told_failure t
+    join deployment d on d.deployment_id = t.subject_id
+    where t.reason = 'end-not-recorded'
 ),
 ends_not_seen as (
     select 'end-not-seen' as control, 'low' as severity, 'operation' as subject_kind, e.change_id as subject_id, t.service, t.environment,

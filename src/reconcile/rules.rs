@@ -111,6 +111,7 @@ pub(super) const FINDINGS: &[Step] = steps! {
     "all cases": "reconcile/11_cases_everything.sql" if Everything,
     "cases to put together again": "reconcile/11_cases_again.sql" if Again,
     "unlinked cases": "reconcile/11_unlinked_cases.sql" keeps "unlinked_case" of "case",
+    "failures that were told": "reconcile/11_told_failures.sql",
     "findings": "reconcile/11_findings.sql",
     "history": "reconcile/12_history.sql",
     "managed resources": "reconcile/13_managed.sql",
