@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::collect::{self, Key, has_evidence};
 use crate::reconcile;
-use crate::store::{self, Access, Db};
+use crate::store::{self, Access, Db, Value, sql};
 
 pub use ci::{Error as CiError, Told, record as from_ci};
 
@@ -25,8 +25,10 @@ pub const SOURCE: &str = "record";
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
+    /// Records that say something new.
     pub accepted: u64,
-    pub duplicates: u64,
+    /// Records that the store had, word for word, or that came twice. They are kept again, for their order counts.
+    pub known: u64,
     /// Lines that are no release records, or that judging would set aside: `line 3: why`. They are kept in quarantine.
     pub rejected: Vec<String>,
     /// Deployments that are over and of which nothing that was pushed says when they began.
@@ -90,12 +92,20 @@ pub fn append(
     if let Some(source) = lines.failure() {
         return Err(Error::Input { source });
     }
+    if unit.records.is_empty() && unit.rejected.is_empty() {
+        return Ok(Outcome::default());
+    }
     let over = judged::refuse(&mut unit, now)?;
     // Last, for others wait for it.
     let db = Db::open(store, Access::Write, wait)?;
     let lost_key = key.lost(has_evidence(&db)?);
     let rejected = unit.rejected.iter().map(|line| format!("{}: {}", line.position, line.error)).collect();
     let committed = db.commit(SOURCE, Some(operator), now, &[unit.into()])?;
+    let (_, rows) = db.rows(sql!("record/known.sql"), &[])?;
+    let known = match rows.first().map(Vec::as_slice) {
+        Some([Value::Int(known)]) => known.unsigned_abs(),
+        _ => 0,
+    };
     let without_start = judged::without_start(&db, over)?;
-    Ok(Outcome { accepted: committed.stored, duplicates: committed.duplicates, rejected, without_start, lost_key })
+    Ok(Outcome { accepted: committed.kept - known, known, rejected, without_start, lost_key })
 }

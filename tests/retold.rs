@@ -213,11 +213,17 @@ fn what_is_pushed_again_word_for_word_counts_again() {
             json!([{"release": "r1", "live": "10:00-10:20", "preprod": null, "live_record": record}]),
         ));
         place.write("push.jsonl", lines);
-        place.ran(0, &["record", "push.jsonl"]);
+        place.ran(0, &["record", "push.jsonl"])
     };
-    for outcome in ["succeeded", "failed", "succeeded"] {
-        push(outcome);
+    for (outcome, said) in [("succeeded", "1 accepted, 0"), ("failed", "1 accepted, 0"), ("succeeded", "0 accepted, 1")]
+    {
+        push(outcome).says(&[&format!("{said} known already, 0 refused")]);
     }
+    // What tells nothing leaves nothing.
+    let batches = || place.query("select count(*) from batch").rows;
+    let before = batches();
+    place.ran(0, &["record", "-"]).says(&["there was no record, nothing is written"]);
+    assert_eq!(batches(), before);
     place.run(&["audit"]);
     assert_eq!(place.query("select outcome from deployment").rows, [["succeeded"]]);
 }

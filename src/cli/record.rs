@@ -103,8 +103,10 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitStatus> 
             "`{id}` has no start, so it explains no change: record it with --outcome running where the job starts"
         ));
     }
-    let record::Outcome { accepted, duplicates, rejected, .. } = &outcome;
-    context.printer.note(&format!("{accepted} accepted, {duplicates} known already, {} refused", rejected.len()));
+    let record::Outcome { accepted, known, rejected, .. } = &outcome;
+    let nothing =
+        if accepted + known == 0 && rejected.is_empty() { ": there was no record, nothing is written" } else { "" };
+    context.printer.note(&format!("{accepted} accepted, {known} known already, {} refused{nothing}", rejected.len()));
     Ok(if rejected.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
