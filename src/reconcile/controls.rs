@@ -71,7 +71,11 @@ fn about(control: &Control) -> [(&'static str, Value); 2] {
     [("control", Value::Text(control.id.clone())), ("kinds", Value::Text(kinds))]
 }
 
+/// What is wrong with a control; where the machine is at fault the control is not.
 fn unusable(control: &Control, source: store::Error) -> Error {
+    if source.is_of_the_machine() {
+        return source.into();
+    }
     Error::Control { file: control.file.clone(), source: Box::new(source) }
 }
 

@@ -84,14 +84,35 @@ impl Error {
                      `changetrail query \"from duckdb_tables() select table_name\"` lists the tables"
                     .into(),
             ),
-            Self::Statement { source, .. } | Self::Open { source, .. } if is_full(&source.to_string()) => Some(
-                "nothing that was committed before is lost: make room where the store lies, and run it again".into(),
+            Self::Statement { source, .. } | Self::Query { source } | Self::Open { source, .. }
+                if is_full(&source.to_string()) =>
+            {
+                Some(
+                    "nothing that was committed before is lost: make room where the store lies, and run it again"
+                        .into(),
+                )
+            }
+            Self::Statement { source, .. } | Self::Query { source } if is_out_of_memory(&source.to_string()) => Some(
+                "nothing that was committed before is lost: it needs more memory, or more room where the store lies"
+                    .into(),
             ),
             Self::Query { .. }
             | Self::Parameter { .. }
             | Self::Open { .. }
             | Self::Statement { .. }
             | Self::Output { .. } => None,
+        }
+    }
+
+    /// Whether it was no fault of the statement: the machine had no room, or could not read or write.
+    #[must_use]
+    pub fn is_of_the_machine(&self) -> bool {
+        match self {
+            Self::Statement { source, .. } | Self::Query { source } | Self::Open { source, .. } => {
+                let said = source.to_string();
+                is_full(&said) || is_out_of_memory(&said) || said.starts_with("IO Error")
+            }
+            _ => false,
         }
     }
 
@@ -102,8 +123,35 @@ impl Error {
     }
 }
 
+/// Whether the engine says that its memory, and the room for what does not fit there, were not enough.
+fn is_out_of_memory(message: &str) -> bool {
+    message.starts_with("Out of Memory Error")
+}
+
 /// Whether the engine says that it could not write: it tells of a full disk in several ways, and gives up the database as
 /// it is in memory where a commit fails.
 fn is_full(message: &str) -> bool {
     ["No space left", "Failed to commit", "has been invalidated"].iter().any(|said| message.contains(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_machine_is_none_of_the_statement() {
+        let said = |text: &str| Error::Statement {
+            step: "automated".to_owned(),
+            source: duckdb::Error::DuckDBFailure(duckdb::ffi::Error::new(1), Some(text.to_owned())),
+        };
+        for (text, hint) in [
+            ("IO Error: Could not write all bytes to file \"x\": No space left on device", "make room"),
+            ("Out of Memory Error: failed to allocate data of size 16 MiB", "more memory"),
+        ] {
+            let error = said(text);
+            assert!(error.is_of_the_machine(), "{text}");
+            assert!(error.hint().is_some_and(|said| said.contains(hint)), "{text}");
+        }
+        assert!(!said("Binder Error: Referenced column \"IO Error\" not found").is_of_the_machine());
+    }
 }
