@@ -124,6 +124,14 @@ fn wrong_usage() {
     place.ran(2, &["query", "from chnge"]).says(&["chnge", "change"]);
     place.run(&["-q", "reconcile"]);
     place.ran(2, &["explain", "0000"]).says(&["no change or finding `0000`", "report changes"]);
+    // A job reads that too.
+    for format in [&["--log-format", "json"][..], &["--log-format=json"]] {
+        let said = Place::empty().ran(2, &[&["report", "--bogus"], format].concat()).stderr;
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}\n{said}"));
+        assert_eq!(said["level"], "error");
+        let message = said["message"].as_str().expect("a message");
+        assert!(message.starts_with("unexpected argument '--bogus'"), "{message}");
+    }
 }
 
 /// A source that fails beside a good one: exit code 2, it is said why, the good one is read.

@@ -24,6 +24,7 @@ mod report;
 mod sections;
 mod verify;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::error::{ExitStatus, is_broken_pipe};
+use crate::error::{ExitStatus, Lines, is_broken_pipe};
 use crate::printer::{Color, LogFormat, Printer};
 use crate::time::parse_duration;
 use context::{Context, hint_of};
@@ -114,9 +115,18 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; nothing is left to do if they cannot be printed.
-            let status = if error.use_stderr() { ExitStatus::Incomplete } else { ExitStatus::Clean };
-            let _ = error.print();
-            return status.into();
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitStatus::Clean.into();
+            }
+            if asks_for_json(std::env::args_os()) {
+                // Its colours are for people.
+                let said = error.render().to_string();
+                Printer::new(true, LogFormat::Json, Color::Never).error(&Lines(usage(&said)), None);
+            } else {
+                let _ = error.print();
+            }
+            return ExitStatus::Incomplete.into();
         }
     };
     let printer = Printer::new(cli.global.quiet, cli.global.log_format, cli.global.color);
@@ -131,6 +141,18 @@ pub fn main() -> ExitCode {
         }
     };
     status.into()
+}
+
+/// Whether messages are to be JSON, asked before the arguments could be understood.
+fn asks_for_json(args: impl Iterator<Item = OsString>) -> bool {
+    let args: Vec<_> = args.skip(1).take_while(|arg| arg != "--").collect();
+    args.iter().any(|arg| arg == "--log-format=json")
+        || args.windows(2).any(|two| two[0] == "--log-format" && two[1] == "json")
+}
+
+/// What is wrong with the arguments, without the word that the level says already.
+fn usage(said: &str) -> String {
+    said.trim().trim_start_matches("error: ").to_owned()
 }
 
 fn run(command: Command, context: &Context) -> anyhow::Result<ExitStatus> {
