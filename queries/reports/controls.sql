@@ -15,7 +15,7 @@ applicable as (
 judged as (
     -- pipelines and services are judged as they are, changes and deployments lie in a period
     select r.*
-    from control_outcome r
+    from control_result r
     left join change c on r.subject_kind = 'change' and c.change_id = r.subject_id
     left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
     where ($since is null or coalesce(c.occurred_at, d.started_at, $since) >= $since)

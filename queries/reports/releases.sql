@@ -28,7 +28,7 @@ results as (
            any_value(result) filter (where control = 'two-stage-authorisation') as two_stage_authorisation,
            any_value(result) filter (where control = 'prod-approval') as prod_approval,
            string_agg(control, ';' order by place) filter (where result in ('fail', 'no-evidence')) as failed_controls
-    from control_outcome join control using (control) where subject_kind = 'deployment' group by subject_id
+    from control_result join control using (control) where subject_kind = 'deployment' group by subject_id
 )
 select
     d.deployment_id, d.release_id, d.pipeline, d.service, d.version, d.commit_sha as commit, d.started_at, d.finished_at, d.outcome, d.requested_by,

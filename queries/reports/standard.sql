@@ -13,7 +13,7 @@ asked as (
 judged as (
     -- as in report controls: what the standard or a waiver leaves out is not-applicable already
     select r.*, coalesce(r.environment in ($environment, ''), true) as asked
-    from control_outcome r
+    from control_result r
     left join change c on r.subject_kind = 'change' and c.change_id = r.subject_id
     left join deployment d on r.subject_kind = 'deployment' and d.deployment_id = r.subject_id
     where ($since is null or coalesce(c.occurred_at, d.started_at, $since) >= $since)

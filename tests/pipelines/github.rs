@@ -186,7 +186,8 @@ fn a_run_that_is_over_ends_its_deployments() {
         audited.says(ended),
         [
             ["cancelled", "2026-11-08 10:00:00", "2026-11-08 10:10:00", "true"],
-            ["cancelled", "", "2026-11-09 12:00:00", "false"]
+            ["cancelled", "", "2026-11-09 12:00:00", "false"],
+            ["cancelled", "", "2026-11-10 12:00:00", "false"]
         ]
     );
 }
