@@ -386,6 +386,11 @@ fn a_description_that_would_read_nothing_or_lose_something_is_refused() {
             "[params] path is missing",
         ),
         (
+            DAYS,
+            ("kind = \"events\"", "kind = \"events\"\nsessions_of = [\"azure\"]"),
+            "sessions_of and sessions_when are for what emits `session`",
+        ),
+        (
             CHAIN,
             ("[stream.details.request]", "[stream.details]\nkind = \"state\"\n[stream.details.request]"),
             "`object_id` is missing",

@@ -132,7 +132,7 @@ select
         when several then 'several-sign-ins'
         when kind = 'unknown' and pipeline is not null and (claimed_id is not null or claimed_several) then 'claimed-name'
         -- AWS names a vendor by the number of its account
-        when kind = 'unknown' and root_type = 'user' and regexp_full_match(root_name, '\d{12}') then 'delegated-access'
+        when kind = 'unknown' and system = 'aws' and root_type = 'user' and regexp_full_match(root_name, '\d{12}') then 'delegated-access'
         when kind = 'unknown' and root_type = 'user' then 'unknown-user'
         when kind = 'unknown' and root_type in ('undocumented', 'role', 'account') then 'caller-unseen'
         when kind = 'unknown' then 'nobody-named'
