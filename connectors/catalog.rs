@@ -3,13 +3,30 @@
 //! A user's folder that cannot be used is kept with what is wrong with it, so that only the sources that name it fail.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::engine::{Folder, FolderError};
 use crate::{ConfigError, Connector, aws_cloudtrail, azure_activity_log, release_log, terraform_state};
 
 /// Folders without Rust, with their files: found when this crate is built.
 const FOLDERS: &[(&str, &[(&str, &str)])] = include!(concat!(env!("OUT_DIR"), "/folders.rs"));
+
+/// Taken apart once: there are many, and who runs an audit asks for them several times.
+static BUILT_IN: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    let programmed: [Arc<dyn Connector>; 4] = [
+        Arc::new(aws_cloudtrail::AwsCloudTrail),
+        Arc::new(azure_activity_log::AzureActivityLog),
+        Arc::new(release_log::ReleaseLog),
+        Arc::new(terraform_state::TerraformState),
+    ];
+    let programmed =
+        programmed.map(|connector| Entry { name: connector.spec().name.clone(), connector: Ok(connector) });
+    let described = FOLDERS.iter().map(|(name, files)| {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Entry::of(name, Folder::built_in(name, files))
+    });
+    programmed.into_iter().chain(described).collect()
+});
 
 /// All connectors that a configuration can name.
 #[derive(Clone)]
@@ -27,20 +44,7 @@ impl Catalog {
     /// The built-in connectors, and those in `folders`: connector folders, or folders of such.
     #[must_use]
     pub fn new(folders: &[PathBuf]) -> Self {
-        let built: [Arc<dyn Connector>; 4] = [
-            Arc::new(aws_cloudtrail::AwsCloudTrail),
-            Arc::new(azure_activity_log::AzureActivityLog),
-            Arc::new(release_log::ReleaseLog),
-            Arc::new(terraform_state::TerraformState),
-        ];
-        let mut entries: Vec<Entry> = built
-            .into_iter()
-            .map(|connector| Entry { name: connector.spec().name.clone(), connector: Ok(connector) })
-            .collect();
-        for (name, files) in FOLDERS {
-            let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-            entries.push(Entry::of(name, Folder::parse(name, files)));
-        }
+        let mut entries = BUILT_IN.clone();
         for (name, folder) in folders.iter().flat_map(|folder| Folder::find(folder)) {
             let taken = entries.iter().any(|entry| entry.name == name);
             let folder = if taken { Err(FolderError::taken(&name)) } else { folder };

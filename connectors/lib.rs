@@ -61,6 +61,11 @@ pub trait Connector: Send + Sync {
     /// Data tables that `map.sql` reads: (table name, CSV text with a header), from files in the connector's folder.
     fn tables(&self) -> Vec<(&str, &str)>;
 
+    /// Whether it comes with the program, so that its mapping was examined when that was built.
+    fn is_built_in(&self) -> bool {
+        false
+    }
+
     /// Checks a source's parameters, without touching network or files.
     ///
     /// # Errors

@@ -49,6 +49,10 @@ impl Connector for AwsCloudTrail {
         ]
     }
 
+    fn is_built_in(&self) -> bool {
+        true
+    }
+
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         if let Some(glob) = params.strings("data_events")?.iter().find(|glob| !glob.starts_with("arn:")) {

@@ -44,6 +44,10 @@ impl Connector for AzureActivityLog {
         ]
     }
 
+    fn is_built_in(&self) -> bool {
+        true
+    }
+
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         let Some(path) = params.string("path")? else {

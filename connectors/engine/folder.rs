@@ -40,9 +40,18 @@ pub(crate) struct Folder {
     tables: Vec<(String, String)>,
     streams: Vec<Stream>,
     auth: Auth,
+    built_in: bool,
 }
 
 impl Folder {
+    /// A folder that comes with the program.
+    ///
+    /// # Errors
+    /// What it says makes no sense.
+    pub(crate) fn built_in(name: &str, files: BTreeMap<String, String>) -> Result<Self, FolderError> {
+        Ok(Self { built_in: true, ..Self::parse(name, files)? })
+    }
+
     /// Reads the folder at `path`.
     ///
     /// # Errors
@@ -133,7 +142,11 @@ impl Folder {
             }
             tables.push((table.to_owned(), text));
         }
-        if problems.is_empty() { Ok(Self { spec, mapping, tables, streams, auth }) } else { Err(failed(problems)) }
+        if problems.is_empty() {
+            Ok(Self { spec, mapping, tables, streams, auth, built_in: false })
+        } else {
+            Err(failed(problems))
+        }
     }
 
     pub(super) fn streams(&self) -> &[Stream] {
@@ -174,6 +187,10 @@ impl Connector for Folder {
 
     fn tables(&self) -> Vec<(&str, &str)> {
         self.tables.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
+    }
+
+    fn is_built_in(&self) -> bool {
+        self.built_in
     }
 
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {

@@ -54,6 +54,10 @@ impl Connector for ReleaseLog {
         vec![("outcomes", include_str!("outcomes.csv"))]
     }
 
+    fn is_built_in(&self) -> bool {
+        true
+    }
+
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         if let Some(objects) = Objects::configure(&params)? {

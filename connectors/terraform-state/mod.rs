@@ -45,6 +45,10 @@ impl Connector for TerraformState {
         Vec::new()
     }
 
+    fn is_built_in(&self) -> bool {
+        true
+    }
+
     fn configure(&self, source: &Source) -> Result<Box<dyn Collector>, ConfigError> {
         let params = Params::new(source, &SPEC)?;
         if let Some(objects) = Objects::configure(&params)? {

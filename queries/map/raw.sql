@@ -13,4 +13,4 @@ select
     ends_with(r.unit, '/first') and p.record is null as first
 from {records} r
 left join previous_record p on p.record_id = r.record_id
-{left_out}where r.source = '{source}' and r.batch_id > {after_batch} and r.batch_id <= {through_batch}{only};
+{left_out}where r.source = $source and r.batch_id > $after_batch and r.batch_id <= $through_batch{only};

@@ -37,7 +37,7 @@ update deployment set approvals = []
 where approvals is null and deployment_id in (select deployment_id from told_apart where phase is distinct from 'review');
 
 -- One row for each decision on a deployment, with who decided and in what role at that time.
-create or replace temporary view approval_now as
+-- keeps: approval
 with
 embedded as (
     select deployment_id, source, unnest(approvals) as a, generate_subscripts(approvals, 1) as position

@@ -23,7 +23,7 @@ create or replace temporary macro read_before(unit) as
     make_utc(regexp_extract(unit, '/(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[^/]*)$', 1));
 create or replace temporary macro object_of(record_id) as split_part(record_id, '@', 1);
 
-create or replace temporary view authorisation_change_now as
+-- keeps: authorisation_change
 with
 version as (
     select

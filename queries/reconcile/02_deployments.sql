@@ -37,7 +37,7 @@ select lower(service) as spelling, min(service) as service from config_service g
 -- The service of a record: the catalogue's, by pipeline, else as recorded, else that of the content it names. The
 -- environment: by the service's stage map, else as recorded, else that of the content, else by the usual stage names. What a
 -- content system tells of its own items is first of all where these are: its pipeline and stage have the same name in every site.
-create or replace temporary view deployment_now as
+-- keeps: deployment
 with
 latest_of_source as (
     -- a release log's files are read as if they were one, by path; what stands in a file now comes before what stood there

@@ -35,7 +35,7 @@ from (
 join named using (kind, value);
 
 -- The judgement: who, of what kind, on what basis; and the reason where that decides the verdict.
-create or replace temporary view actor_now as
+-- keeps: actor
 with
 known as (
     select

@@ -89,7 +89,7 @@ select
 from named n;
 
 -- Which declared pipeline each appearance may be. A federated session must match a declared subject where there are any.
-create or replace temporary view appearance_pipeline_now as
+-- keeps: appearance_pipeline
 with
 keys as (
     select appearance_id, 'role' as kind, unnest(roles) as value from appearance_facts

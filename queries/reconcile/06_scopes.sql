@@ -48,7 +48,7 @@ select
 from touched_scope;
 
 -- Each change with where it belongs, and the actor that counts: the initiator of its operation, else its own.
-create or replace temporary view attributed_now as
+-- keeps: attributed
 with shown as (
     select
         e.change_id, e.outcome,

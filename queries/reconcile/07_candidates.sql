@@ -111,7 +111,7 @@ left join identity_owner o on o.appearance_id = i.appearance_id and o.environmen
 left join (select appearance_id, pipeline, bool_or(trusts) as trusts from appearance_pipeline group by all) t on t.appearance_id = i.appearance_id and t.pipeline = d.pipeline
 left join subjects_of_others so on so.deployment_id = i.deployment_id;
 
-create or replace temporary view candidate_now as
+-- keeps: candidate
 with keyed as (
     -- the key that matches, strongest first; a run id that the provider vouches for before a name that can only confirm
     select

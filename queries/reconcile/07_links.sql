@@ -2,7 +2,7 @@
 
 -- The link: an exact candidate settles what identity leaves open; of several at one tier the earliest is taken, of those that
 -- somebody vouches for if there are any: what a pipeline says about itself explains nothing better.
-create or replace temporary view link_now as
+-- keeps: link
 with
 several as (select change_id from candidate_to_judge where denied is null group by change_id having count(*) > 1),
 vouched as (

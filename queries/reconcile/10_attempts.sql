@@ -1,6 +1,6 @@
 -- What was tried and failed: no change, but told.
 
-create or replace temporary view attempt_now as
+-- keeps: attempt
 select
     e.change_id, e.occurred_at, e.source, e.system, a.service, a.environment, a.actor, a.actor_kind,
     case when a.actor_kind = 'pipeline' then 'pipeline' when a.actor_kind = 'platform' then 'service' else e.channel end as channel,

@@ -1,6 +1,6 @@
 -- The verdict on each change: the first that applies, in the order of the design.
 
-create or replace temporary view judged as
+-- keeps: change
 with
 refused_content as (
     -- why the releases that name a piece of content do not explain its change: the one that came nearest
@@ -113,30 +113,30 @@ covered as (
      end
     where not (u.actor_kind = 'platform' and u.automation_covers) and (u.deployment_id is null or len(u.failed_controls) > 0)
     group by u.change_id
+),
+judged as (
+    select
+        u.*,
+        case
+            when u.actor_kind = 'platform' and u.automation_covers then 'platform'
+            when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released'
+            when c.exemption_id is not null then 'exempted'
+            when u.unauthorised then 'unapproved'
+            when u.deployment_id is not null then 'nonconforming'
+            else u.unlinked_verdict
+        end as verdict,
+        case
+            when u.actor_kind = 'platform' and u.automation_covers then case when len(u.automations) > 0 then 'declared-automation' else 'provider-itself' end
+            when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released-' || u.link_tier
+            when c.exemption_id is not null then 'exemption-in-force'
+            when u.unauthorised then u.authorisation_reason
+            when u.deployment_id is not null then u.other_reason
+            else u.unlinked_reason
+        end as reason,
+        c.exemption_id
+    from unlinked u
+    left join covered c using (change_id)
 )
-select
-    u.*,
-    case
-        when u.actor_kind = 'platform' and u.automation_covers then 'platform'
-        when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released'
-        when c.exemption_id is not null then 'exempted'
-        when u.unauthorised then 'unapproved'
-        when u.deployment_id is not null then 'nonconforming'
-        else u.unlinked_verdict
-    end as verdict,
-    case
-        when u.actor_kind = 'platform' and u.automation_covers then case when len(u.automations) > 0 then 'declared-automation' else 'provider-itself' end
-        when u.deployment_id is not null and len(u.failed_controls) = 0 then 'released-' || u.link_tier
-        when c.exemption_id is not null then 'exemption-in-force'
-        when u.unauthorised then u.authorisation_reason
-        when u.deployment_id is not null then u.other_reason
-        else u.unlinked_reason
-    end as reason,
-    c.exemption_id
-from unlinked u
-left join covered c using (change_id);
-
-create or replace temporary view change_now as
 select
     j.change_id, j.occurred_at, j.source, j.system, j.service, j.environment,
     j.actor, j.actor_kind, j.actor_basis,

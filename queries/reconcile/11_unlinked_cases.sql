@@ -1,6 +1,6 @@
 -- What no release explains, one row for each case: what a person looks at as one thing.
 
-create or replace temporary view unlinked_case_now as
+-- keeps: unlinked_case
 with unlinked as (
     select c.*, coalesce(t.actor_reason = 'claimed-name', false) as is_claimed
     from change_of_case c

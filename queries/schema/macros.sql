@@ -15,9 +15,9 @@ create or replace temporary macro make_utc(x) as
 create or replace temporary macro clock_time(x) as case when regexp_matches(x, '(?i)\d[t\s]\s*\d{1,2}:\d{2}') then make_utc(x) end;
 
 -- How telling the name or pattern in a line of a data table is, the most telling first: a name before a pattern, of patterns
--- the longer one, of two as long the one that says more before its first star.
+-- the longer one, of two as long the one that says more before its first star; of two that are equal in that always the same.
 create or replace temporary macro telling(pattern) as
-    [(position('*' in pattern) > 0)::integer, -length(pattern), -position('*' in pattern)];
+    [(position('*' in pattern) > 0)::bigint, -length(pattern), -position('*' in pattern), (md5_number_lower(pattern) % 1000000007)::bigint];
 
 -- Text as people write it into records: space around it says nothing, nor how much of it stands between two words, nor what
 -- nobody sees; and empty text is none. Else one person could be two.

@@ -7,7 +7,7 @@
 use super::Error;
 use crate::report::Each;
 use crate::standard::Control;
-use crate::store::{self, Db, Value, sql};
+use crate::store::{self, Db, Value, sql, written};
 
 /// Takes in what each control says.
 pub(super) fn ask(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result<(), Error> {
@@ -20,11 +20,13 @@ pub(super) fn ask(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result
             Some(Each::Deployment) => sql!("reconcile/control_of_deployments.sql"),
             None => "{control}",
         };
-        let statement =
-            sql!("reconcile/control.sql").replace("{control}", sees).replace("{control}", query(db, control)?);
         let params = [("control", Value::Text(control.id.clone())), ("whole", Value::Bool(whole))];
-        db.run(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
-        db.run(&control.id, &statement, &params).map_err(|source| unusable(control, source))?;
+        // The parameters first: what an organisation writes has none.
+        let statement = written(sql!("reconcile/control.sql"), &params)
+            .replace("{control}", sees)
+            .replace("{control}", query(db, control)?);
+        db.batch(&control.id, &written(sql!("reconcile/control_forget.sql"), &params))?;
+        db.run(&control.id, &statement, &[]).map_err(|source| unusable(control, source))?;
         if !control.built_in
             && let Some(problem) = text(db, sql!("reconcile/control_strangers.sql"), &about(control))?
         {

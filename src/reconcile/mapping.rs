@@ -18,7 +18,7 @@ use super::relation::{RELATIONS, Relation, check_all, emitted, is_joined, parts}
 use super::sandbox::{self, Statement};
 use super::{Error, Options};
 use crate::config::Source;
-use crate::store::{Db, Value, sql};
+use crate::store::{Db, Value, sql, written};
 
 /// What every mapping is made with.
 const SHARED: [&str; 9] = [
@@ -117,11 +117,8 @@ pub(super) fn prepare<'c>(
         load_table(db, name, csv)?;
     }
     load_settings(db, settings)?;
-    db.run(
-        "another mapping",
-        "delete from unmappable where source = $source and mapping_hash <> $mapping_hash",
-        &params,
-    )?;
+    let another = "delete from unmappable where source = $source and mapping_hash <> $mapping_hash";
+    db.batch("another mapping", &written(another, &params))?;
     let (after_batch, records) = if regroup.is_some() { (0, Records::Together) } else { (through, Records::New) };
     if let Some(statement) = regroup {
         group(db, source, statement, through)?;
@@ -133,9 +130,9 @@ pub(super) fn prepare<'c>(
         (_, Records::Together) => sql!("map/retold_together.sql"),
         _ => sql!("map/retold.sql"),
     };
-    db.run("told again", again, &params)?;
+    db.batch("told again", &written(again, &params))?;
     params.push(("no_logs", text(&serde_json::json!(connector.spec().no_logs()).to_string())));
-    db.run("told in several ways", sql!("map/contradicting.sql"), &params)?;
+    db.batch("told in several ways", &written(sql!("map/contradicting.sql"), &params))?;
     Ok(Prepared { params, statements, together, through, known, after_batch, records })
 }
 
@@ -156,18 +153,16 @@ pub(super) fn run(
         _ => 0,
     };
     if through == 0 {
-        each(db, "touched", sql!("map/touched.sql"), &params)?;
-        // A script takes no parameters.
-        let quoted = source.replace('\'', "''");
-        db.batch("forget", &sql!("map/forget_source.sql").replace("{source}", &quoted))?;
+        db.batch("touched", &written(sql!("map/touched.sql"), &params))?;
+        db.batch("forget", &written(sql!("map/forget_source.sql"), &params))?;
     }
-    db.run("set aside", sql!("map/unmappable.sql"), &params)?;
+    db.batch("set aside", &written(sql!("map/unmappable.sql"), &params))?;
     if records > 0 {
         if through > 0 {
-            each(db, "touched", sql!("map/touched_again.sql"), &params)?;
-            each(db, "forget", sql!("map/forget.sql"), &params)?;
+            db.batch("touched", &written(sql!("map/touched_again.sql"), &params))?;
+            db.batch("forget", &written(sql!("map/forget.sql"), &params))?;
         }
-        if !known {
+        if !known && !connector.is_built_in() {
             // Whoever writes one is told of a slip in `together` the first night, though it is not needed before the second.
             check_all(db, connector, &emitted, together.as_ref())?;
         }
@@ -177,19 +172,19 @@ pub(super) fn run(
             for (statement, relation) in &emitted {
                 take_in(db, connector, statement, relation, &params)?;
             }
-            db.run("several changes", sql!("map/several.sql"), &params)?;
+            db.batch("several changes", &written(sql!("map/several.sql"), &params))?;
             if connector.spec().has_objects() {
-                db.run("what came back", sql!("map/came_back.sql"), &params)?;
+                db.batch("what came back", &written(sql!("map/came_back.sql"), &params))?;
             }
             after = last;
         }
         raw::show(db, source, after_batch..=i64::MAX, seen, "")?;
-        db.run("unmapped", sql!("map/left_over.sql"), &params)?;
-        db.run("unmapped", sql!("map/unmapped.sql"), &params)?;
-        each(db, "touched", sql!("map/touched.sql"), &params)?;
+        db.batch("unmapped", &written(sql!("map/left_over.sql"), &params))?;
+        db.batch("unmapped", &written(sql!("map/unmapped.sql"), &params))?;
+        db.batch("touched", &written(sql!("map/touched.sql"), &params))?;
     }
     note_told_otherwise(db, source, connector, &emitted, &params)?;
-    db.run("mapped", sql!("map/mapped.sql"), &params)?;
+    db.batch("mapped", &written(sql!("map/mapped.sql"), &params))?;
     Ok(())
 }
 
@@ -249,8 +244,8 @@ fn group(db: &Db, source: &str, statement: &Statement<'_>, after_batch: i64) -> 
     db.batch("records that belong together", sql!("map/whole.sql"))?;
     raw::show(db, source, 0..=i64::MAX, Records::New, "")?;
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
-    let group = sql!("map/together.sql").replace("{mapping}", statement.select);
-    db.run("records that belong together", &group, &params)?;
+    let group = written(sql!("map/together.sql"), &params).replace("{mapping}", statement.select);
+    db.batch("records that belong together", &group)?;
     Ok(())
 }
 
@@ -306,18 +301,10 @@ fn note_told_otherwise(
         if ["change", "session"].contains(&relation.name) {
             let mean = relation.insert.replacen("insert into ", "insert into meant_", 1);
             let name = format!("{step}: {}/{}", connector.spec().name, relation.name);
-            db.run(&name, &mean.replace("{mapping}", statement.select), params)?;
+            db.batch(&name, &written(&mean, params).replace("{mapping}", statement.select))?;
         }
     }
-    db.run(step, sql!("map/told_otherwise.sql"), params)?;
-    Ok(())
-}
-
-/// Runs the statements of a script that takes parameters, one after the other.
-fn each(db: &Db, step: &str, script: &str, params: &[(&str, Value)]) -> Result<(), Error> {
-    for statement in script.split_inclusive(";\n").filter(|statement| !statement.trim().is_empty()) {
-        db.run(step, statement, params)?;
-    }
+    db.batch(step, &written(sql!("map/told_otherwise.sql"), params))?;
     Ok(())
 }
 
@@ -334,13 +321,12 @@ fn take_in(
     let mut mapping = statement.select;
     if relation.joined {
         // Read twice, made once.
-        db.run(&step, &format!("create or replace temporary table emitted as (\n{mapping}\n)"), params)?;
+        db.batch(&step, &format!("create or replace temporary table emitted as (\n{mapping}\n)"))?;
         mapping = "from emitted";
     }
-    db.run(&step, &relation.insert.replace("{mapping}", mapping), params)?;
-    for reject in relation.reject.split_inclusive(";\n") {
-        db.run(&step, &reject.replace("{mapping}", mapping), params)?;
-    }
+    // The parameters first: a mapping has none, but may have text that looks like one.
+    db.batch(&step, &written(relation.insert, params).replace("{mapping}", mapping))?;
+    db.batch(&step, &written(relation.reject, params).replace("{mapping}", mapping))?;
     tracing::debug!(step, elapsed = ?started.elapsed(), "mapped");
     Ok(())
 }

@@ -96,6 +96,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("the rule {file} does not say which of its statements is kept")]
+    Keeps { file: String, relation: String },
     #[error("{} stands in for no rule", path.display())]
     NoRule { path: PathBuf },
     #[error("copying the store {}", path.display())]
@@ -127,6 +129,9 @@ impl Error {
                  kinds of subject that its `severity` names; queries/README.md says more"
                     .to_owned(),
             ),
+            Self::Keeps { relation, .. } => Some(format!(
+                "before its last SELECT it needs the line `-- keeps: {relation}`, as the file has that it replaces"
+            )),
             Self::Rules { .. } | Self::Mapping { .. } | Self::Table { .. } => None,
         }
     }
@@ -338,10 +343,7 @@ fn scripts(db: &Db, steps: &[Step], rules: &Rules, when: When, tell: &dyn Fn(&st
     for step in steps.iter().filter(|step| step.when == When::Always || step.when == when) {
         tell(step.name);
         let started = std::time::Instant::now();
-        db.batch(step.name, &rules.text(step))?;
-        if let Some(kept) = step.keeps {
-            db.batch(step.name, &kept.statements(when))?;
-        }
+        db.batch(step.name, &rules.statements(step, when)?)?;
         tracing::debug!(step = step.name, elapsed = ?started.elapsed(), "reconciled");
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use changetrail_connectors::Connector;
 
 use super::Error;
-use crate::store::{Db, Value, sql};
+use crate::store::{Db, Value, sql, written};
 
 /// Which records a mapping sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub(super) fn prepare(
     records: Records,
 ) -> Result<(), Error> {
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
-    db.run("replaced records", sql!("map/replaced.sql"), &params)?;
+    db.batch("replaced records", &written(sql!("map/replaced.sql"), &params))?;
     let has_objects = connector.spec().has_objects();
     let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
-    db.run("previous records", previous, &params)?;
+    db.batch("previous records", &written(previous, &params))?;
     show(db, source, after_batch..=i64::MAX, records, "")
 }
 
@@ -64,13 +64,14 @@ pub(super) fn show(
 ) -> Result<(), Error> {
     let (_, rows) = db.rows(sql!("map/leaves_out.sql"), &[("source", Value::Text(source.to_owned()))])?;
     let leaves_out = rows.first().map(Vec::as_slice) == Some(&[Value::Bool(true)]);
-    // A view takes no parameters.
+    let params = [
+        ("source", Value::Text(source.to_owned())),
+        ("after_batch", Value::Int(*batches.start())),
+        ("through_batch", Value::Int(*batches.end())),
+    ];
     let view = sql!("map/raw.sql")
         .replace("{left_out}", if leaves_out { sql!("map/raw_left_out.sql") } else { "" })
         .replace("{records}", records.sql())
-        .replace("{source}", &source.replace('\'', "''"))
-        .replace("{after_batch}", &batches.start().to_string())
-        .replace("{through_batch}", &batches.end().to_string())
         .replace("{only}", only);
-    Ok(db.batch("raw records", &view)?)
+    Ok(db.batch("raw records", &written(&view, &params))?)
 }

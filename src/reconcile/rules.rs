@@ -19,7 +19,8 @@ pub(super) struct Step {
     pub(super) file: &'static str,
     built_in: &'static str,
     pub(super) when: When,
-    /// What the file says of all that is judged, in a view `RELATION_now`, is kept in a table of that name.
+    /// What the file says of all that is judged, in the SELECT after its line `-- keeps: RELATION`, is kept in a table of
+    /// that name.
     pub(super) keeps: Option<Kept>,
 }
 
@@ -171,6 +172,18 @@ impl Rules {
         Ok(rules)
     }
 
+    /// The statements of a step.
+    ///
+    /// # Errors
+    /// It does not say what is to be kept of it.
+    pub(super) fn statements(&self, step: &Step, when: When) -> Result<Cow<'static, str>, Error> {
+        let text = self.text(step);
+        let Some(kept) = step.keeps else { return Ok(text) };
+        kept.statements(&text, when)
+            .map(Cow::Owned)
+            .ok_or_else(|| Error::Keeps { file: step.file.to_owned(), relation: kept.relation.to_owned() })
+    }
+
     pub(super) fn text(&self, step: &Step) -> Cow<'static, str> {
         self.instead.get(step.file).map_or(Cow::Borrowed(step.built_in), |text| Cow::Owned(text.clone()))
     }
@@ -211,9 +224,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 impl Kept {
-    /// The statements that keep it.
-    pub(super) fn statements(self, when: When) -> String {
-        keeping(when).replace("{relation}", self.relation).replace("{of}", self.of)
+    /// The statements of a file, and those that keep what it says; none if it has no line that says where that stands.
+    fn statements(self, text: &str, when: When) -> Option<String> {
+        let (before, select) = text.split_once(&format!("-- keeps: {}\n", self.relation))?;
+        let keeping = keeping(when).replace("{relation}", self.relation).replace("{of}", self.of);
+        Some(before.to_owned() + &keeping.replace("{select}", select.trim_end().trim_end_matches(';')))
     }
 }
 

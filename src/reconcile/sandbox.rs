@@ -260,8 +260,12 @@ fn described(db: &Db, select: &str) -> Result<Vec<(String, String)>, store::Erro
 fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str]) -> Result<(), String> {
     let described = |select: &str| described(db, select).map_err(|error| with_causes(&error));
     let known = described(columns)?;
-    // A literal null has the type that the relation gives it: so both are described as one.
-    for (name, kind) in described(&format!("{columns} union all by name (\n{}\n)", statement.select))? {
+    let emitted = described(statement.select)?;
+    // Where it has the types of the relation it fits; a literal null takes them, so else both are described as one.
+    let fits = emitted.iter().all(|column| known.contains(column));
+    let together =
+        if fits { Vec::new() } else { described(&format!("{columns} union all by name (\n{}\n)", statement.select))? };
+    for (name, kind) in together {
         let Some((_, expected)) = known.iter().find(|(known, _)| *known == name) else {
             let names = || known.iter().map(|(known, _)| known.as_str());
             let meant = match nearest(&name, names()) {
@@ -277,7 +281,6 @@ fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str])
             ));
         }
     }
-    let emitted = described(statement.select)?;
     if let Some(missing) = required.iter().find(|name| !emitted.iter().any(|(emitted, _)| emitted == *name)) {
         return Err(format!(
             "a `{}` needs the column `{missing}`, which it does not have; it needs {}",

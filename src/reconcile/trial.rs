@@ -47,3 +47,22 @@ pub fn try_mapping(connector: &dyn Connector, now: Timestamp) -> Result<(), Erro
     let options = Options { now, rebuild: false, wait: Duration::ZERO, instead: None };
     mapping::check(&db, connector, &options)
 }
+
+#[cfg(test)]
+mod tests {
+    use changetrail_connectors::Catalog;
+    use jiff::Timestamp;
+
+    use super::try_mapping;
+
+    /// They are not examined when they run.
+    #[test]
+    fn the_mappings_that_come_with_the_program_may_run() {
+        let catalog = Catalog::new(&[]);
+        assert!(catalog.all().all(|connector| connector.is_built_in()));
+        for connector in catalog.all() {
+            try_mapping(&**connector, Timestamp::UNIX_EPOCH)
+                .unwrap_or_else(|error| panic!("{}: {error}", connector.spec().name));
+        }
+    }
+}

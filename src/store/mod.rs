@@ -14,6 +14,8 @@ mod permission;
 mod query;
 pub mod rows;
 
+pub(crate) use query::written;
+
 pub use append::{Committed, Incoming, Poll};
 pub use error::Error;
 pub use open::{Access, Db, Visits, WRITER_PATIENCE};

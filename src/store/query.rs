@@ -57,6 +57,36 @@ impl Db {
     }
 }
 
+/// The statement with its parameters written into it: for long statements, and values of our own. One that has parameters is
+/// bound twice, once without their values and once with them. Names that no parameter has are left as they are.
+pub(crate) fn written(sql: &str, params: &[(&str, Value)]) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut parts = sql.split('$');
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
+        if let Some((_, value)) = params.iter().find(|(known, _)| *known == &part[..end]) {
+            text.push_str(&literal(value));
+            text.push_str(&part[end..]);
+        } else {
+            text.push('$');
+            text.push_str(part);
+        }
+    }
+    text
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => format!("'{value}'::double"),
+        Value::Text(value) => format!("'{}'", value.replace('\'', "''")),
+        Value::Time(value) => format!("make_timestamp({})", value.as_microsecond()),
+    }
+}
+
 #[derive(Default)]
 struct Kept {
     columns: Vec<Column>,
@@ -249,7 +279,28 @@ impl ToSql for Value {
 
 #[cfg(test)]
 mod tests {
+    use super::written;
     use crate::store::{Db, Value};
+
+    #[test]
+    fn what_is_written_into_a_statement_is_what_a_parameter_would_be() {
+        let db = Db::scratch().expect("a store in memory");
+        let time = "2026-11-03T04:05:06.000007Z".parse().expect("a time");
+        let params = [
+            ("text", Value::Text("it's \\' $time; -- \n/* ☃".to_owned())),
+            ("time", Value::Time(time)),
+            ("early", Value::Time("1969-12-31T23:59:59.5Z".parse().expect("a time"))),
+            ("int", Value::Int(i64::MIN)),
+            ("float", Value::Float(-1.5e-9)),
+            ("is", Value::Bool(true)),
+            ("none", Value::Null),
+        ];
+        let sql = "select $text::varchar, $time::timestamp, $early::timestamp, ($int)::bigint, $float::double, $is::boolean, $none::varchar";
+        let (_, bound) = db.rows(sql, &params).expect("an answer");
+        let (_, said) = db.rows(&written(sql, &params), &[]).expect("an answer");
+        assert_eq!(said, bound);
+        assert_eq!(written("'$.text' '$' $texts $text", &params[1..]), "'$.text' '$' $texts $text");
+    }
 
     #[test]
     fn what_is_no_text_is_written_as_the_engine_writes_it() {
