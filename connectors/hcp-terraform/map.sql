@@ -122,18 +122,34 @@ where not deleted;
 with
 entry as (
     select record_id, occurred_at, (record->>'$.resource.type') || ':' || (record->>'$.resource.action') as action,
-           coalesce(record->>'$.auth.description', record->>'$.auth.accessor_id') as actor_name,
-           case record->>'$.auth.type' when 'System' then 'service' else 'person' end as actor_type,
+           -- whoever impersonates is who acts, and the rest of the entry is of the other one
+           record->>'$.auth.type' = 'Impersonated' as is_impersonated,
+           coalesce(record->>'$.auth.description', record->>'$.auth.accessor_id') as signed_in,
+           case when is_impersonated then nullif(record->>'$.auth.impersonator_id', '') else signed_in end as actor_name,
+           case
+               when is_impersonated then case when actor_name is null then 'unknown' else 'person' end
+               when record->>'$.auth.type' = 'System' then 'service'
+               -- a token of a team or of the organisation, and what a repository tells
+               when regexp_matches(signed_in, '^(api-team_\d+|api-org-.+|gh-webhooks-.+)$') then 'application'
+               else 'person'
+           end as actor_type,
            (record->>'$.resource.type') || '/' || (record->>'$.resource.id') as object
     from raw where stream = 'audit'
 ),
 classed as (
-    select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
+    select
+        e.*,
+        -- looking is looking, whatever at, where it is no way in
+        regexp_matches(e.action, ':(show|index|read|list|download(_.*)?|latest_output_summary)$') and k.operation is distinct from 'access' as is_read,
+        case when is_read then 'read' else coalesce(k.category, 'change') end as category,
+        case when is_read then 'other' else coalesce(k.operation, 'other') end as operation,
+        case when is_read then 'a read' else k.action end as classed_by
     from entry e
     left join action_class k on e.action glob k.action
     qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
 )
-select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, 'hcp-terraform:' || object as resource, object, null::varchar as diffs, classed_by
+select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, 'hcp-terraform:' || object as resource, object,
+       diffs_text(case when is_impersonated then [{'field': 'impersonated', 'old': null, 'new': signed_in}] end) as diffs, classed_by
 from classed
 union all by name
 select record_id, occurred_at, case when deleted then 'workspace.deleted' when not first and previous is not null and (record->>'$.attributes.auto-apply') <> (previous->>'$.attributes.auto-apply') then 'workspace.auto-apply' else 'workspace.seen' end as action,
