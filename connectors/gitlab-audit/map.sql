@@ -42,10 +42,12 @@ select
     'gitlab' as system,
     coalesce(k.category, 'change') as category,
     'action_class:' || k.line as classed_by,
+    case when action like '%\_failed' escape '\' then 'failed' else 'succeeded' end as outcome,
     case
-        -- tokens of a pipeline's job, of a deployment; robots that stand for an access token of a project or group
+        -- tokens of a pipeline's job, of a deployment; robots that stand for an access token of a project or group, and service
+        -- accounts, by the address that GitLab makes for them
         when d.author_class in ('Gitlab::Audit::CiRunnerTokenAuthor', 'Gitlab::Audit::DeployTokenAuthor', 'Gitlab::Audit::DeployKeyAuthor') then 'application'
-        when regexp_matches(d.author_email, '^(project|group)_\d+_bot') then 'application'
+        when regexp_matches(d.author_email, '^((project|group)_\d+_bot|service_account_[^@]*@noreply\.)') then 'application'
         when t.author_id in ('-1', '-3') or d.author_class = 'Gitlab::Audit::UnauthenticatedAuthor' then 'unknown'
         when coalesce(d.author_email, d.author_name) is not null then 'person'
         else 'unknown'
