@@ -2,26 +2,32 @@
 
 -- emits: change
 with
-e as (
+entry as (
     select
         record_id, occurred_at,
-        from_json(record, '{"action":"VARCHAR","actor":"VARCHAR","actor_is_bot":"BOOLEAN","operation_type":"VARCHAR","org":"VARCHAR","repo":"VARCHAR","team":"VARCHAR","user":"VARCHAR","name":"VARCHAR","environment_name":"VARCHAR","ruleset_name":"VARCHAR","hook_id":"VARCHAR","user_agent":"VARCHAR","programmatic_access_type":"VARCHAR","external_identity_nameid":"VARCHAR","workflow_run_id":"VARCHAR","head_sha":"VARCHAR"}') as r,
+        from_json(record, '{"action":"VARCHAR","actor":"VARCHAR","actor_is_bot":"BOOLEAN","operation_type":"VARCHAR","org":"VARCHAR","repo":"VARCHAR","team":"VARCHAR","user":"VARCHAR","name":"VARCHAR","environment_name":"VARCHAR","ruleset_name":"VARCHAR","hook_id":"VARCHAR","user_agent":"VARCHAR","programmatic_access_type":"VARCHAR","external_identity_nameid":"VARCHAR","workflow_run_id":"VARCHAR","head_sha":"VARCHAR","resolution":"VARCHAR"}') as r,
         json_extract(record, '$.changes') as changes,
         json_extract(record, '$.old_permission') as old_permission, json_extract(record, '$.permission') as new_permission
     from raw
 ),
--- the most telling line of the table for each action
+-- an alert about a secret that was revoked is dealt with, one that somebody waves through is not: what the table looks at tells
+e as (
+    select *, r.action || case when r.action = 'secret_scanning_alert.resolve' then coalesce('/' || nullif(word_of(r.resolution), ''), '') else '' end as done
+    from entry
+),
+-- the most telling line of the table for each
 class as (
-    select a.action, c.category, c.operation, c.action as line
-    from (select distinct r.action as action from e) a
-    join action_class c on a.action glob c.action
-    qualify row_number() over (partition by a.action order by telling(c.action)) = 1
+    select a.done, c.category, c.operation, c.action as line
+    from (select distinct done from e) a
+    join action_class c on a.done glob c.action
+    qualify row_number() over (partition by a.done order by telling(c.action)) = 1
 )
 select
     e.record_id,
     e.occurred_at,
     r.action as action,
     coalesce(class.category, 'change') as category,
+    case when regexp_matches(r.action, '(\.|_)(failed|failure)$') then 'failed' else 'succeeded' end as outcome,
     coalesce(class.operation, case r.operation_type when 'create' then 'create' when 'modify' then 'update' when 'remove' then 'delete' else 'other' end) as operation,
     case
         when r.actor is null then 'unknown'
@@ -49,4 +55,4 @@ select
     end as diffs,
     coalesce(class.line, 'unknown action') as classed_by
 from e
-left join class on class.action = e.r.action
+left join class on class.done = e.done
