@@ -395,7 +395,17 @@ entry as (
     from raw where stream = 'audit'
 ),
 classed as (
-    select e.*, coalesce(k.category, 'change') as category, coalesce(k.operation, 'other') as operation, k.action as classed_by
+    select
+        e.*,
+        -- What was queued is told again when it is done: two records of one change. Where the end does not name whoever asked for
+        -- it, or there is none, the beginning is what accuses.
+        case when e.action like 'Project.%Queued' and exists (
+            from entry d
+            where d.action in (replace(e.action, 'Queued', 'Completed'), replace(e.action, 'Queued', 'Failed')) and d.actor_name = e.actor_name
+              and d.occurred_at between e.occurred_at and e.occurred_at + interval 1 day
+        ) then 'evidence' else coalesce(k.category, 'change') end as category,
+        case when regexp_matches(e.action, '^Project\..*Failed$|^Pipelines\.ResourceNotAuthorizedFor') then 'failed' else 'succeeded' end as outcome,
+        coalesce(k.operation, 'other') as operation, k.action as classed_by
     from entry e
     left join action_class k on e.action glob k.action
     qualify row_number() over (partition by e.record_id order by telling(k.action)) = 1
@@ -420,7 +430,7 @@ checks as (
            exists (from raw a where a.stream = 'audit') as audited
     from raw where stream = 'checks'
 )
-select record_id, occurred_at, action, category, operation, actor_type, actor_name, 'api' as channel, user_agent, account,
+select record_id, occurred_at, action, category, outcome, operation, actor_type, actor_name, 'api' as channel, user_agent, account,
        'azure-devops:' || split_part(action, '.', 1) || '/' || object as resource, split_part(action, '.', 1) || '/' || object as object,
        null::varchar as diffs, classed_by
 from classed

@@ -5,7 +5,7 @@
 -- together
 select record_id, record->>'$.documentkey' as key
 from raw
-where lower(record->>'$.tablename') = 'kb_knowledge';
+where regexp_matches(lower(record->>'$.tablename'), '^kb_knowledge$|^(u_)?kb_template_');
 
 -- emits: change
 with
@@ -19,7 +19,10 @@ r as (
     from raw
 ),
 read as (
-    select source, record_id, t, lower(coalesce(t.tablename, 'unnamed')) as name
+    select
+        source, record_id, t, lower(coalesce(t.tablename, 'unnamed')) as name,
+        -- an article with a template has a table of its own, and its steps stand there
+        regexp_matches(name, '^kb_knowledge$|^(u_)?kb_template_') as is_article
     from r
 ),
 -- the most telling line for each table: an exact name before a pattern, a long pattern before a short one
@@ -44,7 +47,7 @@ article as (
             case when t.fieldname = 'workflow_state' then coalesce(nullif(lower(t.newvalue), ''), 'none') end as step_to,
             t.fieldname = 'DELETED' as deleted
         from read
-        where name = 'kb_knowledge'
+        where is_article
     )
     window
         until_now as (partition by article order by occurred_at, save range between unbounded preceding and current row),
