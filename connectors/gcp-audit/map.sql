@@ -32,6 +32,13 @@ read as (
         record_id, t, t.protoPayload as p,
         list_last(string_split(replace(t.logName, '%2F', '/'), '/')) as log,
         coalesce(t.protoPayload.methodName, 'unnamed') as method,
+        coalesce(t.protoPayload.serviceName = 'k8s.io', false) as in_cluster,
+        -- what only looks is called so in the last part of its name, in the case in which it stands there (Listeners are no List);
+        -- whoever is let through to a website visits it, and has no hands in the machine behind it
+        not in_cluster and (
+            regexp_matches(method, '(^|\.)([Gg]et|[Ll]ist|[Ss]earch)([A-Z][^.]*)?$') and not regexp_matches(method, '([Gg]et|[Ll]ist|[Ss]earch)(Or|And)[A-Z][^.]*$')
+            or ends_with(method, 'AuthorizeUser') and coalesce(starts_with(t.protoPayload.authorizationInfo[1].permission, 'iap.web'), false)
+        ) as reads,
         -- all who are named: as whom it was done, and those who delegated, in their order
         list_filter(list_prepend(
             coalesce(nullif(t.protoPayload.authenticationInfo.principalEmail, ''), nullif(t.protoPayload.authenticationInfo.principalSubject, '')),
@@ -73,17 +80,17 @@ acting as (
     join parties p using (name)
     group by n.record_id
 ),
--- io.k8s.GROUP.VERSION.RESOURCE.VERB, with what is done to a part of a resource as RESOURCE.PART
+-- io.k8s.GROUP.VERSION.RESOURCE.VERB, of other groups their own name before the version; with what is done to a part of a resource as RESOURCE.PART
 clustered as (
     select
         record_id,
         lower(regexp_extract(method, '\.([^.]+)$', 1)) as verb,
-        lower(replace(regexp_extract(method, '^io\.k8s\..*\.v\d+(?:(?:alpha|beta)\d+)?\.(.+)\.[^.]+$', 1), '.', '/')) as resource_type,
+        lower(replace(regexp_extract(method, '^.+\.v\d+(?:(?:alpha|beta)\d+)?\.(.+)\.[^.]+$', 1), '.', '/')) as resource_type,
         acting.principal like 'system:serviceaccount:%' as is_account,
         case when acting.kind = 'service' and not (is_account and resource_type = 'serviceaccounts/token') then 'platform' when is_account then 'machine' else '*' end as who
     from read
     left join acting using (record_id)
-    where p.serviceName = 'k8s.io'
+    where in_cluster
 ),
 -- the most telling line, as in kubernetes-audit
 clustered_class as (
@@ -97,8 +104,8 @@ clustered_class as (
 ),
 -- the most telling line of the table for each method: an exact name before a pattern, a long pattern before a short one, a log before all of them
 classed as (
-    select a.log, a.method, k.category, k.operation, k.log || ' ' || k.method as line
-    from (select distinct log, method from read) a
+    select a.*, k.category, k.operation, k.log || ' ' || k.method as line
+    from (select distinct log, method, reads, in_cluster from read where not reads and not in_cluster) a
     join action_class k on a.log glob k.log and lower(a.method) glob lower(k.method)
     qualify row_number() over (
         partition by a.log, a.method
@@ -111,8 +118,8 @@ select
     'gcp' as system,
     -- the two ends of a long operation, else the entry itself
     case when t.operation.id is not null and begins <> ends then concat_ws('|', t.resource.labels.project_id, t.operation.id, method) end as change_key,
-    coalesce(c.category, k.category, 'change') as category,
-    coalesce('k8s_action_class:' || c.line, 'action_class:' || k.line) as classed_by,
+    case when reads then 'read' when in_cluster then coalesce(c.category, 'change') else coalesce(k.category, 'change') end as category,
+    case when reads then 'method ' || regexp_extract(method, '[^.]+$') else coalesce('k8s_action_class:' || c.line, 'action_class:' || k.line) end as classed_by,
     case
         when failure is not null or log = 'policy' then 'failed'
         when begins and not ends then 'pending'
@@ -155,7 +162,7 @@ select
     })) as diffs
 from read
 left join acting using (record_id)
-left join classed k using (log, method)
+left join classed k using (log, method, reads, in_cluster)
 left join clustered using (record_id)
 left join clustered_class c on c.verb = clustered.verb and c.resource_type = clustered.resource_type and c.who = clustered.who;
 
