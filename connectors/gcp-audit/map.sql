@@ -80,7 +80,8 @@ acting as (
     join parties p using (name)
     group by n.record_id
 ),
--- io.k8s.GROUP.VERSION.RESOURCE.VERB, of other groups their own name before the version; with what is done to a part of a resource as RESOURCE.PART
+-- io.k8s.GROUP.VERSION.RESOURCE.VERB, of groups that are not Kubernetes' own their name before the version; with what is done
+-- to a part of a resource as RESOURCE.PART
 clustered as (
     select
         record_id,

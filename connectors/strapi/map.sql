@@ -25,6 +25,22 @@ classed as (
     left join action_class k on r.action glob k.action
     qualify row_number() over (partition by r.record_id order by telling(k.action)) = 1
 ),
+-- An entry tells a user as they became. Whose own it is, and whose roles and activity are as an earlier entry told them, has
+-- changed their own particulars; where no earlier one tells them, it may have been their rights.
+own_particulars as (
+    select record_id
+    from (
+        select
+            record_id, record->>'$.action' as action, record->>'$.user.id' as who, record->>'$.payload.user.id' as whom,
+            case when json_array_length(record, '$.payload.user.roles') > 0 and (record->>'$.payload.user.isActive') is not null then
+                [list_sort(record->>'$.payload.user.roles[*].id')::varchar, record->>'$.payload.user.isActive', coalesce(record->>'$.payload.user.blocked', '')]
+            end as rights,
+            lag(rights) over (partition by whom order by occurred_at, try_cast(record->>'$.id' as bigint)) as rights_before
+        from raw
+        where (record->>'$.action') in ('user.create', 'user.update')
+    )
+    where action = 'user.update' and who = whom and rights = rights_before
+),
 named as (
     select
         *,
@@ -33,13 +49,13 @@ named as (
 )
 select
     record_id, occurred_at,
-    case when class = 'change' and draft and action in ('entry.create', 'entry.update', 'entry.delete') then 'non-change' else class end as category,
+    case when record_id in (from own_particulars) then 'business' when class = 'change' and draft and action in ('entry.create', 'entry.update', 'entry.delete') then 'non-change' else class end as category,
     case when action like '%fail' or action like '%error' or outcome in ('failure', 'failed') then 'failed' else 'succeeded' end as outcome,
     case when scheduled and person is null then 'service' when person is null then 'unknown' else 'person' end as actor_type,
     case when scheduled and person is null then 'scheduler' else person end as actor_name,
     case when scheduled then 'service' when action like 'entry.%' or action like 'media%' then 'content-editor' when person is not null then 'console' else 'unknown' end as channel,
     action,
-    class_operation as operation,
+    case when record_id in (from own_particulars) then 'update' else class_operation end as operation,
     'strapi:' || object as resource,
     object, version,
     case when action like 'entry.%' then to_json(list_filter(

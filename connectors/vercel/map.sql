@@ -35,7 +35,8 @@ read as (
         coalesce(t.meta.githubCommitSha, t.meta.gitlabCommitSha, t.meta.bitbucketCommitSha) as commit,
         coalesce(t.projectId, t.payload.projectId, t.payload.project.id, t.name, t.payload.projectName) as project,
         coalesce(t.uid, t.payload.deploymentId, t.payload.deployment.id) as deployment,
-        epoch_ms(case when stream = 'deployment' then coalesce(t.ready, t.created) else t.createdAt end) as occurred_at
+        epoch_ms(case when stream = 'deployment' then coalesce(t.ready, t.created) else t.createdAt end) as occurred_at,
+        case when stream = 'deployment' then coalesce(state = 'ERROR', false) else action = 'deployment-policy-blocked' or ends_with(action, '-failed') end as failed
     from r
 ),
 -- the most telling line of the table for each action
@@ -50,7 +51,7 @@ went_live as (
     select project, deployment, stream, occurred_at
     from read
     left join classed k using (action)
-    where case when stream = 'deployment' then state = 'READY' and t.readySubstate is distinct from 'STAGED' else k.operation = 'deploy' and k.category = 'change' end
+    where case when stream = 'deployment' then state = 'READY' and t.readySubstate is distinct from 'STAGED' else k.operation = 'deploy' and k.category = 'change' and not failed end
 ),
 -- A deployment says when it was built, not when it went live. Where an event gave it the domains later, and no other of the
 -- project got them in between, it had not been live before; else it may have gone live twice.
@@ -76,7 +77,7 @@ select
         else coalesce(k.category, 'change')
     end as category,
     'action_class:' || k.line as classed_by,
-    case when stream = 'deployment' and state = 'ERROR' then 'failed' else 'succeeded' end as outcome,
+    case when failed then 'failed' else 'succeeded' end as outcome,
     case when stream = 'deployment' and state = 'ERROR' then state end as error,
     case
         -- built by Vercel from a commit

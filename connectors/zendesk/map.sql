@@ -16,8 +16,8 @@ read as (
     select
         record_id, t,
         lower(coalesce(t.source_type, 'account') || '.' || coalesce(t.action, 'unnamed'))
-            -- a user's role is a right, the rest of a user is not
-            || case when t.source_type = 'user' and t.change_description ilike '%role%' then '.role' else '' end as action,
+            -- a user's role is a right, the rest of a user is not (Carole is no role)
+            || case when t.source_type = 'user' and regexp_matches(t.change_description, '(?i)(^|[^a-z])roles?([^a-z]|$)') then '.role' else '' end as action,
         lower(coalesce(t.source_type, 'account')) || '/' || coalesce(t.source_id, '') as object
     from r
 ),
