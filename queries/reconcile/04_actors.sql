@@ -82,13 +82,14 @@ known as (
 judged as (
     select
         *,
+        actor_type = 'service' or provider_role or (actor_type = 'application' and root_type = 'service') as by_provider,
         case
             -- proven
             when several or cut then 'unknown'
             when machine_by_name then 'pipeline'
             when proven_person_type is not null then 'person'
             when root_type in ('user', 'federated') and proven_id is not null then 'person'
-            when actor_type = 'service' or provider_role or (actor_type = 'application' and root_type = 'service') then 'platform'
+            when by_provider then 'platform'
             -- a machine, where evidence or declaration says so; a name that the caller chose excuses nothing
             when root_type in ('undocumented', 'role', 'account', 'unknown') and pipeline is not null and (claimed_id is not null or claimed_several) then 'unknown'
             when stranger then 'unknown'
@@ -110,7 +111,7 @@ select
     case
         when kind = 'person' and (proven_person_type is not null or proven_id is not null) then 'proven'
         when kind = 'person' then 'claimed'
-        when root_type in ('undocumented', 'role', 'account', 'unknown') and kind <> 'platform' then 'claimed'
+        when root_type in ('undocumented', 'role', 'account', 'unknown') and not (kind = 'platform' and by_provider) then 'claimed'
         else 'proven'
     end as actor_basis,
     lower(coalesce(case

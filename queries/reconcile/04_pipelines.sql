@@ -58,8 +58,8 @@ select
         -- what stands for any text in a host stands for none of the path
         where n.issuer glob i.issuer and split_part(n.issuer, '/', 1) glob split_part(i.issuer, '/', 1) and lower(n.subject) glob i.subject
     ) as subject_vouched,
-    -- by the id that it shows, and by that to which a sign-in leads
-    list_filter([case when actor_type = 'application' then lower(actor_role) end, case when actor_type = 'application' and root_type = 'application' then lower(root_name) end], lambda x: x is not null) as applications,
+    -- by the id that it shows, by which a log that shows no token may name it, and by that to which a sign-in leads
+    list_filter([case actor_type when 'application' then lower(actor_role) when 'workload' then lower(actor_name) end, case when actor_type = 'application' and root_type = 'application' then lower(root_name) end], lambda x: x is not null) as applications,
     -- a person whom a provider vouches for
     case
         when root_type in ('person', 'root') then root_type

@@ -83,7 +83,8 @@ unlinked as not materialized (
             when names_unknown_run then 'run-unknown'
             when actor_kind = 'pipeline' and not pipeline_valid and not named_by_release then 'subject-undeclared'
             when identity_reason is not null and (len(proven_run_ids) > 0 or identity_reason <> 'identity-of-another') then identity_reason
-            when len(proven_run_ids) > 0 then 'run-ended'
+            -- nobody's identity has no window that its run could be outside of
+            when len(proven_run_ids) > 0 and (actor_kind = 'pipeline' or named_by_release) then 'run-ended'
             when actor_kind = 'pipeline' then 'pipeline-identity-no-run'
             when named_by_release then 'workload-no-run'
             else 'workload-undeclared'
