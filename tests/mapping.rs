@@ -327,3 +327,41 @@ fn what_is_taken_out_of_a_record_leaves_the_rest_as_it_was() {
     let told = place.query("select count(distinct record_id), count(*) filter (contains(record, '1234567890123456789012')), count(*) filter (contains(record, 'hush')) from store.raw_record");
     assert_eq!(told.rows, [["2", "2", "0"]]);
 }
+
+/// Makes of each record one change, of what the record's id names.
+const OF_ITS_ID: &str = "-- emits: change
+select record_id, make_utc(record->>'$.at') as occurred_at, record->>'$.who' as actor_name, record->>'$.do' as action,
+       'entry/' || record_id as resource
+from raw
+";
+
+#[test]
+fn what_no_mapping_looks_at_may_differ_between_two_copies() {
+    let seen = |views: u32, who: &str| json!({"id": 1, "at": "2026-10-01T10:00:00Z", "who": who, "do": "post", "views": views});
+    let place = place(OF_ITS_ID, &[seen(1, "ann@example.org")]);
+    let integrity = "select count(*) from finding where control = 'log-integrity'";
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    place.write("log/2.jsonl", seen(2, "ann@example.org").to_string());
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select resource from change").rows, [["entry/1"]]);
+    assert_eq!(place.query(integrity).rows, [["0"]]);
+    // Another person is another meaning.
+    place.write("log/3.jsonl", seen(3, "bob@example.org").to_string());
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query(integrity).rows, [["1"]]);
+}
+
+#[test]
+fn a_time_before_there_were_such_logs_is_none() {
+    let mut early = record(2, &["a"]);
+    early["at"] = json!("1970-01-21T15:03:20Z");
+    let place = place(MAPPING, &[record(1, &["a"]), early]);
+    place.ran(0, &["collect"]);
+    place.ran(0, &["reconcile"]);
+    assert_eq!(place.query("select record_id from change").rows, [["1"]]);
+    let set_aside = "select error, day > date '2026-01-01' from quarantine where stage = 'map'";
+    assert_eq!(place.query(set_aside).rows, [["the mapping finds the time 1970-01-21 15:03:20", "true"]]);
+}

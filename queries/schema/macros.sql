@@ -14,6 +14,9 @@ create or replace temporary macro make_utc(x) as
 -- The same where a time of day is needed: a day alone is no moment.
 create or replace temporary macro clock_time(x) as case when regexp_matches(x, '(?i)\d[t\s]\s*\d{1,2}:\d{2}') then make_utc(x) end;
 
+-- Whether a time is one at which something can have been recorded: seconds that are read as milliseconds lie in 1970.
+create or replace temporary macro can_be(x) as isfinite(x) and x >= timestamp '2000-01-01';
+
 -- How telling the name or pattern in a line of a data table is, the most telling first: a name before a pattern, of patterns
 -- the longer one, of two as long the one that says more before its first star; of two that are equal in that always the same.
 create or replace temporary macro telling(pattern) as
