@@ -56,12 +56,22 @@ fn content(body: &Body, values: &Values) -> Result<Option<Vec<u8>>, String> {
             for (pointer, template) in texts {
                 let text = template.fill(values, Encoding::Plain)?;
                 let number = text.as_ref().filter(|_| template.is_number()).and_then(|text| text.parse::<i64>().ok());
-                if let Some(place) = value.pointer_mut(pointer) {
-                    *place = number.map(Value::from).or(text.map(Value::from)).unwrap_or_default();
-                }
+                match number.map(Value::from).or(text.map(Value::from)) {
+                    Some(text) => value.pointer_mut(pointer).map(|place| *place = text),
+                    None => leave_out(&mut value, pointer),
+                };
             }
             Ok(Some(value.to_string().into_bytes()))
         }
+    }
+}
+
+/// Takes a member out of a body; an entry of a list is null, for others have their place after it.
+fn leave_out(body: &mut Value, pointer: &str) -> Option<()> {
+    let (parent, name) = pointer.rsplit_once('/')?;
+    match body.pointer_mut(parent)? {
+        Value::Object(members) => members.remove(&name.replace("~1", "/").replace("~0", "~")).map(drop),
+        _ => body.pointer_mut(pointer).map(|place| *place = Value::Null),
     }
 }
 
@@ -101,4 +111,35 @@ pub(super) fn put(ask: &mut Ask<'_>, param: &str, token: &Token) -> Result<(), S
     parent.insert(key.to_owned(), value.into());
     ask.body = Some(body.to_string().replace(&format!("\"{NUMBER}\""), token.text()).into_bytes());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::content;
+    use crate::engine::stream::Body;
+    use crate::engine::template::{Template, Values};
+
+    #[test]
+    fn a_member_of_the_body_whose_value_is_not_there_is_left_out() {
+        let template = |text: &str| Template::parse(text).expect("a template");
+        let body = Body::Json {
+            value: json!({"cursor": "", "of": {"a/b": ""}, "list": ["", ""], "limit": 50}),
+            texts: vec![
+                ("/cursor".to_owned(), template("${checkpoint}")),
+                ("/of/a~1b".to_owned(), template("${checkpoint}")),
+                ("/list/0".to_owned(), template("${checkpoint}")),
+                ("/list/1".to_owned(), template("${item}")),
+            ],
+        };
+        let sent = |checkpoint: Option<&str>| {
+            let values =
+                Values { checkpoint: checkpoint.map(str::to_owned), item: Some("x".to_owned()), ..Values::default() };
+            let sent = content(&body, &values).expect("a body").expect("a body");
+            serde_json::from_slice::<Value>(&sent).expect("JSON")
+        };
+        assert_eq!(sent(None), json!({"of": {}, "list": [null, "x"], "limit": 50}));
+        assert_eq!(sent(Some("c")), json!({"cursor": "c", "of": {"a/b": "c"}, "list": ["c", "x"], "limit": 50}));
+    }
 }
