@@ -160,6 +160,26 @@ fn a_detail_that_is_empty_is_read_the_next_time() {
 }
 
 #[test]
+fn an_entry_that_names_no_detail_is_set_aside() {
+    let details = DETAILS.replace("[stream.acts.identity]\nevent_id = \"/id\"\n", "");
+    let nameless = |id: Value| json!({"id": id, "at": minutes_ago(5)});
+    let acts = json!([entry(1), nameless(Value::Null), {"uid": 3, "at": minutes_ago(5)}]);
+    let (place, _world, _server) = harbour(&details, &[("/acts", list(&acts)), ("/acts/1", list(&entry(1)))]);
+    place.ran(0, &["collect"]);
+    assert_eq!(ids(&place), ["1"]);
+    let reasons = "select distinct error from quarantine";
+    assert_eq!(place.query("select count(*) from quarantine").rows, [["2"]]);
+    let reason = place.query(reasons).rows.concat().concat();
+    assert!(reason.contains("the record has nothing at /id, which names what is read for it"), "{reason}");
+    // What a list has may be left out.
+    let several = details.replace("pointer = \"/id\"", "pointer = \"/of/*/id\"");
+    let (place, world, _server) = harbour(&several, &[("/acts/1", list(&entry(1)))]);
+    now(&world, "/acts", list(&json!([{"of": [{"id": 1}, {}]}, {"of": null}, {"of": []}, {}])));
+    place.ran(0, &["collect"]);
+    assert_eq!((ids(&place).len(), place.query("select record from quarantine").rows.len()), (1, 1));
+}
+
+#[test]
 fn an_answer_of_lines_that_are_no_records_is_not_the_log() {
     let lines = counted("type = \"none\"").replace("pointer = \"/all\"", "format = \"ndjson\"");
     let (place, world, _server) = harbour(&lines, &[("/log", Answer::ok("<html>\nplease sign in\n</html>\n"))]);

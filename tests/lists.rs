@@ -72,6 +72,27 @@ fn an_item_that_a_list_lacked_while_it_was_paged_has_its_objects_still() {
     assert!(stored(&place, "forms").contains(&"forms/b@deleted".to_owned()));
 }
 
+#[test]
+fn a_record_of_a_list_that_is_not_stored_and_names_nothing_is_set_aside() {
+    let (place, world, _server) = harbour(
+        FORMS,
+        &[
+            ("/list", page(&["a", "b"], None)),
+            ("/other", list(&objects(&["o"]))),
+            ("/forms/a", list(&json!({"id": "a", "rev": 1}))),
+            ("/forms/b", list(&json!({"id": "b", "rev": 1}))),
+        ],
+    );
+    place.ran(0, &["collect"]);
+    now(&world, "/list", list(&json!({"all": [{"id": "a"}, {"id": null, "title": "b?"}]})));
+    // Which form that was nobody knows, so that none is told as gone.
+    place.ran(2, &["collect"]).says(&["1 objects of the list `forms` are missing"]);
+    assert_eq!(stored(&place, "forms"), ["forms/a@1", "forms/b@1"]);
+    let aside = place.query("select error, record from quarantine").rows;
+    assert!(aside.len() == 1 && aside[0][0].contains("nothing at /id, which names what is read for it"), "{aside:?}");
+    assert!(aside[0][1].contains("b?"), "{aside:?}");
+}
+
 /// Sites, and entries of each.
 const SITES: &str = r#"
 kind = "state"

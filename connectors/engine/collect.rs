@@ -311,7 +311,8 @@ impl Session<'_> {
 
     pub(super) fn reader<'b>(&'b self, stream: &'b Stream, prefix: &'b str) -> Reader<'b> {
         let (redactor, secrets) = (&*self.run.redactor, &self.values.secrets);
-        Reader { stream, prefix, item: None, redact: &self.reading.redact, redactor, secrets }
+        let wanted = self.parents_in(stream);
+        Reader { stream, prefix, item: None, wanted, redact: &self.reading.redact, redactor, secrets }
     }
 
     pub(super) async fn send(&self, unit: Unit) -> Result<(), Error> {

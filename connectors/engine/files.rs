@@ -121,7 +121,7 @@ impl Format for Files {
         let Ok(text) = std::str::from_utf8(element) else {
             return Outcome::Rejected("the record is no UTF-8".into());
         };
-        let (outcome, _) = Reader { stream, prefix, item: None, redact, redactor, secrets }.read(text);
+        let (outcome, _) = Reader { stream, prefix, item: None, wanted: None, redact, redactor, secrets }.read(text);
         match outcome {
             Outcome::Keep(mut record) => {
                 record.position = place;

@@ -69,6 +69,8 @@ pub(super) struct Reader<'a> {
     pub(super) prefix: &'a str,
     /// What the stream is read for.
     pub(super) item: Option<&'a str>,
+    /// Where a record names what others are read for.
+    pub(super) wanted: Option<&'a str>,
     pub(super) redact: &'a [String],
     pub(super) redactor: &'a Redactor,
     pub(super) secrets: &'a Secrets,
@@ -99,8 +101,12 @@ impl Reader<'_> {
             Some(Identity::Object { object, version, volatile }) => {
                 self.object(text, &value, [object, version, volatile])
             }
-            // A list only: nothing of it is kept.
-            None => return (Outcome::Skipped, None),
+            // A list only: nothing of it is kept, so that nobody would miss what it does not name.
+            None => {
+                let mut named = self.wanted.map(|pointer| named_in(text, &value, pointer)).into_iter().flatten();
+                let problem = named.find_map(Result::err);
+                return (problem.map_or(Outcome::Skipped, Outcome::Rejected), None);
+            }
         };
         let (record_id, version) = match named {
             Ok(named) => named,
@@ -196,30 +202,52 @@ fn without_colons(parts: &[String], escape: impl Fn(&str) -> String) -> String {
 
 /// The text at a pointer, which must be there; `value` is what `text` says.
 fn named(text: &str, value: &Value, pointer: &str) -> Result<String, String> {
-    let name = match value.pointer(pointer) {
-        Some(Value::String(name)) if !name.is_empty() => Some(name.clone()),
+    name_at(text, value, pointer).ok_or_else(|| format!("the record has nothing at {pointer}, which names it"))
+}
+
+fn name_at(text: &str, value: &Value, pointer: &str) -> Option<String> {
+    match value.pointer(pointer)? {
+        Value::String(name) if !name.is_empty() => Some(name.clone()),
         // A number that is too large to be one here: two of them must not become one.
-        Some(Value::Number(number)) if number.is_f64() => find::digits(text, pointer),
-        Some(Value::Number(number)) => Some(number.to_string()),
-        Some(Value::Bool(flag)) => Some(flag.to_string()),
+        Value::Number(number) if number.is_f64() => find::digits(text, pointer),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
-    };
-    name.ok_or_else(|| format!("the record has nothing at {pointer}, which names it"))
+    }
 }
 
 /// The texts or numbers of a record that name items; `*` in the pointer goes through every member.
 pub(super) fn items(text: &str, pointer: &str) -> Vec<String> {
     let Ok(value) = serde_json::from_str::<Value>(text) else { return Vec::new() };
+    named_in(text, &value, pointer).into_iter().filter_map(Result::ok).collect()
+}
+
+/// As [`items`], with what lacks a name where there should be one. A list that is null or not there has no members.
+fn named_in(text: &str, value: &Value, pointer: &str) -> Vec<Result<String, String>> {
     let mut parts = pointer.split("/*");
     let mut places: Vec<String> = parts.next().map(str::to_owned).into_iter().collect();
+    let mut named = Vec::new();
     for part in parts {
-        let members = |place: &String| {
-            let count = value.pointer(place).and_then(Value::as_array).map_or(0, Vec::len);
-            (0..count).map(|index| format!("{place}/{index}{part}")).collect::<Vec<_>>()
-        };
-        places = places.iter().flat_map(members).collect();
+        let mut inside = Vec::new();
+        for place in &places {
+            match value.pointer(place) {
+                Some(Value::Array(members)) => {
+                    inside.extend((0..members.len()).map(|index| format!("{place}/{index}{part}")));
+                }
+                None | Some(Value::Null) => {}
+                Some(_) => {
+                    named.push(Err(format!("the record has no list at {place}, which names what is read for it")))
+                }
+            }
+        }
+        places = inside;
     }
-    places.iter().filter_map(|place| named(text, &value, place).ok()).collect()
+    let name = |place: &String| {
+        name_at(text, value, place)
+            .ok_or_else(|| format!("the record has nothing at {place}, which names what is read for it"))
+    };
+    named.extend(places.iter().map(name));
+    named
 }
 
 fn hash(text: &str, volatile: &[String]) -> String {
@@ -241,6 +269,23 @@ mod tests {
         assert_eq!(items(r#"{"id":7}"#, "/id"), ["7"]);
         assert_eq!(items(r#"["x","y"]"#, "/*"), ["x", "y"]);
         assert_eq!(items(r#"{"records":{}}"#, "/records/*/id"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_list_may_be_left_out_and_a_name_may_not() {
+        let lacks = |text: &str, pointer| {
+            let value = serde_json::from_str(text).expect("JSON");
+            named_in(text, &value, pointer).into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; ")
+        };
+        let nothing = |place: &str| format!("the record has nothing at {place}, which names what is read for it");
+        for text in ["{}", r#"{"id":null}"#, r#"{"id":""}"#, r#"{"id":{}}"#] {
+            assert_eq!(lacks(text, "/id"), nothing("/id"));
+        }
+        for text in ["{}", r#"{"of":null}"#, r#"{"of":[]}"#, r#"{"of":[{"id":7}]}"#] {
+            assert_eq!(lacks(text, "/of/*/id"), "");
+        }
+        assert_eq!(lacks(r#"{"of":[{"id":7},{}]}"#, "/of/*/id"), nothing("/of/1/id"));
+        assert!(lacks(r#"{"of":{"id":7}}"#, "/of/*/id").contains("no list at /of"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use futures::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::value::RawValue;
 
 use super::collect::{Found, Parent, Reach, Session, several};
 use super::pages::Walk;
@@ -189,11 +190,14 @@ async fn named_now(session: &Session<'_>, list: &Stream, snapshot: &Snapshot) ->
         }
         None => session.reading.items(list).into_iter().map(|item| Values { item, ..session.values.clone() }).collect(),
     };
+    let prefix = session.prefix(list);
     let mut named = Vec::new();
     for values in walks {
+        let reader = Reader { item: values.item.as_deref(), ..session.reader(list, prefix) };
         let mut walk = Walk::new(&session.connection, list, &values, session.reading.max_pages())?;
         while let Some(page) = walk.next().await? {
-            snapshot.known().partial |= !page.damaged.is_empty();
+            let is_none = |text: &Box<RawValue>| matches!(reader.read(text.get()).0, Outcome::Rejected(_));
+            snapshot.known().partial |= !page.damaged.is_empty() || page.records.iter().any(is_none);
             let items = page.records.iter().flat_map(|text| records::items(text.get(), pointer));
             named.extend(items.map(|item| Parent { item, of: values.item.clone(), record_id: None }));
         }
