@@ -139,6 +139,28 @@ fn a_status_that_says_that_there_is_nothing_is_an_empty_page() {
 }
 
 #[test]
+fn a_page_that_was_promised_is_not_empty() {
+    let server = Server::start(|asked| match asked.param("c") {
+        None | Some("0") => Answer::ok(json!({"d": entries(1, 3), "next": "/x?c=1", "more": true}).to_string()),
+        _ => Answer::status(204, ""),
+    })
+    .expect("a port");
+    let by = |paging: &str| format!("{LOG}records.pointer = '/d'\npaginate = {{ {paging} }}\n");
+    let named = by("type = 'token', pointer = '/next', param = 'c'");
+    let flagged = by("type = 'page', param = 'c', start = 0, more = '/more'");
+    for folder in [&named, &flagged] {
+        let place = place(&server.url(), &[("log", folder)]);
+        place.ran(2, &["collect"]).says(&["page 2 is empty, and the one before it says that there is more"]);
+        assert_eq!(place.query("select count(*) from cursor").rows, [["0"]]);
+    }
+    // Where a page that is empty is the end, whatever was named.
+    let empty = by("type = 'token', pointer = '/next', param = 'c', stop = 'empty'");
+    let place = place(&server.url(), &[("log", &empty)]);
+    place.ran(0, &["collect"]);
+    assert_eq!(kept(&place), [["log", "2+0"]]);
+}
+
+#[test]
 fn one_record_that_no_parser_reads_is_set_aside_and_the_pages_go_on() {
     let deep = format!("{}{}", "[".repeat(150), "]".repeat(150));
     let server = Server::start(move |asked| {

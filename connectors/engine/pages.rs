@@ -52,6 +52,8 @@ pub(super) struct Walk<'a> {
     read: u64,
     /// Empty pages since the last that was not.
     empty: usize,
+    /// The last page said that there is more.
+    is_promised: bool,
     /// How many records or pages there are, as it was last told.
     total: Option<u64>,
     /// Where the window begins that is asked for.
@@ -94,6 +96,7 @@ impl<'a> Walk<'a> {
             max_pages,
             read: 0,
             empty: 0,
+            is_promised: false,
             total: None,
             start: values.window.map(|(start, _)| start),
         })
@@ -133,6 +136,9 @@ impl<'a> Walk<'a> {
                 )));
             }
         };
+        if answer.is_nothing && self.is_promised {
+            return Err(bad(format!("page {} is empty, and the one before it says that there is more", self.pages)));
+        }
         let is_walk = self.stream.pages.kind != PageType::None;
         if is_walk && !answer.records.is_empty() && self.before == Some(answer.hash) {
             return Err(bad("the next page is the same as the one before".into()));
@@ -162,6 +168,10 @@ impl<'a> Walk<'a> {
         self.next.take_if(|next| {
             count == 0 && self.stream.pages.stop == Some(Stop::Empty) && self.asked.contains(&fingerprint(next))
         });
+        // Where a next page is named whatever there is, nothing is promised by that.
+        let pages = &self.stream.pages;
+        let names_it = is_named(pages.kind) && pages.stop != Some(Stop::Empty) && !pages.persist;
+        self.is_promised = self.next.is_some() && (names_it || matches!(answer.said.more, Some(Ok(true))));
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
     }
 
