@@ -282,6 +282,46 @@ fn behind_an_empty_page_there_may_be_more() {
 }
 
 #[test]
+fn behind_several_empty_pages_there_may_be_more() {
+    let when = at(5);
+    let pages = |left: &[usize]| {
+        let (left, when) = (left.to_vec(), when.clone());
+        serve(move |asked| {
+            let at: usize = asked.param("at").map_or(0, |at| at.parse().expect("a place"));
+            let entries: Vec<Value> =
+                left.get(at).filter(|id| **id > 0).map(|id| json!({"id": id, "at": when})).into_iter().collect();
+            Answer::ok(json!({"entries": entries, "next": (at + 1).min(left.len()).to_string()}).to_string())
+        })
+    };
+    let at = "[paginate]\ntype = \"token\"\npointer = \"/next\"\nparam = \"at\"\n";
+    let since = format!("{LOG}{at}stop = \"empty\"\n");
+    let kept = LOG.replace("mode = \"since\"", "mode = \"checkpoint\"") + at + "persist = true\n";
+    for description in [since.clone(), kept.clone(), format!("{kept}stop = \"empty\"\n")] {
+        let server = pages(&[1, 0, 2, 0, 0, 3]);
+        let place = place(&server, &description);
+        for _ in 0..2 {
+            place.ran(0, &["collect"]);
+            assert_eq!(ids(&place), ["1", "2", "3"]);
+        }
+    }
+    // A system that names another place for ever, and a description that says so.
+    let server = pages(&[]);
+    server.answer_by(move |asked| {
+        let at: usize = asked.param("at").map_or(0, |at| at.parse().expect("a place"));
+        let entries = if at == 0 { json!([{"id": 1, "at": when}]) } else { json!([]) };
+        Answer::ok(json!({"entries": entries, "next": (at + 1).to_string(), "more": at < 3}).to_string())
+    });
+    let capped = format!("{since}[limits]\nmax_pages = 20\n");
+    place(&server, &capped).ran(2, &["collect"]).says(&["more than 20 pages, the last of them empty", "`more`"]);
+    for key in ["more = \"/more\"\n", "stop = \"short_page\"\nsize_param = \"n\"\nsize = 2\n"] {
+        for description in [&since, &kept] {
+            let description = description.replace("stop = \"empty\"\n", "") + key;
+            place(&server, &format!("{description}[limits]\nmax_pages = 20\n")).ran(0, &["collect"]);
+        }
+    }
+}
+
+#[test]
 fn a_system_that_says_how_long_is_waited_for_longer_than_one_that_does_not() {
     let asked = AtomicUsize::new(0);
     let server = serve(move |_| match asked.fetch_add(1, Ordering::SeqCst) {

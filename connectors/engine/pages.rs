@@ -50,8 +50,8 @@ pub(super) struct Walk<'a> {
     max_pages: usize,
     /// Records so far.
     read: u64,
-    /// Empty pages since the last that was not.
-    empty: usize,
+    /// The last page had no records.
+    is_empty: bool,
     /// The last page said that there is more.
     is_promised: bool,
     /// How many records or pages there are, as it was last told.
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
             pages: 0,
             max_pages,
             read: 0,
-            empty: 0,
+            is_empty: false,
             is_promised: false,
             total: None,
             start: values.window.map(|(start, _)| start),
@@ -120,7 +120,12 @@ impl<'a> Walk<'a> {
             return Err(bad("the same next page was named twice".into()));
         }
         if self.pages == self.max_pages {
-            return Err(bad(format!("there are more than {} pages", self.max_pages)));
+            let empty = if self.is_empty {
+                ", the last of them empty: of a system that names a next page for ever say `more`, or stop = \"short_page\""
+            } else {
+                ""
+            };
+            return Err(bad(format!("there are more than {} pages{empty}", self.max_pages)));
         }
         self.pages += 1;
         let (stream, is_first) = (self.stream, self.pages == 1);
@@ -151,7 +156,7 @@ impl<'a> Walk<'a> {
             return Err(bad("it is empty, where one record should be".into()));
         }
         self.read += count as u64;
-        self.empty = if count == 0 { self.empty + 1 } else { 0 };
+        self.is_empty = count == 0;
         self.total = answer.said.total.or(self.total);
         let place = self.stream.pages.persist.then(|| answer.said.token().ok().flatten()).flatten();
         let checkpoint = match self.stream.pages.kind {
@@ -164,12 +169,11 @@ impl<'a> Walk<'a> {
             _ => place.map(|place| place.text().to_owned()),
         };
         self.next = self.after(ask, &answer).map_err(bad)?;
-        // Some name the same place for as long as there is nothing in it.
-        self.next.take_if(|next| {
-            count == 0 && self.stream.pages.stop == Some(Stop::Empty) && self.asked.contains(&fingerprint(next))
-        });
-        // Where a next page is named whatever there is, nothing is promised by that.
+        // Some name the same place for as long as there is nothing in it; it is where the next collection begins.
         let pages = &self.stream.pages;
+        let is_at_end = count == 0 && (pages.persist || pages.stop == Some(Stop::Empty));
+        self.next.take_if(|next| is_at_end && self.asked.contains(&fingerprint(next)));
+        // Where a next page is named whatever there is, nothing is promised by that.
         let names_it = is_named(pages.kind) && pages.stop != Some(Stop::Empty) && !pages.persist;
         self.is_promised = self.next.is_some() && (names_it || matches!(answer.said.more, Some(Ok(true))));
         Ok(Some(Page { records: answer.records, damaged: answer.damaged, checkpoint }))
@@ -198,8 +202,8 @@ impl<'a> Walk<'a> {
         }
         Ok(match pages.stop {
             Some(Stop::ShortPage) => pages.full.is_some_and(|full| count < full),
-            // A link may lead past an empty page; that there is nothing twice over is an end.
-            Some(Stop::Empty) => count == 0 && (self.empty > 1 || !is_named(pages.kind)),
+            // What is named may lie past empty pages: the end is where nothing is named, or what was asked before.
+            Some(Stop::Empty) => count == 0 && !is_named(pages.kind),
             Some(Stop::Total) => {
                 let total =
                     total().or(answer.is_nothing.then_some(0)).ok_or("it does not say how many records there are")?;
@@ -248,10 +252,6 @@ impl<'a> Walk<'a> {
         let more = self.more(answer)?;
         // Where the system says so itself, nothing is concluded.
         if !more.map_or_else(|| self.is_last(answer, count).map(|last| !last), Ok)? {
-            return Ok(None);
-        }
-        if pages.persist && count == 0 && more.is_none() {
-            // Nothing new: the place is named again, and is where the next collection begins.
             return Ok(None);
         }
         let mut next = ask;

@@ -122,12 +122,15 @@ fn link(headers: &HeaderMap) -> Result<Option<String>, String> {
         while let Some((_, after)) = rest.split_once('<') {
             let (address, after) = after.split_once('>').ok_or("a Link header without its end")?;
             let end = after.find('<').unwrap_or(after.len());
-            let is_next = after[..end].split([';', ',']).any(|param| {
-                let (name, value) = param.split_once('=').unwrap_or((param, ""));
-                let value = value.trim().trim_matches('"');
-                name.trim().eq_ignore_ascii_case("rel") && value.split(' ').any(|rel| rel.eq_ignore_ascii_case("next"))
-            });
-            if is_next {
+            let says = |key: &str, word: &str| {
+                after[..end].split([';', ',']).any(|param| {
+                    let (name, value) = param.split_once('=').unwrap_or((param, ""));
+                    let mut words = value.trim().trim_matches('"').split(' ');
+                    name.trim().eq_ignore_ascii_case(key) && words.any(|said| said.eq_ignore_ascii_case(word))
+                })
+            };
+            // Sentry names a next page for ever, and says beside it when there is nothing on it.
+            if says("rel", "next") && !says("results", "false") {
                 return Ok(Some(address.to_owned()));
             }
             rest = &after[end..];
@@ -156,6 +159,11 @@ mod tests {
         assert_eq!(next(r#"<https://a/2>; rel="self next""#).as_deref(), Some("https://a/2"));
         let cut = HeaderMap::from_iter([(LINK, HeaderValue::from_static("<https://a/?p=2"))]);
         link(&cut).expect_err("cut");
+        assert_eq!(
+            next(r#"<https://a/2>; rel="next"; results="true"; cursor="0:1:0""#).as_deref(),
+            Some("https://a/2")
+        );
+        assert_eq!(next(r#"<https://a/3>; rel="next"; results="false"; cursor="0:2:0""#), None);
         for none in ["", "<>", r#"<https://a/2>; rel="last""#, "nothing", r#"rel="next""#] {
             assert_eq!(next(none), None, "{none}");
         }
