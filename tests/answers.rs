@@ -180,6 +180,32 @@ fn an_entry_that_names_no_detail_is_set_aside() {
 }
 
 #[test]
+fn an_item_that_would_lead_out_of_the_path_is_set_aside_and_the_others_are_read() {
+    let unstored = DETAILS.replace("[stream.acts.identity]\nevent_id = \"/id\"\n", "");
+    let list_of = |cursor: &str| {
+        unstored
+            .replacen("kind = \"events\"", "kind = \"events\"\n[stream.acts]\nkind = \"state\"", 1)
+            .replace("[stream.acts.cursor]\nmode = \"since\"\nfield = \"/at\"\n", "")
+            .replace("query = { since = \"${window.start:rfc3339}\" }\n", "")
+            + cursor
+    };
+    let logs = list_of("[stream.details.cursor]\nmode = \"since\"\nfield = \"/at\"\n");
+    let objects = list_of("").replace("kind = \"events\"", "kind = \"state\"").replace("event_id", "object_id");
+    for description in [DETAILS.to_owned(), unstored.clone(), list_of(""), logs, objects] {
+        let acts = json!([{"id": "..", "at": minutes_ago(5)}, entry(1)]);
+        let (place, world, _server) = harbour(&description, &[("/acts", list(&acts)), ("/acts/1", list(&entry(1)))]);
+        place.ran(0, &["collect"]);
+        now(&world, "/acts/2", list(&entry(2)));
+        now(&world, "/acts", list(&json!([acts[0], acts[1], entry(2)])));
+        place.ran(0, &["collect"]);
+        let kept = ids(&place).join(" ");
+        assert!(["1", "2"].iter().all(|id| kept.contains(id)), "{kept}\n{description}");
+        let aside = place.query("select distinct error, record from quarantine").rows;
+        assert_eq!(aside, [["`..` would lead out of the path", "{\"item\":\"..\"}"]], "{description}");
+    }
+}
+
+#[test]
 fn an_answer_of_lines_that_are_no_records_is_not_the_log() {
     let lines = counted("type = \"none\"").replace("pointer = \"/all\"", "format = \"ndjson\"");
     let (place, world, _server) = harbour(&lines, &[("/log", Answer::ok("<html>\nplease sign in\n</html>\n"))]);

@@ -5,30 +5,44 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::pages::Token;
-use super::stream::{Body, Request};
+use super::stream::{Body, Request, Stream};
 use super::template::{Encoding, Template, Values};
 use crate::Error;
 use crate::http::{Ask, bad_response};
 
 /// The first request. A parameter whose value is not there (yet) is left out.
 pub(super) fn first<'a>(base: &Url, request: &Request, values: &Values, target: &'a str) -> Result<Ask<'a>, Error> {
-    let unusable = |problem: String| bad_response(target, problem);
-    let mut url = address(base, &request.path, values).map_err(unusable)?;
+    made(base, request, values, target).map_err(|problem| bad_response(target, problem))
+}
+
+/// Why nothing can be asked for an item, where it could be for another: it would lead out of the path, or is no address.
+/// The system named it, and would name it each time.
+pub(super) fn unfit(base: &Url, stream: &Stream, values: &Values) -> Option<String> {
+    let ask = |values: &Values| {
+        let mut requests = stream.setup.iter().chain([&stream.request]);
+        requests.try_for_each(|request| made(base, request, values, &stream.name).map(drop))
+    };
+    let problem = ask(values).err()?;
+    let other = Values { item: Some("x".into()), parent: Some("x".into()), ..values.clone() };
+    ask(&other).is_ok().then_some(problem)
+}
+
+fn made<'a>(base: &Url, request: &Request, values: &Values, target: &'a str) -> Result<Ask<'a>, String> {
+    let mut url = address(base, &request.path, values)?;
     for (name, template) in &request.query {
-        if let Some(value) = template.fill(values, Encoding::Plain).map_err(unusable)? {
+        if let Some(value) = template.fill(values, Encoding::Plain)? {
             url.query_pairs_mut().append_pair(name, &value);
         }
     }
     let mut headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
     for (name, template) in &request.headers {
-        if let Some(value) = template.fill(values, Encoding::Plain).map_err(unusable)? {
-            let mut value: HeaderValue =
-                value.parse().map_err(|_| unusable(format!("no value of the header {name}")))?;
+        if let Some(value) = template.fill(values, Encoding::Plain)? {
+            let mut value: HeaderValue = value.parse().map_err(|_| format!("no value of the header {name}"))?;
             value.set_sensitive(template.secrets().next().is_some());
             headers.insert(name.clone(), value);
         }
     }
-    let body = request.body.as_ref().map(|body| content(body, values)).transpose().map_err(unusable)?.flatten();
+    let body = request.body.as_ref().map(|body| content(body, values)).transpose()?.flatten();
     if matches!(request.body, Some(Body::Json { .. })) && !headers.contains_key(CONTENT_TYPE) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }

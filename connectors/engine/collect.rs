@@ -262,6 +262,11 @@ impl Session<'_> {
         }
     }
 
+    /// Why nothing can be asked for the item of these values.
+    pub(super) fn unfit(&self, stream: &Stream, values: &Values) -> Option<String> {
+        ask::unfit(&self.connection.place, stream, values)
+    }
+
     /// Reads whatever is read for records of `parent`.
     pub(super) async fn children(
         &self,

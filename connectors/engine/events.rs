@@ -247,9 +247,13 @@ pub(super) async fn each(session: &Session<'_>, child: &Stream, found: &[Parent]
     let mut reads = futures::stream::iter(items)
         .map(|Parent { item, of, .. }| async move {
             let values = Values { item: Some(item.clone()), parent: of, ..session.values.clone() };
-            let result = match session.set_up(child, &values).await {
-                Ok(()) => read(session, child, values).await,
-                Err(error) => Err(error),
+            let result = if let Some(problem) = session.unfit(child, &values) {
+                set_aside(session, child, &item, problem).await
+            } else {
+                match session.set_up(child, &values).await {
+                    Ok(()) => read(session, child, values).await,
+                    Err(error) => Err(error),
+                }
             };
             (item, result)
         })
@@ -260,6 +264,14 @@ pub(super) async fn each(session: &Session<'_>, child: &Stream, found: &[Parent]
         }
     }
     several(failed, count)
+}
+
+/// Sets an object aside for whose log nothing can be asked.
+async fn set_aside(session: &Session<'_>, child: &Stream, item: &str, problem: String) -> Result<(), Error> {
+    let day = Some(session.run.now.to_zoned(TimeZone::UTC).date());
+    let unit = Unit { key: format!("{}/unfit", key(child, Some(item))), day, ..Unit::default() };
+    let reader = session.reader(child, session.prefix(child));
+    session.send(Parts::new(unit).aside(problem, item, &reader)).await
 }
 
 /// Reads a stream for records of another, which has no cursor of its own.
@@ -351,6 +363,10 @@ async fn one(
     let values = Values { item: Some(item.clone()), parent: of.clone(), window, ..session.values.clone() };
     let prefix = session.prefix(child);
     let reader = Reader { item: Some(item), ..session.reader(child, prefix) };
+    if let Some(problem) = session.unfit(child, &values) {
+        session.send(Parts::new(unit).aside(problem, item, &reader)).await?;
+        return Ok((Vec::new(), None));
+    }
     let wanted = session.parents_in(child);
     let (mut parts, mut parents) = (Parts::new(unit), Vec::new());
     let mut walk = Walk::new(&session.connection, child, &values, session.reading.max_pages())?;

@@ -53,6 +53,13 @@ impl Parts {
         Some(self.take())
     }
 
+    /// Sets the item aside for which nothing can be asked: as it was, it counts as read.
+    pub(super) fn aside(mut self, problem: String, item: &str, reader: &Reader<'_>) -> Unit {
+        // One record is never too much to hold.
+        drop(self.add(Outcome::Rejected(problem), &serde_json::json!({"item": item}).to_string(), reader));
+        self.finish(None)
+    }
+
     /// What there is so far, as a part that is not the last.
     pub(super) fn take(&mut self) -> Unit {
         self.bytes = 0;

@@ -225,6 +225,10 @@ impl Snapshot {
         stream: &Stream,
         values: &Values,
     ) -> Result<(), Error> {
+        // Nothing was read of what was set aside.
+        if values.item.is_some() && session.unfit(stream, values).is_some() {
+            return Ok(());
+        }
         let prefix = session.prefix(stream);
         let reader = Reader { item: values.item.as_deref(), ..session.reader(stream, prefix) };
         let mut walk = Walk::new(&session.connection, stream, values, session.reading.max_pages())?;

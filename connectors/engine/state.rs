@@ -192,7 +192,7 @@ async fn named_now(session: &Session<'_>, list: &Stream, snapshot: &Snapshot) ->
     };
     let prefix = session.prefix(list);
     let mut named = Vec::new();
-    for values in walks {
+    for values in walks.into_iter().filter(|values| session.unfit(list, values).is_none()) {
         let reader = Reader { item: values.item.as_deref(), ..session.reader(list, prefix) };
         let mut walk = Walk::new(&session.connection, list, &values, session.reading.max_pages())?;
         while let Some(page) = walk.next().await? {
@@ -219,6 +219,11 @@ async fn one(
 ) -> Result<(Vec<Parent>, Option<Parts>), Error> {
     let values = values(session, parent);
     let mut parts = Parts::new(unit);
+    if let Some(problem) = session.unfit(child, &values) {
+        let reader = session.reader(child, session.prefix(child));
+        session.send(parts.aside(problem, &parent.item, &reader)).await?;
+        return Ok((Vec::new(), None));
+    }
     let found = if let Some(shared) = shared {
         objects(session, child, &values, shared, &mut parts).await?
     } else {
