@@ -95,6 +95,7 @@ fn stream(name: &str, table: &tables::Stream, spec: &Spec) -> Result<Stream, Str
     sense::pages(table)?;
     let is_asked = spec.transport.contains(&Transport::Http);
     whole(&stream, is_asked)?;
+    sense::cursor(&table.cursor)?;
     sense::stream(&stream, is_asked)?;
     if table.cursor.inclusive == Some(false) {
         stream.time.before = before(&stream)?;
@@ -335,6 +336,12 @@ fn identity(table: &tables::Identity, kind: Kind) -> Result<Identity, String> {
         check_pointer(pointer)?;
     }
     let volatile = table.volatile.clone();
+    let named = [("event_id", &event), ("version", &version)];
+    if let Some((key, _)) = named.iter().find(|(_, pointers)| !pointers.is_empty() && !volatile.is_empty()) {
+        return Err(format!(
+            "volatile does nothing beside `{key}`: it is left out of the hash that takes the place of `{key}` where none is said; leave out one of the two"
+        ));
+    }
     match kind {
         Kind::State if object.is_empty() => {
             Err("`object_id` is missing: what names an object (kind = \"state\")".into())

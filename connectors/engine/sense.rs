@@ -75,6 +75,16 @@ pub(super) fn pages(table: &tables::Stream) -> Result<(), String> {
     if pages.size == Some(0) {
         return Err("[paginate] size = 0 would read nothing".into());
     }
+    if pages.size.is_some()
+        && pages.size_param.is_none()
+        && pages.stop != Some(Stop::ShortPage)
+        && pages.kind != PageType::None
+    {
+        return Err("[paginate] size: nothing asks for so many, and no page ends by it; say `size_param`, the parameter that asks for them, or leave it out".into());
+    }
+    if pages.total.is_some() && pages.stop != Some(Stop::Total) {
+        return Err("[paginate] total: no page ends by it; say stop = \"total\", or leave it out".into());
+    }
     if let Some(size) = pages.size
         && pages.stop == Some(Stop::ShortPage)
         && pages.size_param.is_none()
@@ -86,6 +96,38 @@ pub(super) fn pages(table: &tables::Stream) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Keys of `[cursor]` that its mode has no use for: whoever writes an overlap relies on it for what comes late.
+pub(super) fn cursor(cursor: &tables::Cursor) -> Result<(), String> {
+    let keys = [
+        ("overlap", cursor.overlap.is_some()),
+        ("initial", cursor.initial.is_some()),
+        ("settle", cursor.settle.is_some()),
+        ("order", cursor.order.is_some()),
+        ("inclusive", cursor.inclusive.is_some()),
+        ("max_window", cursor.max_window.is_some()),
+    ];
+    let (of_no_use, why) = match cursor.mode {
+        Some(Mode::Window) => return Ok(()),
+        Some(Mode::Since | Mode::Feed) => (
+            &keys[5..],
+            "only mode = \"window\" asks for one part of the time after the other, and [limits] max_pages is what bounds this one",
+        ),
+        Some(Mode::Checkpoint) => (
+            &keys[..],
+            "mode = \"checkpoint\" reads on from a place that the system keeps, and asks for no time; a log whose records may come late behind that place is read with mode window, since or feed",
+        ),
+        Some(Mode::Snapshot) => (&keys[..], "mode = \"snapshot\" reads all that there is, and asks for no time"),
+        None => (
+            &keys[..],
+            "a stream without `mode` asks for no time of its own; what is read for a log is read in that one's window",
+        ),
+    };
+    match of_no_use.iter().find(|(_, is_said)| *is_said) {
+        Some((key, _)) => Err(format!("[cursor] {key} does nothing here: {why}; leave it out")),
+        None => Ok(()),
+    }
 }
 
 /// Whether the request says this anywhere.
@@ -119,6 +161,9 @@ mod tests {
         "[request]\npath = '/x'\nquery = { a = '${window.start:rfc3339}', b = '${window.end:rfc3339}', n = '50' }\n";
     const CURSOR: &str = "[cursor]\nmode = 'window'\nfield = '/t'\n";
     const IDENTITY: &str = "[identity]\nevent_id = '/id'\n";
+    const CHECKPOINT: &str = "[request]\npath = '/x'\n[paginate]\ntype = 'last_record'\npointer = '/id'\nparam = 'since_id'\npersist = true\n[cursor]\nmode = 'checkpoint'\nfield = '/t'\n";
+    const FEED: &str = "[request]\npath = '/x'\n[cursor]\nmode = 'feed'\nfield = '/t'\n";
+    const LIST: &str = "[request]\npath = '/x'\n[identity]\nobject_id = '/id'\n";
 
     fn folder(parts: &[&str]) -> Result<Folder, String> {
         let files = [("connector.toml", parts.concat()), ("map.sql", String::new())];
@@ -163,6 +208,47 @@ mod tests {
             ([HEAD, "retention = 'none'\nredact = ['/a~b']\n", REQUEST, CURSOR, IDENTITY], "is no JSON Pointer"),
         ] {
             let problem = folder(&parts).expect_err(expected);
+            assert!(problem.contains(expected), "{expected}: {problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_for_nothing_is_refused() {
+        let list = HEAD.replace("'events'", "'state'");
+        for good in [
+            [HEAD, CHECKPOINT, IDENTITY, ""],
+            [HEAD, FEED, "overlap = '2d'\ninitial = '7d'\nsettle = '1m'\norder = 'desc'\n", IDENTITY],
+            [HEAD, FEED, IDENTITY, "[paginate]\ntype = 'page'\nparam = 'p'\nsize = 50\nsize_param = 'n'"],
+            [HEAD, FEED, IDENTITY, "[paginate]\ntype = 'none'\nsize = 50"],
+            [HEAD, FEED, IDENTITY, "[paginate]\ntype = 'page'\nparam = 'p'\ntotal = '/n'\nstop = 'total'"],
+            [HEAD, FEED, "[identity]\nvolatile = ['/seen']\n", ""],
+            [&list, LIST, "volatile = ['/seen']\n", ""],
+        ] {
+            folder(&[RETENTION, &good.concat()]).unwrap_or_else(|problem| panic!("{good:?}: {problem}"));
+        }
+        for (parts, expected) in [
+            ([HEAD, CHECKPOINT, "overlap = '2h'\n", IDENTITY], "overlap does nothing here: mode = \\\"checkpoint\\\""),
+            ([HEAD, CHECKPOINT, "initial = '7d'\n", IDENTITY], "initial does nothing here"),
+            ([HEAD, CHECKPOINT, "max_window = '1d'\n", IDENTITY], "max_window does nothing here"),
+            ([HEAD, CHECKPOINT, "settle = '1h'\n", IDENTITY], "settle does nothing here"),
+            ([HEAD, CHECKPOINT, "order = 'asc'\n", IDENTITY], "order does nothing here"),
+            ([HEAD, CHECKPOINT, "inclusive = true\n", IDENTITY], "inclusive does nothing here"),
+            ([HEAD, FEED, "max_window = '1d'\n", IDENTITY], "only mode = \\\"window\\\" asks"),
+            ([&list, LIST, "[cursor]\nmode = 'snapshot'\noverlap = '2h'\n", ""], "reads all that there is"),
+            ([&list, LIST, "[cursor]\nsettle = '2h'\n", ""], "without `mode`"),
+            ([HEAD, FEED, IDENTITY, "volatile = ['/seen']\n"], "volatile does nothing beside `event_id`"),
+            ([&list, LIST, "version = '/v'\nvolatile = ['/seen']\n", ""], "volatile does nothing beside `version`"),
+            ([HEAD, FEED, IDENTITY, "[paginate]\ntype = 'page'\nparam = 'p'\nsize = 50"], "nothing asks for so many"),
+            (
+                [HEAD, FEED, IDENTITY, "[paginate]\ntype = 'page'\nparam = 'p'\nsize = 50\nstop = 'empty'"],
+                "nothing asks for so many",
+            ),
+            (
+                [HEAD, FEED, IDENTITY, "[paginate]\ntype = 'page'\nparam = 'p'\ntotal = '/n'"],
+                "say stop = \\\"total\\\"",
+            ),
+        ] {
+            let problem = folder(&[RETENTION, &parts.concat()]).expect_err(expected);
             assert!(problem.contains(expected), "{expected}: {problem}");
         }
     }
