@@ -368,6 +368,21 @@ fn tokens_are_had_from_a_system_that_wants_the_client_in_a_header() {
 }
 
 #[test]
+fn a_grant_of_the_systems_own_takes_the_place_of_the_usual_one() {
+    let server = serve(|asked| match asked.path.as_str() {
+        "/token" => {
+            let grants: Vec<&str> = asked.body.split('&').filter(|part| part.starts_with("grant_type=")).collect();
+            assert_eq!(grants, ["grant_type=account_credentials"]);
+            assert!(asked.body.contains("account_id=harbour"), "{}", asked.body);
+            Answer::ok(json!({"access_token": "abcdef", "expires_in": 3600}).to_string())
+        }
+        _ => Answer::ok(json!({"entries": []}).to_string()),
+    });
+    let auth = "type = \"oauth2_client_credentials\"\ntoken_url = \"${param.base_url}/token\"\nclient_id = \"buoy\"\nextra = { grant_type = \"account_credentials\", account_id = \"harbour\" }";
+    place(&server, &LOG.replace("type = \"bearer\"", auth)).ran(0, &["collect"]);
+}
+
+#[test]
 fn a_session_may_say_what_the_contract_lets_it_say() {
     let server = serve(|_| Answer::ok(json!({"entries": [{"id": "s1", "at": "2026-11-01T10:00:00Z"}]}).to_string()));
     let place = place(&server, LOG);

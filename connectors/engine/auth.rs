@@ -141,7 +141,7 @@ impl Auth {
                 client_id: text("client_id", &table.client_id)?,
                 client_secret: text("client_secret", &table.client_secret)?,
                 scope: optional(&table.scope)?,
-                extra: texts(&table.extra)?,
+                extra: texts(Self::extra(table)?)?,
             },
             AuthType::JwtHs256 if table.key.is_none() && table.claims.is_empty() && spec.secrets.len() == 1 => {
                 let [key, issuer] = NOTIFY.map(|part| Template::parse(&part.replace("KEY", &spec.secrets[0])));
@@ -164,6 +164,16 @@ impl Auth {
             name.parse::<HeaderName>().map_err(|_| format!("`{name}` is no name of a header"))?;
         }
         Ok(auth)
+    }
+
+    /// What the form of a sign-in has besides what `[auth]` has keys for, which would stand there twice.
+    fn extra(table: &tables::Auth) -> Result<&BTreeMap<String, String>, String> {
+        match ["client_id", "client_secret", "scope"].into_iter().find(|name| table.extra.contains_key(*name)) {
+            Some(name) => Err(format!(
+                "extra: `{name}` is a key of its own, and would be sent twice: say {name} = \"…\" beside `extra`"
+            )),
+            None => Ok(&table.extra),
+        }
     }
 
     fn session(table: &tables::Auth, name: String) -> Result<Self, String> {
@@ -230,9 +240,12 @@ impl Auth {
                 })
             }
             Self::ClientCredentials { token_url, client_id, client_secret, scope, extra } => {
-                let mut form = vec![("grant_type".to_owned(), "client_credentials".to_owned())];
+                let mut form = texts(extra)?;
+                // Some have a grant of their own for the same thing, and refuse two.
+                if !form.iter().any(|(name, _)| name == "grant_type") {
+                    form.push(("grant_type".to_owned(), "client_credentials".to_owned()));
+                }
                 form.extend(scope.as_ref().map(|scope| Ok::<_, Error>(("scope".into(), text(scope)?))).transpose()?);
-                form.extend(texts(extra)?);
                 Arc::new(Cached::new(
                     ClientCredentials {
                         connection: connection.clone(),

@@ -252,4 +252,20 @@ mod tests {
             assert!(problem.contains(expected), "{expected}: {problem}");
         }
     }
+
+    #[test]
+    fn a_sign_in_says_nothing_twice() {
+        let head = HEAD.replace("permission", "secrets = ['client_secret']\npermission");
+        let auth = |extra: &str| {
+            let auth = "[auth]\ntype = 'oauth2_client_credentials'\ntoken_url = 'https://example.org/token'\nclient_id = 'me'\n";
+            folder(&[&head, RETENTION, FEED, IDENTITY, auth, "extra = { ", extra, " = 'x' }\n"])
+        };
+        for good in ["grant_type", "audience"] {
+            auth(good).expect(good);
+        }
+        for bad in ["client_id", "client_secret", "scope"] {
+            let problem = auth(bad).expect_err(bad);
+            assert!(problem.contains(&format!("`{bad}` is a key of its own")), "{bad}: {problem}");
+        }
+    }
 }
