@@ -117,6 +117,24 @@ fn a_page_full_of_late_entries_is_not_the_end_of_a_feed() {
     assert!(["1", "2"].iter().all(|id| ids.contains(&(*id).to_owned())), "{ids:?}");
 }
 
+#[test]
+fn times_in_another_unit_than_was_said_end_no_feed() {
+    let seconds = |id: u32| json!({"id": id, "at": jiff::Timestamp::now().as_second() - 60});
+    let page = |id: u32, next: Option<&str>| list(&json!({"all": [seconds(id)], "next": next}));
+    let feed = LOG
+        .replace("mode = \"since\"", "mode = \"feed\"\nfield_format = \"epoch_ms\"")
+        .replace("query = { since = \"${window.start:rfc3339}\" }\n", "");
+    let pages = [
+        ("/log", page(1, Some("/2"))),
+        ("/2", page(2, Some("/3"))),
+        ("/3", page(3, Some("/4"))),
+        ("/4", page(4, None)),
+    ];
+    let (place, _world, _server) = harbour(&feed, &pages);
+    place.ran(0, &["collect"]);
+    assert_eq!(place.query("select count(*) from store.raw_record").rows, [["4"]]);
+}
+
 /// A log, and one detail of each of its records.
 const DETAILS: &str = r#"
 kind = "events"

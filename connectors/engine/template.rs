@@ -16,6 +16,10 @@ use crate::secret::Secrets;
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
+/// 2000-01-01: no log that is read goes back so far. Seconds that are read as milliseconds do (1970), and so does what
+/// stands for no time at all (year 1).
+const EARLIEST: i64 = 946_684_800;
+
 /// How a time is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeFormat {
@@ -54,8 +58,12 @@ impl TimeFormat {
         }
     }
 
-    /// Reads a time out of a record: a text, or a number.
+    /// Reads a time out of a record: a text, or a number. None of before [`EARLIEST`]: it would pass for old, and end a feed.
     pub(super) fn read(self, value: &serde_json::Value) -> Option<Timestamp> {
+        self.any(value).filter(|time| time.as_second() >= EARLIEST)
+    }
+
+    fn any(self, value: &serde_json::Value) -> Option<Timestamp> {
         let number = || value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match self {
             Self::EpochS => from_milliseconds(number()? * 1_000.0),
@@ -370,6 +378,23 @@ mod tests {
             for (_, format) in TIME_FORMATS {
                 assert_eq!(read(*format, odd.clone()), None, "{odd}");
             }
+        }
+    }
+
+    #[test]
+    fn a_time_of_before_the_logs_is_none() {
+        use serde_json::json;
+        for (format, value, expected) in [
+            (TimeFormat::EpochMs, json!(1_793_527_200), None),
+            (TimeFormat::EpochS, json!("1793527200"), Some("2026-11-01T10:00:00Z")),
+            (TimeFormat::EpochS, json!(1_793_527_200_000_i64), None),
+            (TimeFormat::EpochS, json!(0), None),
+            (TimeFormat::Rfc3339, json!("0001-01-01T00:00:00Z"), None),
+            (TimeFormat::Rfc3339, json!("1999-12-31T23:59:59Z"), None),
+            (TimeFormat::Rfc3339, json!("2000-01-01T00:00:00Z"), Some("2000-01-01T00:00:00Z")),
+        ] {
+            let expected: Option<Timestamp> = expected.map(|text| text.parse().expect("a time"));
+            assert_eq!(format.read(&value), expected, "{format:?} {value}");
         }
     }
 }
