@@ -383,6 +383,33 @@ fn a_grant_of_the_systems_own_takes_the_place_of_the_usual_one() {
 }
 
 #[test]
+fn clocks_that_differ_are_told_before_something_is_lost() {
+    let place_at = |minutes: i64| {
+        let server = serve(move |_| {
+            let there = Timestamp::now() + SignedDuration::from_mins(minutes);
+            let date = there.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            Answer::ok(json!({"entries": []}).to_string()).header("date", date)
+        });
+        (place(&server, LOG), server)
+    };
+    for (minutes, words) in [(-180, "180 minutes ahead of"), (120, "behind")] {
+        let (place, _server) = place_at(minutes);
+        place.ran(2, &["collect"]).says(&["the clock of this machine is", words, "hint: set the clock"]);
+        assert_eq!(place.query("select count(*) from store.cursor").rows, [["0"]], "it moved on");
+        let output = place.ran(2, &["check", "--online"]);
+        assert!(output.stdout.contains("fail  source buoys: nothing is read from"), "{output}");
+    }
+    let (place, _server) = place_at(-20);
+    place.ran(0, &["collect"]);
+    let output = place.ran(0, &["check", "--online"]);
+    assert!(output.stdout.contains("warn  source buoys") && output.stdout.contains("20 minutes ahead of"), "{output}");
+    let (place, _server) = place_at(-2);
+    place.ran(0, &["collect"]);
+    let output = place.ran(0, &["check", "--online"]);
+    assert!(!output.stdout.contains("the clock of this machine"), "{output}");
+}
+
+#[test]
 fn a_session_may_say_what_the_contract_lets_it_say() {
     let server = serve(|_| Answer::ok(json!({"entries": [{"id": "s1", "at": "2026-11-01T10:00:00Z"}]}).to_string()));
     let place = place(&server, LOG);

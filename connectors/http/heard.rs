@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use jiff::SignedDuration;
+
+use super::clock;
 use crate::Error;
 
 /// Answers that could be used, and the last one that could not.
@@ -14,6 +17,8 @@ struct Told {
     understood: u64,
     /// Why, in words.
     last_failure: Option<String>,
+    /// How much later it is where the answers come from. What lay in a cache is older than it says, and none is newer.
+    ahead: Option<SignedDuration>,
 }
 
 impl Heard {
@@ -23,6 +28,17 @@ impl Heard {
         let told = self.told();
         let last = || told.last_failure.clone().unwrap_or_else(|| "nothing came back".into());
         (told.asked > 0 && told.understood == 0).then(last)
+    }
+
+    /// Whether this machine's clock is so far from that of the system that it should be set, in words.
+    #[must_use]
+    pub fn clock(&self) -> Option<String> {
+        self.told().ahead.filter(|ahead| ahead.abs() > clock::MUCH).map(clock::words)
+    }
+
+    pub(super) fn dated(&self, ahead: SignedDuration) {
+        let mut told = self.told();
+        told.ahead = told.ahead.max(Some(ahead));
     }
 
     pub(super) fn asked(&self) {

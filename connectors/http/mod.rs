@@ -7,6 +7,7 @@
 mod answer;
 pub(crate) mod aws;
 pub(crate) mod azure;
+mod clock;
 mod heard;
 mod hosts;
 mod wait;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
@@ -348,6 +350,13 @@ impl Connection {
         };
         let mut response = self.http.execute(request).await.map_err(silence)?;
         let head = Head::of(&mut response);
+        if let Some(ahead) = clock::ahead(&head.headers, Timestamp::now()) {
+            self.heard.dated(ahead);
+            if ahead.abs() > clock::MOST {
+                let (target, problem) = (ask.target.to_owned(), clock::words(ahead));
+                return Err(Failure::Lasting(Error::Clock { target, problem }));
+            }
+        }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(silence)? {
             if body.len() + chunk.len() > self.max_answer {

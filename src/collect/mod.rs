@@ -171,6 +171,8 @@ pub struct Plan {
     pub source: String,
     /// In words, line by line; why it cannot be told.
     pub lines: Result<Vec<String>, SourceError>,
+    /// That this machine's clock should be set, where the system was asked and says so.
+    pub clock: Option<String>,
 }
 
 /// What [`run`] would ask of each source. Asks nothing itself, unless `online`: then what the plan depends on, and
@@ -189,13 +191,15 @@ pub fn plan(config: &Config, store: &Path, options: &Options, online: bool) -> R
             Err(crate::store::Error::Missing { .. }) => HashMap::new(),
             Err(error) => return Err(error.into()),
         };
+        let heard = Arc::default();
         let lines = collector(&catalog, config, source).and_then(|collector| {
             collector.ready()?;
             let (seen, redactor) = (Arc::new(probe::Unread), Arc::clone(&redactor));
-            let run = Run { now: options.now, since: options.since, cursors, seen, redactor, heard: Arc::default() };
+            let run =
+                Run { now: options.now, since: options.since, cursors, seen, redactor, heard: Arc::clone(&heard) };
             if online { runtime.block_on(probe::ask(collector.as_ref(), &run)) } else { Ok(collector.plan(&run)) }
         });
-        plans.push(Plan { source: source.name.clone(), lines });
+        plans.push(Plan { source: source.name.clone(), lines, clock: heard.clock() });
     }
     Ok(plans)
 }

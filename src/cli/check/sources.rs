@@ -30,8 +30,15 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
         let asked = format!("{} is configured", source.connector);
         return match plan(source, config, online, context) {
             None => Item::new(Level::Ok, what, asked),
-            Some(Ok(lines)) => Item::new(Level::Ok, what, [vec![asked], lines].concat().join("\n")),
-            Some(Err(error)) => Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint()),
+            Some(collect::Plan { lines: Ok(lines), clock, .. }) => {
+                let level = if clock.is_some() { Level::Warn } else { Level::Ok };
+                let hint = clock.is_some().then(|| "set it: from an hour on nothing is read".to_owned());
+                let finding = [vec![asked], lines, Vec::from_iter(clock)].concat().join("\n");
+                Item::new(level, what, finding).hint(hint)
+            }
+            Some(collect::Plan { lines: Err(error), .. }) => {
+                Item::new(Level::Fail, what, with_causes(&error)).hint(error.hint())
+            }
         };
     };
     let path = config.base().join(path);
@@ -81,16 +88,10 @@ fn some(files: &[String]) -> String {
 }
 
 /// What the next collection asks of a source; nothing where the store cannot be read, which is told of by itself.
-fn plan(
-    source: &Source,
-    config: &Config,
-    online: bool,
-    context: &Context,
-) -> Option<Result<Vec<String>, changetrail_connectors::Error>> {
+fn plan(source: &Source, config: &Config, online: bool, context: &Context) -> Option<collect::Plan> {
     let everything = collect::Options::new(context.now, context.reader_wait());
     let options = collect::Options { sources: vec![source.name.clone()], ..everything };
-    let plans = collect::plan(config, &context.store(config), &options, online).ok()?;
-    plans.into_iter().next().map(|plan| plan.lines)
+    collect::plan(config, &context.store(config), &options, online).ok()?.into_iter().next()
 }
 
 /// When each source was last read to its end, and whether its system still keeps what came after.
