@@ -236,7 +236,7 @@ fn named_in(text: &str, value: &Value, pointer: &str) -> Vec<Result<String, Stri
                 }
                 None | Some(Value::Null) => {}
                 Some(_) => {
-                    named.push(Err(format!("the record has no list at {place}, which names what is read for it")))
+                    named.push(Err(format!("the record has no list at {place}, which names what is read for it")));
                 }
             }
         }

@@ -196,8 +196,8 @@ async fn named_now(session: &Session<'_>, list: &Stream, snapshot: &Snapshot) ->
         let reader = Reader { item: values.item.as_deref(), ..session.reader(list, prefix) };
         let mut walk = Walk::new(&session.connection, list, &values, session.reading.max_pages())?;
         while let Some(page) = walk.next().await? {
-            let is_none = |text: &Box<RawValue>| matches!(reader.read(text.get()).0, Outcome::Rejected(_));
-            snapshot.known().partial |= !page.damaged.is_empty() || page.records.iter().any(is_none);
+            let is_none = |text: &RawValue| matches!(reader.read(text.get()).0, Outcome::Rejected(_));
+            snapshot.known().partial |= !page.damaged.is_empty() || page.records.iter().any(|text| is_none(text));
             let items = page.records.iter().flat_map(|text| records::items(text.get(), pointer));
             named.extend(items.map(|item| Parent { item, of: values.item.clone(), record_id: None }));
         }
