@@ -4,5 +4,5 @@ select $source, raw.unit, raw.position::varchar, 'map', 'the mapping finds no ti
 from session s
 join raw using (record_id)
 left join batch b on b.batch_id = raw.batch_id
-where s.source = $source and s.batch_id > $after_batch and not can_be(s.occurred_at);
-delete from session where source = $source and batch_id > $after_batch and not can_be(occurred_at);
+where s.source = $source and s.batch_id > $after_batch and not isfinite(s.occurred_at);
+delete from session where source = $source and batch_id > $after_batch and not isfinite(occurred_at);
