@@ -213,14 +213,6 @@ pub enum Error {
         /// The time from which records are needed.
         asked: Timestamp,
     },
-    /// This machine and the system do not agree on what time it is.
-    #[error("nothing is read from {target}: {problem}")]
-    Clock {
-        /// System and place.
-        target: String,
-        /// Which clock is where.
-        problem: String,
-    },
     /// It was asked for some time, and no answer could be used.
     #[error("no answer that can be used came within {seconds} s")]
     Unheard {
@@ -282,11 +274,6 @@ impl Error {
             Self::BadResponse { .. } | Self::Unheard { .. } => Some(
                 "look whether the address of the source leads to the interface and not to a page for people; if it \
                  does, the system answers otherwise than the connector's description says"
-                    .into(),
-            ),
-            Self::Clock { .. } => Some(
-                "set the clock of this machine, or have that of the system set: what is new would lie outside of the \
-                 time that is asked for"
                     .into(),
             ),
             Self::Io { path, source, .. } => io_hint(path, source),

@@ -392,17 +392,12 @@ fn clocks_that_differ_are_told_before_something_is_lost() {
         });
         (place(&server, LOG), server)
     };
-    for (minutes, words) in [(-180, "180 minutes ahead of"), (120, "behind")] {
+    for (minutes, words) in [(-180, "180 minutes ahead of"), (120, "minutes behind"), (-20, "20 minutes ahead of")] {
         let (place, _server) = place_at(minutes);
-        place.ran(2, &["collect"]).says(&["the clock of this machine is", words, "hint: set the clock"]);
-        assert_eq!(place.query("select count(*) from store.cursor").rows, [["0"]], "it moved on");
-        let output = place.ran(2, &["check", "--online"]);
-        assert!(output.stdout.contains("fail  source buoys: nothing is read from"), "{output}");
+        place.ran(0, &["collect"]);
+        let output = place.ran(0, &["check", "--online"]);
+        assert!(output.stdout.contains("warn  source buoys") && output.stdout.contains(words), "{output}");
     }
-    let (place, _server) = place_at(-20);
-    place.ran(0, &["collect"]);
-    let output = place.ran(0, &["check", "--online"]);
-    assert!(output.stdout.contains("warn  source buoys") && output.stdout.contains("20 minutes ahead of"), "{output}");
     let (place, _server) = place_at(-2);
     place.ran(0, &["collect"]);
     let output = place.ran(0, &["check", "--online"]);

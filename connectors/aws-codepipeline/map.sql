@@ -84,7 +84,7 @@ person as (
 ),
 attempt as (
     select t.pipelineExecutionId as execution, pipeline, stage, attempt,
-           arg_max(record_id, updated_at) as record_id,
+           arg_max(record_id, (updated_at, record_id)) filter (where updated_at is not null) as record_id,
            min(started_at) filter (where kind = 'work') as started_at,
            coalesce(max(updated_at) filter (where kind = 'work'), max(updated_at)) as ended_at, max(updated_at) as moved_at,
            list(t.status) filter (where kind = 'work') as did,
@@ -140,7 +140,7 @@ select
     tickets_in(array_to_string([r.revisionSummary for r in e.t.sourceRevisions], ' ')) as tickets
 from attempt d
 join execution e on e.t.pipelineExecutionId = d.execution
-left join (select pipeline, arg_max(role, occurred_at) as role from definition group by pipeline) def on def.pipeline = d.pipeline
+left join (select pipeline, arg_max(role, (occurred_at, role)) filter (where occurred_at is not null and role is not null) as role from definition group by pipeline) def on def.pipeline = d.pipeline
 left join decided g on g.execution = d.execution and g.stage = d.stage and g.attempt = d.attempt
 left join person asked on asked.arn = e.t.trigger.triggerDetail,
 lateral (select case

@@ -272,7 +272,7 @@ select
     v.voter as approver, v.told_at as decided_at, false as automated, false as gated,
     -- what was pushed after the vote, the voter has not seen
     case when exists (from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at > v.told_at)
-         then coalesce((select arg_max(p.head, p.told_at) from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at <= v.told_at), 'an earlier commit')
+         then coalesce((select arg_max(p.head, (p.told_at, p.head)) from thread p where p.item = v.item and p.kind = 'RefUpdate' and p.told_at <= v.told_at), 'an earlier commit')
          else r.commit_sha end as for_commit,
     v.valid_to
 from voted v

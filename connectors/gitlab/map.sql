@@ -100,7 +100,7 @@ environment as (
 ),
 used as (
     select regexp_extract(record->>'$.deployable.pipeline.web_url', '^https?://[^/]+/(.+)/-/pipelines', 1) as pipeline, record->>'$.environment.name' as stage,
-           arg_max(record_id, record->>'$.updated_at') filter (where stream = 'deployments') as record_id,
+           arg_max(record_id, ((record->>'$.updated_at'), record_id)) filter (where stream = 'deployments' and (record->>'$.updated_at') is not null) as record_id,
            trigger_of_runs(list({'trigger': k.trigger, 'began_at': make_utc(record->>'$.created_at')}) filter (where stream = 'deployments'), null::timestamp) as trigger,
            max(make_utc(record->>'$.created_at')) as last_at,
            -- a job that ever waits for somebody to start it is one that is started by hand, whatever started its pipeline

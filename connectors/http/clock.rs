@@ -7,9 +7,7 @@
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AGE, DATE, HeaderMap};
 
-/// Beyond this nothing is read: so much is read again by most logs for what comes late, and no more.
-pub(super) const MOST: SignedDuration = SignedDuration::from_hours(1);
-/// Beyond this it is told.
+/// Beyond this it is told. No more than that: what answers may be a cache, or a copy that tells the time of the original.
 pub(super) const MUCH: SignedDuration = SignedDuration::from_mins(5);
 
 /// How much later it is there than `now`; negative: earlier. Nothing if the answer does not say.

@@ -42,7 +42,7 @@ where is_member or before is null;
 create or replace temporary table group_person as
 with
 member as (
-    select member_id, arg_max(member_name, told_at) filter (where member_name is not null) as name, flatten(list(identities)) as identities
+    select member_id, arg_max(member_name, (told_at, member_name)) filter (where member_name is not null and told_at is not null) as name, flatten(list(identities)) as identities
     from membership_told
     where member_id in (select member_id from group_span)
     group by member_id

@@ -32,7 +32,9 @@ pub(super) fn check(source: &Source, config: &Config, catalog: &Catalog, online:
             None => Item::new(Level::Ok, what, asked),
             Some(collect::Plan { lines: Ok(lines), clock, .. }) => {
                 let level = if clock.is_some() { Level::Warn } else { Level::Ok };
-                let hint = clock.is_some().then(|| "set it: from an hour on nothing is read".to_owned());
+                let hint = clock
+                    .is_some()
+                    .then(|| "set it: what is new may lie outside of the time that is asked for".to_owned());
                 let finding = [vec![asked], lines, Vec::from_iter(clock)].concat().join("\n");
                 Item::new(level, what, finding).hint(hint)
             }
