@@ -100,31 +100,31 @@ pub(super) fn pages(table: &tables::Stream) -> Result<(), String> {
 
 /// Keys of `[cursor]` that its mode has no use for: whoever writes an overlap relies on it for what comes late.
 pub(super) fn cursor(cursor: &tables::Cursor) -> Result<(), String> {
-    let keys = [
+    let times = [
         ("overlap", cursor.overlap.is_some()),
         ("initial", cursor.initial.is_some()),
         ("settle", cursor.settle.is_some()),
         ("order", cursor.order.is_some()),
         ("inclusive", cursor.inclusive.is_some()),
-        ("max_window", cursor.max_window.is_some()),
     ];
+    let window = ("max_window", cursor.max_window.is_some());
     let (of_no_use, why) = match cursor.mode {
         Some(Mode::Window) => return Ok(()),
         Some(Mode::Since | Mode::Feed) => (
-            &keys[5..],
+            &[][..],
             "only mode = \"window\" asks for one part of the time after the other, and [limits] max_pages is what bounds this one",
         ),
         Some(Mode::Checkpoint) => (
-            &keys[..],
+            &times[..],
             "mode = \"checkpoint\" reads on from a place that the system keeps, and asks for no time; a log whose records may come late behind that place is read with mode window, since or feed",
         ),
-        Some(Mode::Snapshot) => (&keys[..], "mode = \"snapshot\" reads all that there is, and asks for no time"),
+        Some(Mode::Snapshot) => (&times[..], "mode = \"snapshot\" reads all that there is, and asks for no time"),
         None => (
-            &keys[..],
+            &times[..],
             "a stream without `mode` asks for no time of its own; what is read for a log is read in that one's window",
         ),
     };
-    match of_no_use.iter().find(|(_, is_said)| *is_said) {
+    match of_no_use.iter().chain([&window]).find(|(_, is_said)| *is_said) {
         Some((key, _)) => Err(format!("[cursor] {key} does nothing here: {why}; leave it out")),
         None => Ok(()),
     }

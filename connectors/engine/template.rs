@@ -17,7 +17,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 const PATH: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// 2000-01-01: no log that is read goes back so far. Seconds that are read as milliseconds do (1970), and so does what
-/// stands for no time at all (year 1).
+/// stands for no time at all (year 1). What a mapping finds is held against the same day (`can_be`).
 const EARLIEST: i64 = 946_684_800;
 
 /// How a time is written.

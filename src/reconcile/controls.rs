@@ -25,7 +25,7 @@ pub(super) fn ask(db: &Db, controls: &[&Control], tell: &dyn Fn(&str)) -> Result
         let statement = written(sql!("reconcile/control.sql"), &params)
             .replace("{control}", sees)
             .replace("{control}", query(db, control)?);
-        db.batch(&control.id, &written(sql!("reconcile/control_forget.sql"), &params))?;
+        db.script(&control.id, sql!("reconcile/control_forget.sql"), &params)?;
         db.run(&control.id, &statement, &[]).map_err(|source| unusable(control, source))?;
         if !control.built_in
             && let Some(problem) = text(db, sql!("reconcile/control_strangers.sql"), &about(control))?

@@ -118,7 +118,7 @@ pub(super) fn prepare<'c>(
     }
     load_settings(db, settings)?;
     let another = "delete from unmappable where source = $source and mapping_hash <> $mapping_hash";
-    db.batch("another mapping", &written(another, &params))?;
+    db.script("another mapping", another, &params)?;
     let (after_batch, records) = if regroup.is_some() { (0, Records::Together) } else { (through, Records::New) };
     if let Some(statement) = regroup {
         group(db, source, statement, through)?;
@@ -130,9 +130,9 @@ pub(super) fn prepare<'c>(
         (_, Records::Together) => sql!("map/retold_together.sql"),
         _ => sql!("map/retold.sql"),
     };
-    db.batch("told again", &written(again, &params))?;
+    db.script("told again", again, &params)?;
     params.push(("no_logs", text(&serde_json::json!(connector.spec().no_logs()).to_string())));
-    db.batch("told in several ways", &written(sql!("map/contradicting.sql"), &params))?;
+    db.script("told in several ways", sql!("map/contradicting.sql"), &params)?;
     Ok(Prepared { params, statements, together, through, known, after_batch, records })
 }
 
@@ -153,14 +153,14 @@ pub(super) fn run(
         _ => 0,
     };
     if through == 0 {
-        db.batch("touched", &written(sql!("map/touched.sql"), &params))?;
-        db.batch("forget", &written(sql!("map/forget_source.sql"), &params))?;
+        db.script("touched", sql!("map/touched.sql"), &params)?;
+        db.script("forget", sql!("map/forget_source.sql"), &params)?;
     }
-    db.batch("set aside", &written(sql!("map/unmappable.sql"), &params))?;
+    db.script("set aside", sql!("map/unmappable.sql"), &params)?;
     if records > 0 {
         if through > 0 {
-            db.batch("touched", &written(sql!("map/touched_again.sql"), &params))?;
-            db.batch("forget", &written(sql!("map/forget.sql"), &params))?;
+            db.script("touched", sql!("map/touched_again.sql"), &params)?;
+            db.script("forget", sql!("map/forget.sql"), &params)?;
         }
         if !known && !connector.is_built_in() {
             // Whoever writes one is told of a slip in `together` the first night, though it is not needed before the second.
@@ -172,19 +172,19 @@ pub(super) fn run(
             for (statement, relation) in &emitted {
                 take_in(db, connector, statement, relation, &params)?;
             }
-            db.batch("several changes", &written(sql!("map/several.sql"), &params))?;
+            db.script("several changes", sql!("map/several.sql"), &params)?;
             if connector.spec().has_objects() {
-                db.batch("what came back", &written(sql!("map/came_back.sql"), &params))?;
+                db.script("what came back", sql!("map/came_back.sql"), &params)?;
             }
             after = last;
         }
         raw::show(db, source, after_batch..=i64::MAX, seen, "")?;
-        db.batch("unmapped", &written(sql!("map/left_over.sql"), &params))?;
-        db.batch("unmapped", &written(sql!("map/unmapped.sql"), &params))?;
-        db.batch("touched", &written(sql!("map/touched.sql"), &params))?;
+        db.script("unmapped", sql!("map/left_over.sql"), &params)?;
+        db.script("unmapped", sql!("map/unmapped.sql"), &params)?;
+        db.script("touched", sql!("map/touched.sql"), &params)?;
     }
     note_told_otherwise(db, source, connector, &emitted, &params)?;
-    db.batch("mapped", &written(sql!("map/mapped.sql"), &params))?;
+    db.script("mapped", sql!("map/mapped.sql"), &params)?;
     Ok(())
 }
 
@@ -304,7 +304,7 @@ fn note_told_otherwise(
             db.batch(&name, &written(&mean, params).replace("{mapping}", statement.select))?;
         }
     }
-    db.batch(step, &written(sql!("map/told_otherwise.sql"), params))?;
+    db.script(step, sql!("map/told_otherwise.sql"), params)?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use changetrail_connectors::Connector;
 
 use super::Error;
-use crate::store::{Db, Value, sql, written};
+use crate::store::{Db, Value, sql};
 
 /// Which records a mapping sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +43,10 @@ pub(super) fn prepare(
     records: Records,
 ) -> Result<(), Error> {
     let params = [("source", Value::Text(source.to_owned())), ("after_batch", Value::Int(after_batch))];
-    db.batch("replaced records", &written(sql!("map/replaced.sql"), &params))?;
+    db.script("replaced records", sql!("map/replaced.sql"), &params)?;
     let has_objects = connector.spec().has_objects();
     let previous = if has_objects { sql!("map/previous.sql") } else { sql!("map/no_previous.sql") };
-    db.batch("previous records", &written(previous, &params))?;
+    db.script("previous records", previous, &params)?;
     show(db, source, after_batch..=i64::MAX, records, "")
 }
 
@@ -73,5 +73,5 @@ pub(super) fn show(
         .replace("{left_out}", if leaves_out { sql!("map/raw_left_out.sql") } else { "" })
         .replace("{records}", records.sql())
         .replace("{only}", only);
-    Ok(db.batch("raw records", &written(&view, &params))?)
+    Ok(db.script("raw records", &view, &params)?)
 }

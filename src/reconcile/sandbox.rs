@@ -263,9 +263,8 @@ fn columns(db: &Db, statement: &Statement<'_>, columns: &str, required: &[&str])
     let emitted = described(statement.select)?;
     // Where it has the types of the relation it fits; a literal null takes them, so else both are described as one.
     let fits = emitted.iter().all(|column| known.contains(column));
-    let together =
-        if fits { Vec::new() } else { described(&format!("{columns} union all by name (\n{}\n)", statement.select))? };
-    for (name, kind) in together {
+    let as_one = || described(&format!("{columns} union all by name (\n{}\n)", statement.select));
+    for (name, kind) in if fits { Vec::new() } else { as_one()? } {
         let Some((_, expected)) = known.iter().find(|(known, _)| *known == name) else {
             let names = || known.iter().map(|(known, _)| known.as_str());
             let meant = match nearest(&name, names()) {

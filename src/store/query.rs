@@ -55,6 +55,11 @@ impl Db {
         let mut statement = prepare(&self.connection, sql, params).map_err(named)?;
         statement.raw_execute().map_err(|source| Error::Statement { step: step.to_owned(), source })
     }
+
+    /// Runs the statements of a script, with parameters [`written`] into it.
+    pub(crate) fn script(&self, step: &str, sql: &str, params: &[(&str, Value)]) -> Result<(), Error> {
+        self.batch(step, &written(sql, params))
+    }
 }
 
 /// The statement with its parameters written into it: for long statements, and values of our own. One that has parameters is
